@@ -1,0 +1,1 @@
+"""The gamma-ray jobs that users launch; gammapy is imported inside the job's process only."""

@@ -1,0 +1,1 @@
+"""The service process: the tornado application that assembles the rooms below it."""
