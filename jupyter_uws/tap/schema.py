@@ -6,7 +6,12 @@ Whoever makes a DuckDB file for this room describes its tables with these classe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import duckdb
+
+from .words import is_regular, quoted, unquoted
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,189 @@ class Table:
     description: str = ""
     utype: str | None = None
     table_type: str = "table"
+
+
+def _text(name: str, description: str, principal: bool = True) -> Column:
+    return Column(name, "char", description, arraysize="*", principal=principal, std=True)
+
+
+def _int(name: str, description: str, principal: bool = True) -> Column:
+    return Column(name, "int", description, principal=principal, std=True)
+
+
+TAP_SCHEMA_TABLES: tuple[Table, ...] = (
+    Table(
+        "tap_schema.schemas",
+        (
+            _text("schema_name", "name of the schema"),
+            _text("utype", "utype of the schema", principal=False),
+            _text("description", "what the schema holds"),
+            _int("schema_index", "recommended position in a list of schemas", principal=False),
+        ),
+        "The schemas of this service.",
+    ),
+    Table(
+        "tap_schema.tables",
+        (
+            _text("schema_name", "schema the table belongs to"),
+            _text("table_name", "name of the table, as it is written in a query"),
+            _text("table_type", "table or view"),
+            _text("utype", "utype of the table", principal=False),
+            _text("description", "what the table holds"),
+            _int("table_index", "recommended position in a list of tables", principal=False),
+        ),
+        "The tables and views of this service.",
+    ),
+    Table(
+        "tap_schema.columns",
+        (
+            _text("table_name", "table the column belongs to"),
+            _text("column_name", "name of the column, as it is written in a query"),
+            _text("datatype", "VOTable datatype"),
+            _text("arraysize", "VOTable arraysize; null for a single value"),
+            _text("xtype", "VOTable xtype", principal=False),
+            _int("size", "length of an array of fixed size (deprecated, see arraysize)", principal=False),
+            _text("description", "what the column holds"),
+            _text("utype", "utype of the column", principal=False),
+            _text("unit", "unit, in VOUnits"),
+            _text("ucd", "UCD 1+ of the column"),
+            _int("indexed", "1 where a condition on the column is fast"),
+            _int("principal", "1 where the column belongs to the core of the table"),
+            _int("std", "1 where a standard defines the column"),
+            _int("column_index", "recommended position in a list of columns", principal=False),
+        ),
+        "The columns of the tables of this service.",
+    ),
+    Table(
+        "tap_schema.keys",
+        (
+            _text("key_id", "identifier of the foreign key"),
+            _text("from_table", "table that refers"),
+            _text("target_table", "table that is referred to"),
+            _text("description", "what the key means"),
+            _text("utype", "utype of the key", principal=False),
+        ),
+        "The foreign keys between tables, to join them by.",
+    ),
+    Table(
+        "tap_schema.key_columns",
+        (
+            _text("key_id", "foreign key the pair of columns belongs to"),
+            _text("from_column", "column of the table that refers"),
+            _text("target_column", "column of the table that is referred to"),
+        ),
+        "The columns of the foreign keys.",
+    ),
+)
+
+_REQUIRED = {
+    "schema_name", "table_name", "table_type", "column_name", "datatype", "indexed", "principal", "std",
+    "key_id", "from_table", "target_table", "from_column", "target_column",
+}  # fmt: skip
+
+_SCHEMA_DESCRIPTIONS = {
+    "tap_schema": "What this service says of its own tables.",
+    "ivoa": "Tables defined by the data models of the IVOA.",
+}
+
+# key_id, from_table, from_column, target_table, target_column
+_KEYS = (
+    ("tap_schema_1", "tap_schema.tables", "schema_name", "tap_schema.schemas", "schema_name"),
+    ("tap_schema_2", "tap_schema.columns", "table_name", "tap_schema.tables", "table_name"),
+    ("tap_schema_3", "tap_schema.keys", "from_table", "tap_schema.tables", "table_name"),
+    ("tap_schema_4", "tap_schema.keys", "target_table", "tap_schema.tables", "table_name"),
+    ("tap_schema_5", "tap_schema.key_columns", "key_id", "tap_schema.keys", "key_id"),
+)
+
+
+def write_tap_schema(
+    con: duckdb.DuckDBPyConnection, tables: Iterable[Table], *, schemas: Mapping[str, str] | None = None
+) -> None:
+    """Write the schema ``tap_schema`` of a DuckDB file, in place of what it held.
+
+    ``tables`` are those that queries may see, each with a name ``schema.table``; the five tables of
+    TAP_SCHEMA are added. ``schemas`` maps names of schemas to their descriptions. A transaction of the
+    caller's is used where one is open.
+
+    Raises ValueError for a table name that is not two regular identifiers, a name given twice, or a column
+    name with a leading underscore (those are internal and unreachable by queries).
+    """
+    everything = (*tables, *TAP_SCHEMA_TABLES)
+    _check(everything)
+    descriptions = {**_SCHEMA_DESCRIPTIONS, **(schemas or {})}
+    names = list(dict.fromkeys(table.name.split(".")[0] for table in everything))
+
+    con.execute("CREATE SCHEMA IF NOT EXISTS tap_schema")
+    for table in TAP_SCHEMA_TABLES:
+        con.execute(_create_statement(table))
+    _insert(con, "schemas", [(name, None, descriptions.get(name), i) for i, name in enumerate(names)])
+    _insert(
+        con,
+        "tables",
+        [
+            (t.name.split(".")[0], t.name, t.table_type, t.utype, t.description or None, i)
+            for i, t in enumerate(everything)
+        ],
+    )
+    _insert(con, "columns", [_column_row(t, c, i) for t in everything for i, c in enumerate(t.columns)])
+    _insert(con, "keys", [(key, source, target, None, None) for key, source, _, target, _ in _KEYS])
+    _insert(con, "key_columns", [(key, source, target) for key, _, source, _, target in _KEYS])
+
+
+def read_tap_schema(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:
+    """The tables that a DuckDB file describes, by name, in their recommended order."""
+    columns: dict[str, list[Column]] = {}
+    rows = con.execute(
+        "SELECT table_name, column_name, datatype, description, arraysize, xtype, unit, ucd, utype,"
+        " principal, indexed, std FROM tap_schema.columns ORDER BY table_name, column_index"
+    ).fetchall()
+    for table_name, name, datatype, description, arraysize, xtype, unit, ucd, utype, *flags in rows:
+        columns.setdefault(table_name, []).append(
+            Column(unquoted(name), datatype, description or "", arraysize, xtype, unit, ucd, utype, *map(bool, flags))
+        )
+    tables = con.execute(
+        "SELECT table_name, description, utype, table_type FROM tap_schema.tables ORDER BY table_index"
+    ).fetchall()
+    return {
+        name: Table(name, tuple(columns.get(name, ())), description or "", utype, table_type)
+        for name, description, utype, table_type in tables
+    }
+
+
+def _check(tables: Iterable[Table]) -> None:
+    seen: set[str] = set()
+    for table in tables:
+        parts = table.name.split(".")
+        if len(parts) != 2 or not all(map(is_regular, parts)):
+            raise ValueError(f"table name {table.name!r}: must be schema.table, both regular identifiers")
+        if table.name.lower() in seen:
+            raise ValueError(f"table {table.name!r} is described twice")
+        seen.add(table.name.lower())
+        names = [column.name for column in table.columns]
+        for name in names:
+            if name.startswith("_"):
+                raise ValueError(f"table {table.name!r}: the column {name!r} is internal (leading underscore)")
+        if len(set(names)) < len(names):
+            raise ValueError(f"table {table.name!r}: a column is described twice")
+
+
+def _column_row(table: Table, column: Column, index: int) -> tuple[object, ...]:
+    size = int(column.arraysize) if column.arraysize and column.arraysize.isdecimal() else None
+    return (
+        table.name, quoted(column.name), column.datatype, column.arraysize, column.xtype, size,
+        column.description or None, column.utype, column.unit, column.ucd,
+        int(column.indexed), int(column.principal), int(column.std), index,
+    )  # fmt: skip
+
+
+def _create_statement(table: Table) -> str:
+    columns = ", ".join(
+        f'"{c.name}" {"INTEGER" if c.datatype == "int" else "VARCHAR"}{" NOT NULL" if c.name in _REQUIRED else ""}'
+        for c in table.columns
+    )
+    return f"CREATE OR REPLACE TABLE {table.name} ({columns})"
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[object, ...]]) -> None:
+    marks = ", ".join("?" for _ in rows[0])
+    con.executemany(f"INSERT INTO tap_schema.{table} VALUES ({marks})", rows)  # noqa: S608
