@@ -14,11 +14,12 @@ from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
-import labextension
 from setuptools import build_meta
 from setuptools.build_meta import get_requires_for_build_sdist as _requires_for_sdist
 from setuptools.build_meta import get_requires_for_build_wheel as _requires_for_wheel
 from setuptools.build_meta import prepare_metadata_for_build_editable, prepare_metadata_for_build_wheel
+
+import frontend
 
 __all__ = [
     "build_editable",
@@ -36,9 +37,9 @@ Settings = dict[str, Any] | None
 
 def _node() -> list[str]:
     """Node as a build requirement, only where it is needed and not there."""
-    if labextension.is_built() or labextension.system_node():
+    if frontend.is_built() or frontend.system_node():
         return []
-    return [labextension.NODE_REQUIREMENT]
+    return [frontend.NODE_REQUIREMENT]
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
@@ -54,19 +55,19 @@ def get_requires_for_build_editable(config_settings: Settings = None) -> list[st
 
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
-    labextension.build()
+    frontend.build()
     return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
-    labextension.build()
+    frontend.build()
     return build_meta.build_sdist(sdist_directory, config_settings)
 
 
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
-    labextension.build()
+    frontend.build()
     name = build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
     _add_data_files(Path(wheel_directory) / name)
     return name
@@ -76,11 +77,11 @@ def _data_files() -> list[tuple[Path, str]]:
     """The files of ``[options.data_files]`` with the names they have below the environment's prefix."""
     config = ConfigParser(interpolation=None)
     config.optionxform = str  # type: ignore[assignment,method-assign]  # folders keep their case
-    config.read(labextension.ROOT / "setup.cfg", encoding="utf-8")
+    config.read(frontend.ROOT / "setup.cfg", encoding="utf-8")
     found = []
     for folder, patterns in config["options.data_files"].items():
         for pattern in patterns.split():
-            paths = sorted(path for path in labextension.ROOT.glob(pattern) if path.is_file())
+            paths = sorted(path for path in frontend.ROOT.glob(pattern) if path.is_file())
             found += [(path, f"{folder}/{path.name}") for path in paths]
     return found
 

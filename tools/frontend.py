@@ -1,6 +1,6 @@
 """Build the front end: find Node, install its packages, build when the sources have changed.
 
-``python tools/labextension.py build`` builds what is out of date, ``... npm ARGS`` runs npm in
+``python tools/frontend.py build`` builds what is out of date, ``... npm ARGS`` runs npm in
 ``labextension/`` with the Node that was found. Standard library only: pip runs this in an
 empty environment, by ``build_backend.py``.
 """
@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
             install_packages()
             npm(*arguments[1:])
         else:
-            print("usage: labextension.py build | npm ARGUMENT...", file=sys.stderr)
+            print("usage: frontend.py build | npm ARGUMENT...", file=sys.stderr)
             return 2
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
