@@ -1,0 +1,30 @@
+"""Times of the standard: ISO 8601 with ``T``, in UTC with ``Z`` (UWS 1.1, section 2.1.5; DALI 1.1, section 3.3.3)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_FORM = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?")
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+def format_time(time: datetime) -> str:
+    """``2026-11-22T01:02:03.456Z``"""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+
+
+def parse_time(text: str) -> datetime:
+    """A DALI timestamp as an aware time in UTC; without a zone it is UTC, a date alone its midnight.
+
+    Raises ValueError for anything else.
+    """
+    text = text.strip()
+    if not _FORM.fullmatch(text):
+        raise ValueError(f"'{text[:60]}' is not a time of the form 2026-11-22T01:02:03Z")
+    # datetime keeps six digits of a second
+    time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
