@@ -6,11 +6,21 @@ The vocabulary is that of the IVOA Provenance data model: *parameters* (values),
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from . import values
 
 ParameterType = Literal["boolean", "integer", "number", "string"]
+
+#: Job control parameters of UWS and DALI, in lower case: no job parameter may be called so.
+RESERVED = frozenset({"phase", "runid", "destruction", "executionduration", "action", "upload", "wait"})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_RESULT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 class Parameter(BaseModel):
@@ -38,6 +48,44 @@ class Parameter(BaseModel):
     pattern: str | None = None
     min_items: int | None = None
     max_items: int | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        """Refuse a description that no value could satisfy, or whose default is not allowed."""
+        if not self.name:  # the part in an Annotated hint: describe() makes it whole and checks it then
+            return self
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"{self.name}: minimum {self.minimum} is above maximum {self.maximum}")
+        if self.type not in ("integer", "number") and (self.minimum, self.maximum) != (None, None):
+            raise ValueError(f"{self.name}: minimum and maximum are for numbers, the type is {self.type}")
+        if self.pattern is not None:
+            if self.type != "string":
+                raise ValueError(f"{self.name}: pattern is for strings, the type is {self.type}")
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"{self.name}: pattern {self.pattern!r} is not a regular expression: {error}"
+                ) from None
+        if not self.multiple and (self.min_items, self.max_items) != (None, None):
+            raise ValueError(f"{self.name}: min_items and max_items are for multiple parameters")
+        self._check_allowed("choice", self.choices or ())
+        if self.multiple and any(re.search(r"[\s,]", str(choice)) for choice in self.choices or ()):
+            raise ValueError(f"{self.name}: choices of a multiple parameter must have no blanks and no commas")
+        if self.default is not None:
+            if self.required:
+                raise ValueError(f"{self.name}: a required parameter has no default")
+            if self.multiple and not isinstance(self.default, list | tuple):
+                raise ValueError(f"{self.name}: the default of a multiple parameter is a list")
+            self._check_allowed("default", self.default if self.multiple else (self.default,))
+        return self
+
+    def _check_allowed(self, what: str, candidates: Iterable[Any]) -> None:
+        for candidate in candidates:
+            try:
+                values.check(self, candidate)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: its {what} {error}") from None
 
 
 class Used(BaseModel):
@@ -85,3 +133,25 @@ class JobDescription(BaseModel):
     memory_limit: int = 4096
     cores: int = 1
     restartable: bool = False
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for parameter in self.parameters:
+            if not _NAME.fullmatch(parameter.name):
+                raise ValueError(f"parameter name {parameter.name!r} must be letters, digits, '_', '.', '-'")
+            if parameter.name.lower() in RESERVED:
+                raise ValueError(f"parameter name {parameter.name!r} is a job control parameter of UWS")
+        for result in self.generated:
+            if not _RESULT_NAME.fullmatch(result.name):
+                raise ValueError(f"result name {result.name!r} must be letters, digits, '_', '.', '-'")
+        _refuse_doubles("parameter", [parameter.name.lower() for parameter in self.parameters])
+        _refuse_doubles("result", [result.name for result in self.generated])
+        if not 0 <= self.execution_duration <= self.execution_duration_max:
+            raise ValueError(f"execution_duration {self.execution_duration} s is not in 0 to execution_duration_max")
+        return self
+
+
+def _refuse_doubles(what: str, names: list[str]) -> None:
+    doubles = [name for name, count in Counter(names).items() if count > 1]
+    if doubles:
+        raise ValueError(f"{what} {doubles[0]!r} is there twice (names are matched without regard to case)")
