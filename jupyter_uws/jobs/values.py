@@ -100,7 +100,8 @@ def _boolean(text: str) -> bool:
 
 
 def _number(text: str, parameter: Parameter) -> float:
-    if not _NUMBER.fullmatch(text):
+    # 1e999 is a number by its form, but none that a float can hold
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise ValueError(f"is {shown(text)}, {_wanted('a number', parameter)}")
     return float(text)
 
