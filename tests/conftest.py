@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,27 @@ def hess_dir() -> Path:
     if not (folder / "obs-index.fits.gz").exists():
         pytest.skip("needs the H.E.S.S. DL3 DR1 data store: set JUPYTER_UWS_HESS_DIR to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str, str], str]:
+    """``need(program, package)``: the path of a program on this machine.
+
+    Where it is missing, a test skips and names what to install; in CI, which installs
+    everything, it fails: a test that never runs proves nothing.
+    """
+
+    def find(program: str, package: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            reason = f"needs the program {program!r}: apt-get install {package}"
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def chromium(need: Callable[[str, str], str]) -> str:
+    """The path of Chromium; start it with ``--no-sandbox`` where the tests run as root."""
+    return need("chromium", "chromium")

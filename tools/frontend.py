@@ -1,8 +1,11 @@
 """Build the front end: find Node, install its packages, build when the sources have changed.
 
-``python tools/frontend.py build`` builds what is out of date, ``... npm ARGS`` runs npm in
-``labextension/`` with the Node that was found. Standard library only: pip runs this in an
-empty environment, by ``build_backend.py``.
+Standard library only: pip runs this in an empty environment, by ``build_backend.py``. As a command::
+
+    python tools/frontend.py build       build, if what was built is not of the present sources
+    python tools/frontend.py npm ARGS    run npm in labextension/ with the Node that was found
+    python tools/frontend.py node        see to it that there is a Node: if need be, in this environment
+    python tools/frontend.py watch       rebuild on every change, for ``make dev``
 """
 
 from __future__ import annotations
@@ -75,8 +78,8 @@ def wheel_node() -> list[str] | None:
     return [str(base / "bin" / "node"), str(base / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def npm(*arguments: str) -> None:
-    """Run npm in ``labextension/``; its output goes where ours goes."""
+def npm_command() -> tuple[list[str], dict[str, str]]:
+    """The command of npm and the environment it needs."""
     command = system_node() or wheel_node()
     if command is None:
         least = ".".join(map(str, NODE_MINIMUM))
@@ -84,11 +87,29 @@ def npm(*arguments: str) -> None:
             f"building the front end needs Node {least} or newer with npm: "
             f"install them, or: {sys.executable} -m pip install '{NODE_REQUIREMENT}'"
         )
-    folders = [str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)]
-    environment = {**os.environ, "PATH": os.pathsep.join(folders)}
+    # npm starts `node` by its name
+    path = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)])
+    return command, {**os.environ, "PATH": path}
+
+
+def npm(*arguments: str) -> None:
+    """Run npm in ``labextension/``; its output goes where ours goes."""
+    command, environment = npm_command()
     done = subprocess.run([*command, *arguments], cwd=SOURCE, env=environment)
     if done.returncode:
-        raise BuildError(f"'npm {' '.join(arguments)}' in {SOURCE} ended with status {done.returncode}")
+        raise BuildError(f"'npm {' '.join(arguments)}' in labextension/ ended with status {done.returncode}")
+
+
+def provide_node() -> None:
+    """Install Node into this virtual environment where PATH has none that is new enough."""
+    if system_node() or wheel_node():
+        return
+    if sys.prefix == sys.base_prefix:
+        npm_command()  # says what is missing: only environments of our own are installed into
+    print(f"installing {NODE_REQUIREMENT}: no Node on PATH is new enough", file=sys.stderr)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE_REQUIREMENT]
+    if subprocess.run(pip).returncode:
+        raise BuildError(f"could not install {NODE_REQUIREMENT}")
 
 
 def install_packages() -> None:
@@ -110,15 +131,38 @@ def build() -> None:
     print(f"built the front end {name} in {OUTPUT.relative_to(ROOT)}", file=sys.stderr)
 
 
-def main(arguments: list[str]) -> int:
+def watch() -> None:
+    """Link what is built into this environment, then compile and bundle again on every change, until Ctrl-C."""
+    install_packages()
+    npm("run", "--silent", "build")
+    develop = [str(Path(sys.executable).with_name("jupyter-builder")), "develop", "--overwrite", "jupyter_uws"]
+    if subprocess.run(develop, cwd=ROOT).returncode:
+        raise BuildError(f"'{' '.join(develop)}' failed")
+    command, environment = npm_command()
+    print("watching labextension/: reload the page of JupyterLab after a change; Ctrl-C ends", file=sys.stderr)
+    scripts = ("watch:ts", "watch:bundle")
+    running = [subprocess.Popen([*command, "run", "--silent", name], cwd=SOURCE, env=environment) for name in scripts]
     try:
-        if arguments == ["build"]:
-            build()
+        for process in running:
+            process.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def main(arguments: list[str]) -> int:
+    commands = {"build": build, "node": provide_node, "watch": watch}
+    try:
+        if len(arguments) == 1 and arguments[0] in commands:
+            commands[arguments[0]]()
         elif arguments[:1] == ["npm"] and arguments[1:]:
             install_packages()
             npm(*arguments[1:])
         else:
-            print("usage: frontend.py build | npm ARGUMENT...", file=sys.stderr)
+            print("usage: frontend.py build | node | watch | npm ARGUMENT...", file=sys.stderr)
             return 2
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
