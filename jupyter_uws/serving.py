@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -34,12 +35,12 @@ class FormMixin(_Handler):
 
     form_limit = FORM_LIMIT
 
-    def prepare(self) -> None:
-        super().prepare()
+    def prepare(self) -> Awaitable[None] | None:
         self._body = bytearray()
         length = self.request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > self.form_limit:
             self._refuse_body()
+        return super().prepare()
 
     def data_received(self, chunk: bytes) -> None:
         self._body += chunk

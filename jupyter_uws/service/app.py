@@ -1,0 +1,209 @@
+"""The service: one process that assembles the rooms, listens, and ends when nobody needs it.
+
+It holds the lock of its state folder for life, so there is never a second one on the same folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+
+from .. import rendezvous
+from .._version import __version__
+from ..archive import handlers as archive_handlers
+from ..execution.cluster import ClusterConfig
+from ..execution.executor import DaskExecutor
+from ..jobs.registry import load_registry
+from ..rendezvous import ServiceInfo
+from ..tap import handlers as tap_handlers
+from ..tap.engine import Engine
+from ..uws import handlers as uws_handlers
+from ..uws.executor import Report
+from ..uws.manager import JobManager
+from ..uws.store import JobStore
+from ..uws.times import format_time, utcnow
+from .archive import ServedArchive, archive_handler
+from .handlers import Access, NotFoundHandler, ServiceHandler
+from .jobs import Files, Launcher, job_types
+from .pages import FrontHandler, HealthHandler, ShutdownHandler, TypesHandler
+
+logger = logging.getLogger(__name__)
+
+#: The loop answers while other threads compute: Python's default of 5 ms is felt by every request.
+SWITCH_INTERVAL = 0.0005
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a service is started with. Times are in seconds; ``idle_timeout`` 0 means never.
+
+    It listens on ``socket`` (for the relay), or on ``ip`` and ``port`` (with ``token``), or on both.
+    """
+
+    state_dir: Path
+    archive: Path | None = None
+    socket: Path | None = None
+    ip: str = "127.0.0.1"
+    port: int | None = None
+    token: str | None = None
+    store_url: str | None = None
+    idle_timeout: float = 0.0
+    job_lifetime: timedelta = timedelta(days=30)
+    job_lifetime_max: timedelta = timedelta(days=365)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+class Service:
+    """All that a running service is made of."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.state_dir = settings.state_dir
+        self._archive = ServedArchive(settings.archive)
+        self.access = Access(rendezvous.secret(settings.state_dir), settings.token)
+        self.registry = load_registry()
+        jobs_folder = settings.state_dir / "jobs"
+        jobs_folder.mkdir(mode=0o700, exist_ok=True)
+        self.executor = DaskExecutor(
+            jobs_folder, Launcher(self.registry, self.archive), settings.cluster, reporter=self._report
+        )
+        self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
+        self.manager = JobManager(
+            self.store,
+            job_types(self.registry, self.executor),
+            lifetime=settings.job_lifetime,
+            lifetime_max=settings.job_lifetime_max,
+        )
+        self.engine = Engine(self.archive)
+        self.files = Files(jobs_folder)
+        self._stopped = asyncio.Event()
+
+    @property
+    def archive(self) -> Path:
+        return self._archive.path
+
+    def _report(self, report: Report) -> None:
+        self.manager.report(report)
+
+    def application(self) -> tornado.web.Application:
+        """The routes of docs/developers/architecture.md."""
+        archive_base = archive_handler(self._archive)
+        own: dict[str, Any] = {"service": self}
+        return tornado.web.Application(
+            [
+                (r"/", FrontHandler, own),
+                (r"/health", HealthHandler, own),
+                (r"/shutdown", ShutdownHandler, own),
+                (r"/uws/types", TypesHandler, own),
+                *uws_handlers.make_routes(ServiceHandler, self.manager, self.files),
+                *tap_handlers.make_routes(archive_base, self.engine),
+                *archive_handlers.make_routes(archive_base, lambda: self.archive),
+            ],
+            default_handler_class=NotFoundHandler,
+            access=self.access,
+            log_function=_log_request,
+        )
+
+    def stop(self) -> None:
+        """Ask the service to end; the current requests are answered."""
+        self._stopped.set()
+
+    async def run(self, ready: Callable[[str | None], None] = lambda url: None) -> None:
+        """Listen and serve until told to stop, by a signal, by the relay, or by idleness.
+
+        ``ready`` is called once it listens, with the URL where there is a port.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        _raise_file_limit()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        server = tornado.httpserver.HTTPServer(self.application(), max_body_size=2**40)
+        url = self._listen(server)
+        info = ServiceInfo(
+            host=rendezvous.hostname(),
+            pid=os.getpid(),
+            protocol=rendezvous.PROTOCOL,
+            version=__version__,
+            socket=str(self.settings.socket) if self.settings.socket else None,
+            url=url,
+            started=format_time(utcnow()),
+        )
+        rendezvous.announce(self.state_dir, info)
+        ready(url)
+        self._archive.open()
+        await self.manager.open()
+        logger.info("serving %s, state in %s", url or self.settings.socket, self.state_dir)
+        watch = loop.create_task(self._watch())
+        try:
+            await self._stopped.wait()
+        finally:
+            logger.info("stopping")
+            watch.cancel()
+            server.stop()
+            await self.manager.close()
+            await self.executor.close()
+            await self._archive.close()
+            self.engine.close()
+            self.store.close()
+            if self.settings.socket:
+                self.settings.socket.unlink(missing_ok=True)
+            rendezvous.withdraw(self.state_dir)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(server.close_all_connections(), 5)
+
+    def _listen(self, server: tornado.httpserver.HTTPServer) -> str | None:
+        """Open the socket and the port; returns the URL where there is a port."""
+        if self.settings.socket is not None:
+            # under the lock nobody else can be listening on what is left there
+            self.settings.socket.unlink(missing_ok=True)
+            server.add_socket(tornado.netutil.bind_unix_socket(str(self.settings.socket), backlog=4096))
+        if self.settings.port is None:
+            return None
+        sockets = tornado.netutil.bind_sockets(self.settings.port, self.settings.ip)
+        server.add_sockets(sockets)
+        port = sockets[0].getsockname()[1]
+        host = f"[{self.settings.ip}]" if ":" in self.settings.ip else self.settings.ip
+        return f"http://{host}:{port}/"
+
+    async def _watch(self) -> None:
+        """Beat for other hosts, and end when there has been no job and no client for long enough."""
+        timeout = self.settings.idle_timeout
+        interval = min(rendezvous.HEARTBEAT, timeout / 4) if timeout else rendezvous.HEARTBEAT
+        while True:
+            await asyncio.sleep(interval)
+            rendezvous.beat(self.state_dir)
+            if timeout and self.access.idle_seconds() >= timeout and self.store.count_active() == 0:
+                logger.info("nobody has asked for anything in %.0f s and no job is active", timeout)
+                self.stop()
+
+
+def _log_request(handler: tornado.web.RequestHandler) -> None:
+    """One line for each request that failed; the others at debug level. Paths only: a query may hold anything."""
+    status = handler.get_status()
+    level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
+    owner = getattr(handler, "owner", "-")
+    milliseconds = 1000 * handler.request.request_time()
+    logger.log(level, "%d %s %s %s %.1f ms", status, handler.request.method, handler.request.path, owner, milliseconds)
+
+
+def _raise_file_limit() -> None:
+    """A waiting client is an open file: allow as many as the machine does. Jobs get the old limit back."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(65536, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,92 @@
+"""The archive the service serves: there, or in the making."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable
+from pathlib import Path
+
+from tornado.web import HTTPError, RequestHandler
+
+from ..archive.paths import default_archive
+from .handlers import ServiceHandler
+
+logger = logging.getLogger(__name__)
+
+#: A request waits this long [s] for an archive in the making.
+PATIENCE = 60.0
+
+
+class ArchiveError(Exception):
+    """The archive cannot be served; one sentence."""
+
+
+class ServedArchive:
+    """The archive file, made from the simulated store where the user has none yet.
+
+    Making it takes seconds of processor time, so a child process does it while the service
+    answers already; requests for the archive wait for :meth:`ready`.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path or default_archive()
+        self._made: asyncio.Task[None] | None = None
+        if path is not None and not path.is_file():
+            raise ArchiveError(
+                f"there is no archive {path}; make one with: jupyter uws archive add DIR --archive {path}"
+            )
+
+    def open(self) -> None:
+        """Begin to make the archive if there is none; needs the event loop."""
+        if not self.path.exists():
+            self._made = asyncio.get_running_loop().create_task(self._simulate())
+
+    async def _simulate(self) -> None:
+        logger.info("there is no archive yet: making the simulated one, %s", self.path)
+        command = [sys.executable, "-m", "jupyter_uws", "archive", "simulate", "--archive", str(self.path)]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            _, errors = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        if process.returncode != 0:
+            lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
+            raise ArchiveError(f"the simulated archive could not be made: {lines[-1]}")
+
+    async def ready(self) -> None:
+        """Wait until the archive is there. Raises HTTPError 503 with the reason where it is not."""
+        if self._made is not None:
+            try:
+                await asyncio.wait_for(asyncio.shield(self._made), PATIENCE)
+            except TimeoutError:
+                raise HTTPError(503, "the simulated archive is still being made; ask again in a moment") from None
+            except ArchiveError as error:
+                raise HTTPError(503, str(error)) from None
+        if not self.path.exists():
+            raise HTTPError(503, f"the archive {self.path} is not there any more; add a data store to it again")
+
+    async def close(self) -> None:
+        if self._made is not None and not self._made.done():
+            self._made.cancel()
+            await asyncio.gather(self._made, return_exceptions=True)
+
+
+def archive_handler(archive: ServedArchive) -> type[RequestHandler]:
+    """The base of handlers that need the archive: they begin when it is there."""
+
+    class ArchiveHandler(ServiceHandler):
+        async def prepare(self) -> None:  # type: ignore[override]
+            started: Awaitable[None] | None = super().prepare()
+            if started is not None:
+                await started
+            await archive.ready()
+
+    return ArchiveHandler

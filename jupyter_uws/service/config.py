@@ -1,0 +1,151 @@
+"""``jupyter uws serve``: its configuration from files, environment and command line (traitlets).
+
+Files are ``jupyter_uws_config.py`` or ``.json`` in Jupyter's configuration folders, with lines such
+as ``c.ServeApp.idle_timeout = 3600``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.application import JupyterApp, NoStart, base_aliases, base_flags
+from traitlets import Bool, Dict, Float, Integer, Unicode, default
+
+from .. import rendezvous
+from .._version import __version__
+from ..execution.cluster import ClusterConfig
+from ..uws.store import StoreError
+from .app import Service, Settings
+from .archive import ArchiveError
+
+_ALIASES: dict[Any, Any] = {
+    **base_aliases,
+    "ip": "ServeApp.ip",
+    "port": "ServeApp.port",
+    "socket": "ServeApp.socket",
+    "state-dir": "ServeApp.state_dir",
+    "archive": "ServeApp.archive",
+    "idle-timeout": "ServeApp.idle_timeout",
+    "workers": "ServeApp.workers",
+}
+
+
+class ServeApp(JupyterApp):
+    """Serve the archive and the jobs of one user."""
+
+    name = "jupyter-uws-serve"
+    version = __version__
+    description = __doc__ or ""
+    examples = """
+    jupyter uws serve --port 8901
+    jupyter uws serve --port 8901 --archive hess.duckdb --state-dir /data/uws
+    """
+    aliases = _ALIASES
+    flags = base_flags
+    classes: list[Any] = []  # noqa: RUF012 (traitlets reads it from the class)
+
+    ip = Unicode("127.0.0.1", help="Address to listen on.").tag(config=True)
+    port = Integer(None, allow_none=True, help="Port to listen on; 0 takes a free one. Without --socket: 8901.").tag(
+        config=True
+    )
+    socket = Unicode("", help="Unix socket to listen on, for the Jupyter server's relay.").tag(config=True)
+    state_dir = Unicode("", help="Folder of the job store and the job folders ($JUPYTER_UWS_STATE_DIR).").tag(
+        config=True
+    )
+    archive = Unicode(
+        "", help="The archive file ($JUPYTER_UWS_ARCHIVE); without it the user's, made by simulation if need be."
+    ).tag(config=True)
+    store_url = Unicode("", help="Database of the job store (SQLAlchemy URL); SQLite in the state folder.").tag(
+        config=True
+    )
+    idle_timeout = Float(0.0, help="End after so many seconds without job and client; 0: never.").tag(config=True)
+    job_lifetime_days = Float(30.0, min=0.001, help="Default time from a job's creation to its destruction.").tag(
+        config=True
+    )
+    job_lifetime_max_days = Float(365.0, min=0.001, help="Longest such time a client may ask for.").tag(config=True)
+    workers = Integer(
+        None, allow_none=True, min=1, help="Jobs that run at the same time; by default one for each processor core."
+    ).tag(config=True)
+    backend = Unicode("local", help="Where jobs run: 'local', a Dask cluster on this machine.").tag(config=True)
+    backend_options = Dict(help="Options passed on to the backend's Dask cluster class.").tag(config=True)
+    verbose = Bool(False, help="Log every request.").tag(config=True)
+
+    config_file_name = Unicode("jupyter_uws_config")
+
+    @default("log_level")
+    def _log_level(self) -> int:
+        return logging.INFO
+
+    def settings(self, token: str) -> Settings:
+        """The configuration as the service takes it. Raises RendezvousError for a bad folder."""
+        archive = self.archive or os.environ.get("JUPYTER_UWS_ARCHIVE", "")
+        port = self.port
+        if port is None and not self.socket:
+            port = 8901
+        return Settings(
+            state_dir=rendezvous.state_dir(self.state_dir or None),
+            # the default place is allowed to be empty, a file that was named is not
+            archive=Path(archive).expanduser().absolute() if archive else None,
+            socket=Path(self.socket) if self.socket else None,
+            ip=self.ip,
+            port=port,
+            token=token if port is not None else None,
+            store_url=self.store_url or None,
+            idle_timeout=self.idle_timeout,
+            job_lifetime=timedelta(days=self.job_lifetime_days),
+            job_lifetime_max=timedelta(days=self.job_lifetime_max_days),
+            cluster=self._cluster(),
+        )
+
+    def _cluster(self) -> ClusterConfig:
+        options: dict[str, Any] = {"backend": self.backend, "options": dict(self.backend_options)}
+        if self.workers is not None:
+            options["workers"] = self.workers
+        return ClusterConfig(**options)
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        super().initialize(argv)
+        logging.basicConfig(
+            level=logging.DEBUG if self.verbose else self.log_level,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+            stream=sys.stderr,
+        )
+
+    def start(self) -> None:
+        try:
+            super().start()
+        except NoStart:
+            return
+        # taken out of the environment, so that no child process inherits it
+        given = os.environ.pop("JUPYTER_UWS_TOKEN", "")
+        try:
+            settings = self.settings(given or secrets.token_urlsafe(24))
+            with rendezvous.hold_lock(settings.state_dir):
+                asyncio.run(_serve(settings, token_is_new=not given))
+        except rendezvous.AlreadyRunning as error:
+            print(f"jupyter uws serve: {error}", file=sys.stderr)
+            self.exit(rendezvous.EXIT_ALREADY_RUNNING)
+        except (rendezvous.RendezvousError, StoreError, ArchiveError) as error:
+            print(f"jupyter uws serve: {error}", file=sys.stderr)
+            self.exit(1)
+        except OSError as error:
+            where = f"{self.ip}:{self.port}" if self.port is not None else self.socket
+            print(f"jupyter uws serve: cannot listen on {where}: {error.strerror}", file=sys.stderr)
+            self.exit(1)
+
+
+async def _serve(settings: Settings, token_is_new: bool) -> None:
+    def ready(url: str | None) -> None:
+        if url is not None:
+            print(f"jupyter_uws serves {url}", flush=True)
+            if token_is_new:
+                print(f"token: {settings.token}", flush=True)
+
+    await Service(settings).run(ready)

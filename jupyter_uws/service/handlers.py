@@ -1,0 +1,135 @@
+"""The base of every handler of the service: who calls, under which URL, and errors as text."""
+
+from __future__ import annotations
+
+import getpass
+import hmac
+import logging
+import os
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from http.client import responses
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler
+
+from ..uws.errors import UWSError
+
+logger = logging.getLogger(__name__)
+
+
+def local_user() -> str:
+    """The owner of what is done with the service's own token: the user it runs for."""
+    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+
+
+@dataclass
+class Access:
+    """The two secrets that open the service, and when it was last used.
+
+    ``secret`` is the relay's: whoever sends it also tells the owner and the root URL. ``token`` is
+    for everybody else; None where the service listens on its socket alone. ``last_use`` is on the
+    monotonic clock, in seconds.
+    """
+
+    secret: str
+    token: str | None
+    owner: str = field(default_factory=local_user)
+    requests: int = 0
+    last_use: float = field(default_factory=time.monotonic)
+
+    def enter(self) -> None:
+        self.requests += 1
+        self.last_use = time.monotonic()
+
+    def leave(self) -> None:
+        self.requests -= 1
+        self.last_use = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """How long nobody has asked for anything; 0 while a request is open."""
+        return 0.0 if self.requests else time.monotonic() - self.last_use
+
+
+def _same(given: str, expected: str | None) -> bool:
+    return expected is not None and hmac.compare_digest(given.encode(), expected.encode())
+
+
+class ServiceHandler(RequestHandler):
+    """Authenticates every request: by the relay's secret, or by ``Authorization: token T`` or ``Bearer T``."""
+
+    owner: str
+    root: str
+    by_relay = False
+    _entered = False
+
+    @property
+    def access(self) -> Access:
+        access: Access = self.settings["access"]
+        return access
+
+    def prepare(self) -> Awaitable[None] | None:
+        self.access.enter()
+        self._entered = True
+        headers = self.request.headers
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        if _same(headers.get("X-UWS-Secret", ""), self.access.secret):
+            self.by_relay = True
+            self.owner = headers.get("X-UWS-Owner") or self.access.owner
+            self.root = headers.get("X-UWS-Root") or self._own_root()
+        elif scheme.lower() in ("token", "bearer") and _same(token.strip(), self.access.token):
+            self.owner = self.access.owner
+            self.root = self._own_root()
+        else:
+            raise HTTPError(401, "this service needs its token, as the header 'Authorization: token ...'")
+        return None
+
+    def _own_root(self) -> str:
+        return f"{self.request.protocol}://{self.request.host}/"
+
+    def finish(self, chunk: Any = None) -> Any:
+        self._leave()
+        return super().finish(chunk)
+
+    def on_connection_close(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._entered:
+            self._entered = False
+            self.access.leave()
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One clear sentence as plain text; a traceback goes to the log, never to the client."""
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        message = responses.get(status_code, "Error")
+        if isinstance(error, UWSError):
+            status_code = error.status
+            message = str(error)
+        elif isinstance(error, HTTPError):
+            message = error.log_message or message
+        elif error is not None:
+            message = "the service failed at this request; its log tells more"
+        self.set_status(status_code)
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", 'Bearer realm="jupyter_uws"')
+        # tornado leaves the rest of a refused body unread
+        self.set_header("Connection", "close")
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.finish(message + "\n")
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        if not isinstance(value, UWSError):
+            super().log_exception(typ, value, tb)
+
+
+class NotFoundHandler(ServiceHandler):
+    """What is no resource of the service."""
+
+    def prepare(self) -> Awaitable[None] | None:
+        super().prepare()
+        raise HTTPError(404, "there is nothing at this address; the service's resources are listed at its root")

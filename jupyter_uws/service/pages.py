@@ -1,0 +1,83 @@
+"""The service's own resources: its front page, health, the job types, and the order to stop."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import HTTPError
+
+from .._version import __version__
+from ..jobs.schema import json_schema
+from ..rendezvous import PROTOCOL, hostname
+from .handlers import ServiceHandler
+
+if TYPE_CHECKING:
+    from .app import Service
+
+_FRONT = """\
+jupyter_uws {version}: an observatory in a notebook.
+
+{root}uws             jobs (UWS 1.1); their types: {types}
+{root}uws/types       what each job type takes and gives (JSON)
+{root}tap             the archive (TAP 1.1)
+{root}files           its data files
+{root}health          this service
+"""
+
+
+class _Page(ServiceHandler):
+    def initialize(self, service: Service) -> None:
+        self.service = service
+
+
+class FrontHandler(_Page):
+    """What this is, in text."""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        types = ", ".join(self.service.registry)
+        self.write(_FRONT.format(version=__version__, root=self.root, types=types))
+
+
+class HealthHandler(_Page):
+    """Who answers here, and whether it has work."""
+
+    def get(self) -> None:
+        service = self.service
+        self.write(
+            {
+                "version": __version__,
+                "protocol": PROTOCOL,
+                "pid": os.getpid(),
+                "host": hostname(),
+                "active_jobs": service.store.count_active(),
+                "archive": str(service.archive),
+                "state_dir": str(service.state_dir),
+                "execution": service.executor.status(),
+            }
+        )
+
+
+class TypesHandler(_Page):
+    """The job descriptions, each with the JSON Schema of its parameters."""
+
+    def get(self) -> None:
+        types: list[dict[str, Any]] = []
+        for description in self.service.registry.values():
+            entry = description.model_dump(mode="json", exclude={"entry_point"})
+            types.append({**entry, "schema": json_schema(description)})
+        self.write({"types": types, "problems": self.service.registry.problems})
+
+
+class ShutdownHandler(_Page):
+    """Stop, unless a job is active: a newer extension replaces an idle older service so."""
+
+    def post(self) -> None:
+        if not self.by_relay:
+            raise HTTPError(403, "only the relay may stop the service")
+        active = self.service.store.count_active()
+        if active:
+            raise HTTPError(409, f"the service has {active} active jobs")
+        self.write("stopping\n")
+        self.service.stop()
