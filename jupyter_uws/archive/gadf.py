@@ -1,0 +1,209 @@
+"""Reading a DL3 data store in the format of GADF (gamma-astro-data-formats 0.2 and 0.3).
+
+The index tables of real stores are less exact than the headers of the files they point to (float32 positions,
+wrong sizes), so the indices say what there is and the headers say what it is like.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from .errors import ArchiveError
+from .fitsfile import DamagedFile, Hdu, scan
+
+OBS_INDEX = "obs-index"
+HDU_INDEX = "hdu-index"
+
+_ENERGY_IN_TEV = {"TEV": 1.0, "GEV": 1e-3, "MEV": 1e-6, "KEV": 1e-9, "EV": 1e-12}
+_KEPT = {"EFF_AREA"}  # HDUCLAS2 of the tables that are read, and not only their headers
+
+
+@dataclass(frozen=True)
+class IndexedHdu:
+    """A row of the HDU index; ``path`` as the index says it, relative to the store."""
+
+    hdu_type: str
+    hdu_class: str
+    path: str
+    name: str
+
+
+@dataclass(frozen=True)
+class IndexedRun:
+    """A row of the observation index with its HDUs. Energies in TeV."""
+
+    obs_id: int
+    hdus: tuple[IndexedHdu, ...]
+    safe_energy: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class StoreIndex:
+    """Both index tables; ``collection`` is the name the store gives itself, where it does (card COLLECT)."""
+
+    runs: tuple[IndexedRun, ...]
+    collection: str | None = None
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the headers say of a run: degrees in ``frame``, seconds since the reference time, TeV."""
+
+    obs_id: int
+    ra: float
+    dec: float
+    frame: str
+    equinox: float
+    tstart: float
+    tstop: float
+    mjdref: tuple[float, float]
+    timesys: str
+    livetime: float | None
+    target_name: str | None
+    telescope: str | None
+    instrument: str | None
+    n_events: int
+    fov_radius: float | None
+    energy: tuple[float, float] | None
+    time_resolution: float | None
+
+
+def read_index(store: Path) -> StoreIndex:
+    """Read ``obs-index.fits[.gz]`` and ``hdu-index.fits[.gz]`` of a store.
+
+    Raises ArchiveError where the folder or an index is missing, unreadable, or lacks a mandatory column.
+    """
+    if not store.is_dir():
+        raise ArchiveError(f"{store}: {'not a folder' if store.exists() else 'there is no such folder'}")
+    _, obs = _read_table(_index_file(store, OBS_INDEX), ("OBS_ID",))
+    header, hdus = _read_table(
+        _index_file(store, HDU_INDEX), ("OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME")
+    )
+    by_run: dict[int, list[IndexedHdu]] = {}
+    text = [[str(value).strip() for value in hdus[name]] for name in ("HDU_TYPE", "HDU_CLASS", "HDU_NAME")]
+    for obs_id, kind, cls, name, folder, file in zip(
+        hdus["OBS_ID"], *text, hdus["FILE_DIR"], hdus["FILE_NAME"], strict=True
+    ):
+        path = "/".join(part for part in (str(folder).strip(), str(file).strip()) if part)
+        by_run.setdefault(int(obs_id), []).append(IndexedHdu(kind.lower(), cls.lower(), path, name))
+
+    runs: dict[int, IndexedRun] = {}
+    for row in range(len(obs)):
+        obs_id = int(obs["OBS_ID"][row])
+        runs.setdefault(obs_id, IndexedRun(obs_id, tuple(by_run.get(obs_id, ())), _safe_energy(obs, row)))
+    collection = str(header.get("COLLECT", "")).strip() or None
+    return StoreIndex(tuple(runs.values()), collection)
+
+
+def read_file(path: Path) -> dict[str, Hdu]:
+    """The HDUs of a data file, with the data of those tables that :func:`run_facts` needs. Raises DamagedFile."""
+    return scan(path, keep=lambda header: header.get("HDUCLAS2") in _KEPT)
+
+
+def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
+    """The facts of a run from its HDUs, given by HDU type (``events``, ``aeff``, ...).
+
+    The energy range is that of the index where it has one, else the thresholds of the effective
+    area, else its whole energy axis. Raises DamagedFile where a mandatory keyword is missing or not a number.
+    """
+    header = hdus["events"].header
+    aeff = hdus.get("aeff")
+    return RunFacts(
+        obs_id=run.obs_id,
+        ra=_number(header, "RA_PNT"),
+        dec=_number(header, "DEC_PNT"),
+        frame=str(header.get("RADESYS") or header.get("RADECSYS") or "ICRS").strip().upper(),
+        equinox=float(header.get("EQUINOX", 2000.0)),
+        tstart=_number(header, "TSTART"),
+        tstop=_number(header, "TSTOP"),
+        mjdref=(_number(header, "MJDREFI"), _number(header, "MJDREFF")),
+        timesys=str(header.get("TIMESYS", "TT")).strip().lower(),
+        livetime=_optional(header, "LIVETIME"),
+        target_name=_text(header, "OBJECT"),
+        telescope=_text(header, "TELESCOP"),
+        instrument=_text(header, "INSTRUME"),
+        n_events=int(header["NAXIS2"]),
+        fov_radius=None if aeff is None else _last_edge(aeff, "THETA_HI"),
+        energy=run.safe_energy or _energy_range(aeff),
+        time_resolution=_optional(header, "TIMEDEL"),
+    )
+
+
+def _index_file(store: Path, stem: str) -> Path:
+    for name in (f"{stem}.fits.gz", f"{stem}.fits"):
+        if (store / name).is_file():
+            return store / name
+    raise ArchiveError(f"{store}: not a DL3 data store: {stem}.fits.gz (or {stem}.fits) is missing")
+
+
+def _read_table(path: Path, mandatory: Sequence[str]) -> tuple[fits.Header, Any]:
+    try:
+        hdus = scan(path, keep=lambda header: header.get("XTENSION") == "BINTABLE")
+        table = next((hdu for hdu in hdus.values() if hdu.data is not None), None)
+        if table is None:
+            raise DamagedFile("it holds no table")
+        data = table.table()
+    except (OSError, DamagedFile) as error:
+        raise ArchiveError(f"{path}: cannot read this index: {error}") from error
+    missing = [name for name in mandatory if name not in data.names]
+    if missing:
+        raise ArchiveError(f"{path}: the index lacks the mandatory column {', '.join(missing)}")
+    return table.header, data
+
+
+def _safe_energy(obs: Any, row: int) -> tuple[float, float] | None:
+    if not {"SAFE_ENERGY_LO", "SAFE_ENERGY_HI"} <= set(obs.names):
+        return None
+    # through the shortest decimal: a float32 0.40738028 must not become 0.40738028287887573
+    low, high = (float(str(obs[name][row])) for name in ("SAFE_ENERGY_LO", "SAFE_ENERGY_HI"))
+    unit = _tev(obs.columns["SAFE_ENERGY_LO"].unit)
+    return (low * unit, high * unit) if 0 < low < high < math.inf else None
+
+
+def _energy_range(aeff: Hdu | None) -> tuple[float, float] | None:
+    if aeff is None:
+        return None
+    low, high = (_optional(aeff.header, key) for key in ("LO_THRES", "HI_THRES"))
+    if low is not None and high is not None and 0 < low < high:
+        return low, high
+    table = aeff.table()
+    if not {"ENERG_LO", "ENERG_HI"} <= set(table.names):
+        return None
+    unit = _tev(table.columns["ENERG_LO"].unit)
+    low, high = float(str(np.min(table["ENERG_LO"]))), float(str(np.max(table["ENERG_HI"])))
+    return (low * unit, high * unit) if 0 < low < high < math.inf else None
+
+
+def _last_edge(hdu: Hdu, name: str) -> float | None:
+    table = hdu.table()
+    value = float(np.max(table[name])) if name in table.names and table[name].size else 0.0
+    return value if 0 < value <= 180 else None
+
+
+def _tev(unit: str | None) -> float:
+    return _ENERGY_IN_TEV.get((unit or "TeV").strip().upper(), 1.0)
+
+
+def _number(header: fits.Header, key: str) -> float:
+    value = _optional(header, key)
+    if value is None:
+        raise DamagedFile(f"the EVENTS header has no number {key}")
+    return value
+
+
+def _optional(header: fits.Header, key: str) -> float | None:
+    value = header.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _text(header: fits.Header, key: str) -> str | None:
+    return str(header.get(key, "")).strip() or None

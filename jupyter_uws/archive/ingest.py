@@ -1,0 +1,308 @@
+"""Adding a DL3 data store to the archive."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .database import SCHEMAS, VERSION, lock_file, locked, read_archive, read_tables, to_table, write_archive
+from .errors import ArchiveError
+from .fitsfile import DamagedFile, Hdu
+from .gadf import IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_facts
+from .obscore import is_convertible, obscore_rows, publisher_did, unit_vectors
+
+Progress = Callable[[int, int], None]
+
+_COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass
+class AddReport:
+    """What adding a store did: numbers of runs, and the files that kept a run out, each with the reason."""
+
+    collection: str
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A data file: ``root / path`` on disk, ``name`` within the collection's URLs."""
+
+    name: str
+    root: Path
+    path: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def location(self) -> Path:
+        return self.root / self.path
+
+
+class _Unusable(Exception):
+    """A run stays out; carries the file and the reason."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    indexed: IndexedRun
+    files: Mapping[str, _File]  # by the path in the index
+    signature: str
+
+    @property
+    def events(self) -> _File:
+        return next(self.files[hdu.path] for hdu in self.indexed.hdus if hdu.hdu_type == "events")
+
+
+def add_store(
+    archive: Path,
+    store: Path,
+    *,
+    collection: str | None = None,
+    roots: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> AddReport:
+    """Index a GADF data store into the DuckDB file ``archive``, which is made where there is none.
+
+    Only runs that are new or whose files or index rows changed are read; runs that are gone are taken out. A run with a
+    missing or damaged file is left out and reported. Files must lie in the store's folder or in one of ``roots``.
+    Nothing is ever written inside the store.
+
+    ``collection`` names the runs' collection; by default the name the archive has for this store already, else
+    the one in the store's index, else that of its folder in upper case. ``progress`` is called with (runs done, runs in all).
+
+    Raises ArchiveError for a folder that is no data store, a collection name that is bad or taken, an archive that
+    cannot be written.
+    """
+    store = store.expanduser().resolve()
+    allowed = [store, *(root.expanduser().resolve() for root in roots)]
+    for root in allowed[1:]:
+        if not root.is_dir():
+            raise ArchiveError(f"root {root}: there is no such folder")
+    index = read_index(store)
+
+    archive = archive.expanduser()
+    with locked(lock_file(archive)):
+        old = _current(archive)
+        name = _collection_name(old, store, collection, index)
+        report = AddReport(name)
+        runs = _usable_runs(index, store, allowed, report)
+        known = _signatures(old, name, store, allowed)
+        fresh = [run for run in runs if known.get(run.indexed.obs_id) != run.signature]
+        facts = _read_runs(fresh, report, progress, total=len(runs))
+
+        kept = {run.indexed.obs_id for run in runs} - {run.indexed.obs_id for run in fresh}
+        report.unchanged = len(kept)
+        report.updated = len(known.keys() & facts.keys())
+        report.added = len(facts) - report.updated
+        report.removed = len(known.keys() - kept - facts.keys())
+        if facts or report.removed or not archive.exists():
+            rows = _new_rows(name, [run for run in fresh if run.indexed.obs_id in facts], facts)
+            rows["collection"] = [{"name": name, "store": str(store), "roots": [str(root) for root in allowed[1:]]}]
+            write_archive(archive, _merge(old, name, store, kept, rows))
+    return report
+
+
+def _current(archive: Path) -> dict[str, pa.Table]:
+    if not archive.exists():
+        empty = {name: to_table(name, ()) for name in SCHEMAS}
+        return {**empty, "meta": to_table("meta", [{"version": VERSION}])}
+    with read_archive(archive) as con:
+        return read_tables(con)
+
+
+def _collection_name(old: Mapping[str, pa.Table], store: Path, wanted: str | None, index: StoreIndex) -> str:
+    stores = {row["name"]: row["store"] for row in old["collection"].to_pylist()}
+    own = next((name for name, folder in stores.items() if folder == str(store)), None)
+    name = wanted or own or index.collection or re.sub(r"[^A-Za-z0-9._-]+", "-", store.name).strip("-._").upper()
+    if not _COLLECTION.fullmatch(name):
+        raise ArchiveError(
+            f"collection {name!r}: not a valid name;"
+            " use up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+    folder = stores.get(name, str(store))
+    if folder != str(store) and Path(folder).exists():
+        raise ArchiveError(
+            f"collection {name!r} is the store {folder} already: give this one another name with --collection"
+        )
+    return name
+
+
+def _usable_runs(index: StoreIndex, store: Path, allowed: Sequence[Path], report: AddReport) -> list[_Run]:
+    @lru_cache(maxsize=65536)
+    def locate(path: str) -> _File:
+        return _locate(path, store, allowed)
+
+    runs = []
+    for indexed in index.runs:
+        try:
+            if not any(hdu.hdu_type == "events" for hdu in indexed.hdus):
+                raise _Unusable("hdu-index", f"run {indexed.obs_id} has no events HDU in the index")
+            files = {hdu.path: locate(hdu.path) for hdu in indexed.hdus}
+        except _Unusable as problem:
+            _skip(report, *problem.args)
+            continue
+        runs.append(_Run(indexed, files, _signature(indexed, files)))
+    return runs
+
+
+def _locate(path: str, store: Path, allowed: Sequence[Path]) -> _File:
+    location = Path(os.path.normpath(store / path))
+    try:
+        resolved = location.resolve(strict=True)
+        stat = resolved.stat()
+    except OSError as error:
+        raise _Unusable(str(location), f"cannot be opened: {error.strerror or error}") from error
+    for number, root in enumerate(allowed):
+        if resolved.is_relative_to(root):
+            relative = resolved.relative_to(root).as_posix()
+            name = relative if number == 0 else f"@{number}/{relative}"
+            return _File(name, root, relative, stat.st_size, stat.st_mtime_ns)
+    raise _Unusable(str(resolved), "lies outside the store; allow its folder with --root")
+
+
+def _signature(run: IndexedRun, files: Mapping[str, _File]) -> str:
+    state = [(path, str(f.root), f.name, f.size, f.mtime_ns) for path, f in sorted(files.items())]
+    return hashlib.sha256(repr((run, state)).encode()).hexdigest()[:32]
+
+
+def _signatures(old: Mapping[str, pa.Table], name: str, store: Path, allowed: Sequence[Path]) -> dict[int, str]:
+    roots = [str(root) for root in allowed[1:]]
+    same = {"name": name, "store": str(store), "roots": roots} in old["collection"].to_pylist()
+    runs = old["run"].filter(pc.equal(old["run"]["collection"], name)).to_pylist()
+    # a store that moved, or has other roots, is read again: its rows name the old places
+    return {row["obs_id"]: row["signature"] if same else "" for row in runs}
+
+
+def _read_runs(
+    runs: Sequence[_Run], report: AddReport, progress: Progress | None, *, total: int
+) -> dict[int, RunFacts]:
+    uses = Counter(file.location for run in runs for file in set(run.files.values()))
+    shared = lru_cache(maxsize=8)(read_file)  # response files that many runs refer to
+    done = total - len(runs)
+    facts: dict[int, RunFacts] = {}
+    for run in runs:
+        if progress:
+            progress(done, total)
+        done += 1
+        try:
+            opened = {}
+            for path, file in run.files.items():
+                try:
+                    opened[path] = (shared if uses[file.location] > 1 else read_file)(file.location)
+                except (DamagedFile, OSError) as error:
+                    raise _Unusable(str(file.location), str(error)) from error
+            facts[run.indexed.obs_id] = _facts(run, opened)
+        except _Unusable as problem:
+            _skip(report, *problem.args)
+    if progress:
+        progress(total, total)
+    return facts
+
+
+def _facts(run: _Run, opened: Mapping[str, Mapping[str, Hdu]]) -> RunFacts:
+    hdus: dict[str, Hdu] = {}
+    for indexed in run.indexed.hdus:
+        where = str(run.files[indexed.path].location)
+        hdu = opened[indexed.path].get(indexed.name.upper())  # names in the index differ in case from EXTNAME
+        if hdu is None:
+            raise _Unusable(
+                where, f"has no HDU {indexed.name!r}, which the index promises for run {run.indexed.obs_id}"
+            )
+        hdus.setdefault(indexed.hdu_type, hdu)
+    try:
+        facts = run_facts(run.indexed, hdus)
+    except (DamagedFile, KeyError, ValueError, TypeError) as error:
+        raise _Unusable(str(run.events.location), str(error)) from error
+    if problem := is_convertible(facts):
+        raise _Unusable(str(run.events.location), problem)
+    return facts
+
+
+def _skip(report: AddReport, file: str, reason: str) -> None:
+    if (file, reason) not in report.skipped:
+        report.skipped.append((file, reason))
+
+
+def _new_rows(collection: str, runs: Sequence[_Run], facts: Mapping[int, RunFacts]) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
+    files: dict[str, _File] = {}
+    sizes: dict[int, tuple[int, bool]] = {}
+    for run in runs:
+        obs_id, events = run.indexed.obs_id, run.events
+        did = publisher_did(collection, obs_id)
+        fact = facts[obs_id]
+        energy = fact.energy or (None, None)
+        rows["run"].append(
+            {
+                "obs_publisher_did": did, "collection": collection, "obs_id": obs_id, "file_name": events.name,
+                "fov_radius": fact.fov_radius, "energy_min": energy[0], "energy_max": energy[1],
+                "n_events": fact.n_events, "signature": run.signature,
+            }
+        )  # fmt: skip
+        for position, hdu in enumerate(run.indexed.hdus):
+            file = run.files[hdu.path]
+            files[file.name] = file
+            rows["hdu"].append(
+                {
+                    "obs_publisher_did": did, "collection": collection, "position": position, "hdu_type": hdu.hdu_type,
+                    "hdu_class": hdu.hdu_class, "file_name": file.name, "hdu_name": hdu.name,
+                }
+            )  # fmt: skip
+        bundle = any(h.hdu_type == "aeff" and run.files[h.path] == events for h in run.indexed.hdus)
+        sizes[obs_id] = (events.size, bundle)
+    rows["file"] = [
+        {"collection": collection, "name": name, "root": str(file.root), "path": file.path}
+        for name, file in files.items()
+    ]
+    rows["obscore"] = obscore_rows(collection, [facts[run.indexed.obs_id] for run in runs], sizes)
+    vectors = unit_vectors([row["s_ra"] for row in rows["obscore"]], [row["s_dec"] for row in rows["obscore"]])
+    for row, run, (x, y, z) in zip(rows["obscore"], runs, vectors.T, strict=True):
+        row.pop("access_url")
+        row["_file"] = f"files/{collection}/{quote(run.events.name)}"
+        row.update(_x=float(x), _y=float(y), _z=float(z), _zone=int(row["s_dec"] // 1))
+    return rows
+
+
+def _merge(
+    old: Mapping[str, pa.Table], name: str, store: Path, kept: set[int], rows: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, pa.Table]:
+    """The old tables without the runs of this store that are not ``kept``, and the new rows."""
+    former = [row["name"] for row in old["collection"].to_pylist() if row["store"] == str(store)]
+    gone = pa.array([*former, name])
+    dids = pa.array([publisher_did(name, obs_id) for obs_id in kept], pa.string())
+    merged = {"meta": old["meta"]}
+    for table, column in (
+        ("collection", "name"),
+        ("file", "collection"),
+        ("run", "collection"),
+        ("hdu", "collection"),
+        ("obscore", "obs_collection"),
+    ):
+        rest = pc.invert(pc.is_in(old[table][column], gone))
+        if "obs_publisher_did" in old[table].column_names:
+            rest = pc.or_(rest, pc.is_in(old[table]["obs_publisher_did"], dids))
+        merged[table] = pa.concat_tables([old[table].filter(rest), to_table(table, rows[table])])
+    used = merged["hdu"].filter(pc.equal(merged["hdu"]["collection"], name))["file_name"]
+    earlier = old["file"].filter(
+        pc.and_(pc.equal(old["file"]["collection"], name), pc.is_in(old["file"]["name"], used))
+    )
+    new = pa.array([row["name"] for row in rows["file"]], pa.string())
+    earlier = earlier.filter(pc.invert(pc.is_in(earlier["name"], new)))
+    merged["file"] = pa.concat_tables([merged["file"], earlier])
+    return merged

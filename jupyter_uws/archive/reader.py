@@ -1,0 +1,204 @@
+"""Finding runs and their files in an archive: for jobs, for the file handler, for listings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .database import read_archive
+from .errors import ArchiveError
+from .obscore import AUTHORITY
+
+if TYPE_CHECKING:
+    import duckdb
+    from gammapy.data import DataStore
+
+
+@dataclass(frozen=True)
+class RunHdu:
+    """One HDU of a run: GADF's type and class, the file it is in and its name there."""
+
+    hdu_type: str
+    hdu_class: str
+    file: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: pointing and field-of-view radius in degrees (ICRS), times as MJD in TT, live time in s, energies in TeV.
+
+    ``fov_radius``, ``livetime`` and the energies are None where the store does not tell them.
+    """
+
+    obs_publisher_did: str
+    collection: str
+    obs_id: int
+    target_name: str | None
+    ra: float
+    dec: float
+    fov_radius: float | None
+    t_min: float
+    t_max: float
+    livetime: float | None
+    energy_min: float | None
+    energy_max: float | None
+    n_events: int
+    hdus: tuple[RunHdu, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the run, that with the events first."""
+        first = sorted(self.hdus, key=lambda hdu: hdu.hdu_type != "events")
+        return tuple(dict.fromkeys(hdu.file for hdu in first))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection in an archive: its store's folder and the number of its runs."""
+
+    name: str
+    store: Path
+    runs: int
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that belongs to runs of an archive: ``path`` below ``root``, both as indexed."""
+
+    root: Path
+    path: str
+
+
+_RUNS = """
+    SELECT r.obs_publisher_did, r.collection, r.obs_id, o.target_name, o.s_ra, o.s_dec, r.fov_radius,
+           o.t_min, o.t_max, o.t_exptime, r.energy_min, r.energy_max, r.n_events
+    FROM archive.run r JOIN archive.obscore o USING (obs_publisher_did)
+    WHERE list_contains(?, r.obs_publisher_did) OR list_contains(?, r.obs_id)
+"""
+_HDUS = """
+    SELECT h.obs_publisher_did, h.hdu_type, h.hdu_class, f.root, f.path, h.hdu_name
+    FROM archive.hdu h JOIN archive.file f ON f.collection = h.collection AND f.name = h.file_name
+    WHERE list_contains(?, h.obs_publisher_did)
+    ORDER BY h.obs_publisher_did, h.position
+"""
+
+
+def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
+    """The runs with these ids, in their order, each once. An id is an obs_id or an obs_publisher_did.
+
+    Raises ArchiveError for an id that is unknown, an obs_id that is in several collections, a file that is gone since it was
+    indexed.
+    """
+    wanted = list(dict.fromkeys(str(i).strip() for i in ids))
+    numbers = [int(i) for i in wanted if _is_number(i)]
+    with read_archive(archive) as con:
+        rows = con.execute(_RUNS, [wanted, numbers]).fetchall()
+        by_id: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            by_id.setdefault(row[0], []).append(row)
+            by_id.setdefault(str(row[2]), []).append(row)
+        chosen = [_only(con, archive, i, by_id.get(str(int(i)) if _is_number(i) else i, [])) for i in wanted]
+        hdus: dict[str, list[RunHdu]] = {}
+        for did, kind, cls, root, path, name in con.execute(_HDUS, [[row[0] for row in chosen]]).fetchall():
+            hdus.setdefault(did, []).append(RunHdu(kind, cls, Path(root) / path, name))
+    found = {row[0]: Run(*row, hdus=tuple(hdus.get(row[0], ()))) for row in chosen}
+    for run in found.values():
+        for file in run.files:
+            if not file.is_file():
+                raise ArchiveError(
+                    f"run {run.obs_id} ({run.collection}): its file {file} is gone since it was indexed;"
+                    " put it back, or run 'jupyter uws archive add' on its store again"
+                )
+    return list(found.values())
+
+
+def collections(archive: Path) -> list[Collection]:
+    """The collections of an archive, by name."""
+    with read_archive(archive) as con:
+        rows = con.execute(
+            "SELECT c.name, c.store, count(r.obs_id) FROM archive.collection c"
+            " LEFT JOIN archive.run r ON r.collection = c.name GROUP BY ALL ORDER BY c.name"
+        ).fetchall()
+    return [Collection(name, Path(store), count) for name, store, count in rows]
+
+
+def find_file(archive: Path, collection: str, name: str) -> DataFile | None:
+    """The file that the archive serves as ``files/<collection>/<name>``; None where it knows none."""
+    with read_archive(archive) as con:
+        rows = con.execute(
+            "SELECT root, path FROM archive.file WHERE collection = ? AND name = ?", [collection, name]
+        ).fetchall()
+    return DataFile(Path(rows[0][0]), rows[0][1]) if rows else None
+
+
+def data_store(runs: Sequence[Run]) -> DataStore:
+    """A gammapy DataStore of exactly these runs, made from the archive alone; the store's index files are not read.
+
+    Raises ArchiveError for no runs, or two with one obs_id, which gammapy could not tell apart.
+    """
+    from gammapy.data import DataStore, HDUIndexTable, ObservationTable  # slow: 3 s, 200 MB
+
+    if not runs:
+        raise ArchiveError("no runs were given")
+    by_id: dict[int, Run] = {}
+    for run in runs:
+        other = by_id.setdefault(run.obs_id, run)
+        if other != run:
+            raise ArchiveError(
+                f"obs_id {run.obs_id} is in {other.collection} and {run.collection}: analyse them one after the other"
+            )
+    hdus = [(run.obs_id, hdu) for run in by_id.values() for hdu in run.hdus]
+    hdu_table = HDUIndexTable(
+        {
+            "OBS_ID": [obs_id for obs_id, _ in hdus],
+            "HDU_TYPE": [hdu.hdu_type for _, hdu in hdus],
+            "HDU_CLASS": [hdu.hdu_class for _, hdu in hdus],
+            "FILE_DIR": [str(hdu.file.parent) for _, hdu in hdus],
+            "FILE_NAME": [hdu.file.name for _, hdu in hdus],
+            "HDU_NAME": [hdu.name for _, hdu in hdus],
+        }
+    )
+    obs_table = ObservationTable(
+        {
+            "OBS_ID": list(by_id),
+            "OBJECT": [run.target_name or "" for run in by_id.values()],
+            "RA_PNT": [run.ra for run in by_id.values()],
+            "DEC_PNT": [run.dec for run in by_id.values()],
+            "LIVETIME": [float("nan") if run.livetime is None else run.livetime for run in by_id.values()],
+        },
+        units={"RA_PNT": "deg", "DEC_PNT": "deg", "LIVETIME": "s"},
+    )
+    return DataStore(hdu_table=hdu_table, obs_table=obs_table)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
+def _only(con: duckdb.DuckDBPyConnection, archive: Path, wanted: str, found: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    if len(found) == 1:
+        return found[0]
+    if found:
+        places = ", ".join(sorted(row[1] for row in found))
+        raise ArchiveError(
+            f"obs_id {wanted} is in several collections ({places}): give its obs_publisher_did, such as {found[0][0]}"
+        )
+    column = "obs_publisher_did" if "?" in wanted or "/" in wanted else "obs_id"
+    known = [str(row[0]) for row in con.execute(f"SELECT DISTINCT {column} FROM archive.run ORDER BY 1").fetchall()]  # noqa: S608
+    if not known:
+        raise ArchiveError(f"run {wanted!r}: the archive {archive} is empty")
+    if near := difflib.get_close_matches(wanted, known, n=3):
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"allowed are the obs_id or obs_publisher_did (ivo://{AUTHORITY}/...) of its runs: {_shortened(known)}"
+    raise ArchiveError(f"run {wanted!r} is not in the archive: {hint}")
+
+
+def _shortened(known: Sequence[str]) -> str:
+    if len(known) <= 6:
+        return ", ".join(known)
+    return f"{', '.join(known[:3])}, ... {known[-1]} ({len(known)} in all)"
