@@ -13,3 +13,15 @@ export const telescopeIcon = new LabIcon({
   </g>
 </svg>`
 });
+
+/** Three jobs, each with its progress. */
+export const jobsIcon = new LabIcon({
+  name: 'jupyter-uws:jobs',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16">
+  <g class="jp-icon3" fill="#616161">
+    <path class="jp-icon3" fill="#616161" d="M3 4h18v4H3zm2 1.5v1h9v-1z" fill-rule="evenodd"/>
+    <path class="jp-icon3" fill="#616161" d="M3 10h18v4H3zm2 1.5v1h14v-1z" fill-rule="evenodd"/>
+    <path class="jp-icon3" fill="#616161" d="M3 16h18v4H3zm2 1.5v1h4v-1z" fill-rule="evenodd"/>
+  </g>
+</svg>`
+});

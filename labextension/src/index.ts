@@ -3,8 +3,9 @@
  */
 import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { jobs } from './jobs';
 import { quickstart } from './quickstart';
 
-const plugins: JupyterFrontEndPlugin<void>[] = [quickstart];
+const plugins: JupyterFrontEndPlugin<void>[] = [quickstart, jobs];
 
 export default plugins;
