@@ -24,7 +24,9 @@ from .phases import Phase
 from .times import format_time, parse_time
 
 _ATOMS = ("phase", "executionduration", "destruction", "quote", "owner", "error")
+# What the standard gives a meaning, for creation, control and filters; all other names are the job's own.
 _CONTROL = frozenset({"phase", "runid", "executionduration", "destruction", "action"})
+_FILTERS = frozenset({"phase", "after", "last", "wait"})
 
 if TYPE_CHECKING:
 
@@ -62,12 +64,12 @@ class _UWSHandler(FormMixin, _Handler):
     def see_job(self, job: Job) -> None:
         self.redirect(xml.job_url(job, self.root), status=303)
 
-    def form(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """Job control parameters by lower-case name, and the job's own parameters as they came."""
+    def form(self, known: frozenset[str] = _CONTROL) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """The ``known`` parameters by lower-case name, and all others as they came."""
         control: dict[str, list[str]] = {}
         own: dict[str, list[str]] = {}
         for name, values in self.read_form().items():
-            if name.lower() in _CONTROL:
+            if name.lower() in known:
                 control.setdefault(name.lower(), []).extend(values)
             else:
                 own[name] = values
@@ -97,7 +99,7 @@ class JobListMixin(_UWSHandler):
     async def get(self, job_type: str | None = None) -> None:
         if job_type is not None:
             self.manager.job_type(job_type)
-        query = {name.lower(): values for name, values in self.read_form().items()}
+        query, _ = self.form(_FILTERS)
         jobs = self.manager.store.find(
             owner=self.owner,
             job_type=job_type,
@@ -130,7 +132,7 @@ class JobMixin(_UWSHandler):
 
     async def get(self, job_type: str, job_id: str) -> None:
         job = self.job(job_type, job_id)
-        query = {name.lower(): values for name, values in self.read_form().items()}
+        query, _ = self.form(_FILTERS)
         seconds = _wait(single(query, "wait"))
         if seconds is not None:
             phase = single(query, "phase")

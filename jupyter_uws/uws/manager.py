@@ -226,13 +226,13 @@ class JobManager:
         match report.kind:
             case "started":
                 job = self.store.move(
-                    report.job_id, Phase.EXECUTING, run=report.run, start_time=report.time, info=report.info
+                    report.job_id, Phase.EXECUTING, of_run=report.run, start_time=report.time, info=report.info
                 )
             case "progress":
                 current = self.store.get(report.job_id)
                 if current is not None:
                     self.store.update(
-                        report.job_id, [Phase.EXECUTING], run=report.run, info={**current.info, **report.info}
+                        report.job_id, [Phase.EXECUTING], of_run=report.run, info={**current.info, **report.info}
                     )
             case "queued":
                 self._requeue(report)
@@ -248,11 +248,11 @@ class JobManager:
             return None
         if current.phase is Phase.QUEUED and target is Phase.COMPLETED:
             # the word that it had started was lost with a service that died
-            self.store.move(report.job_id, Phase.EXECUTING, run=report.run, start_time=report.time)
+            self.store.move(report.job_id, Phase.EXECUTING, of_run=report.run, start_time=report.time)
         return self.store.move(
             report.job_id,
             target,
-            run=report.run,
+            of_run=report.run,
             end_time=report.time,
             results=report.results,
             error=report.error,
@@ -266,9 +266,9 @@ class JobManager:
         kind = self.types.get(current.job_type)
         changes: dict[str, Any] = {"run": current.run + 1, "start_time": None, "info": {}}
         if current.phase is Phase.EXECUTING:
-            job = self.store.move(current.job_id, Phase.QUEUED, **changes)
+            job = self.store.move(current.job_id, Phase.QUEUED, of_run=report.run, **changes)
         else:
-            job = self.store.update(current.job_id, [Phase.QUEUED], **changes)
+            job = self.store.update(current.job_id, [Phase.QUEUED], of_run=report.run, **changes)
         if job is not None and kind is not None:
             self._tell(job)
             self._background(self._start(kind, job))

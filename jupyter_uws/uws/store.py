@@ -145,20 +145,20 @@ class JobStore:
             row = connection.execute(_GET, {"the_job": job_id}).mappings().first()
         return None if row is None else _decode(row)
 
-    def move(self, job_id: str, target: Phase, *, run: int | None = None, **changes: Any) -> Job | None:
+    def move(self, job_id: str, target: Phase, *, of_run: int | None = None, **changes: Any) -> Job | None:
         """Move a job to ``target`` if the transition table allows it from where it is now.
 
-        ``run`` restricts the move to that run of the job; ``changes`` are other fields of
+        ``of_run`` restricts the move to that run of the job; ``changes`` are other fields of
         :class:`Job` set in the same statement. Returns the job after the move, or None where
         nothing was moved.
         """
-        return self._set(job_id, sources(target), run, {"phase": target, **changes})
+        return self._set(job_id, sources(target), of_run, {"phase": target, **changes})
 
     def update(
-        self, job_id: str, phases: Iterable[Phase] | None = None, *, run: int | None = None, **changes: Any
+        self, job_id: str, phases: Iterable[Phase] | None = None, *, of_run: int | None = None, **changes: Any
     ) -> Job | None:
         """Set fields of a job while it is in one of ``phases`` (None: any); None where it is not."""
-        return self._set(job_id, Phase if phases is None else phases, run, changes)
+        return self._set(job_id, Phase if phases is None else phases, of_run, changes)
 
     def _set(self, job_id: str, phases: Iterable[Phase], run: int | None, changes: Mapping[str, Any]) -> Job | None:
         statement = _update(tuple(changes), tuple(sorted(phase.value for phase in phases)), run is not None)

@@ -1,0 +1,142 @@
+"""A UWS application over an executor that does nothing by itself: the test plays the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+
+from jupyter_uws.uws import handlers
+from jupyter_uws.uws.errors import UsageError, UWSError
+from jupyter_uws.uws.executor import Report
+from jupyter_uws.uws.manager import JobManager, JobType
+from jupyter_uws.uws.model import ErrorSummary, Job, Result
+from jupyter_uws.uws.store import JobStore
+from jupyter_uws.uws.times import utcnow
+
+
+@dataclass
+class HandExecutor:
+    """Jobs go on when the test says so."""
+
+    folder: Path
+    calls: list[tuple[str, str, int]] = field(default_factory=list)
+    manager: JobManager | None = None
+
+    async def start(self, job: Job) -> None:
+        self.calls.append(("start", job.job_id, job.run))
+
+    async def abort(self, job: Job) -> None:
+        self.calls.append(("abort", job.job_id, job.run))
+        self.say(job, "aborted")
+
+    async def settle(self, job: Job) -> None:
+        self.calls.append(("settle", job.job_id, job.run))
+
+    async def delete(self, job: Job) -> None:
+        self.calls.append(("delete", job.job_id, job.run))
+
+    async def close(self) -> None:
+        pass
+
+    def say(self, job: Job, kind: str, **more: object) -> None:
+        assert self.manager is not None
+        self.manager.report(Report(job.job_id, job.run, kind, utcnow(), **more))  # type: ignore[arg-type]
+
+    def complete(self, job: Job) -> None:
+        """As a cluster would: started, a file written, completed."""
+        work = self.folder / job.job_id
+        work.mkdir(parents=True)
+        (work / "map.txt").write_text("0123456789")
+        (work / "stdout").write_text("hello\n")
+        self.say(job, "started")
+        self.say(job, "completed", results=(Result("map", "map.txt", "text/plain", 10),))
+
+    def fail(self, job: Job) -> None:
+        self.say(job, "started")
+        self.say(job, "failed", error=ErrorSummary("no data", detail="Traceback"))
+
+    def result(self, job: Job, name: str) -> Path:
+        return self.folder / job.job_id / name
+
+    def log(self, job: Job, stream: str) -> Path:
+        return self.folder / job.job_id / stream
+
+
+def validate(values: Mapping[str, Sequence[str]], complete: bool) -> dict[str, list[str]]:
+    found = {name.upper(): list(texts) for name, texts in values.items()}
+    if unknown := set(found) - {"RA", "OBS_IDS"}:
+        raise UsageError(f"unknown parameter {unknown.pop()}")
+    if complete and "RA" not in found:
+        raise UsageError("RA is required")
+    return found
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> HandExecutor:
+    return HandExecutor(tmp_path / "jobs")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    return JobStore(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+
+
+@pytest.fixture
+async def manager(store: JobStore, executor: HandExecutor) -> AsyncIterator[JobManager]:
+    kind = JobType("quicklook", executor, validate, execution_duration=600, execution_duration_max=7200)
+    executor.manager = JobManager(store, {"quicklook": kind})
+    yield executor.manager
+    await executor.manager.close()
+    store.close()
+
+
+@dataclass
+class Site:
+    """An application on a free port; ``owner`` is who calls."""
+
+    root: str
+    owner: str = "alice"
+
+    async def __call__(self, path: str, method: str = "GET", body: str | None = None, **more: object) -> HTTPResponse:
+        client = AsyncHTTPClient(force_instance=True)
+        try:
+            return await client.fetch(
+                self.root + path,
+                method=method,
+                body=body if body is not None else "" if method in ("POST", "PUT") else None,
+                raise_error=False,
+                follow_redirects=False,
+                headers={"X-Owner": self.owner, **more.pop("headers", {})},  # type: ignore[dict-item]
+                **more,
+            )
+        finally:
+            client.close()
+
+
+@pytest.fixture
+async def site(manager: JobManager, executor: HandExecutor) -> AsyncIterator[Site]:
+    class Base(tornado.web.RequestHandler):
+        def prepare(self) -> None:
+            self.owner = self.request.headers["X-Owner"]
+            self.root = f"http://{self.request.host}/"
+
+        def write_error(self, status_code: int, **kwargs: object) -> None:
+            error = kwargs["exc_info"][1]  # type: ignore[index]
+            self.set_status(error.status if isinstance(error, UWSError) else status_code)
+            self.finish(str(error))
+
+    server = tornado.httpserver.HTTPServer(
+        tornado.web.Application(handlers.make_routes(Base, manager, executor))  # type: ignore[arg-type]
+    )
+    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    yield Site(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/")
+    server.stop()
+    await server.close_all_connections()
