@@ -56,13 +56,13 @@ class ServeApp(JupyterApp):
         config=True
     )
     socket = Unicode("", help="Unix socket to listen on, for the Jupyter server's relay.").tag(config=True)
-    state_dir = Unicode("", help="Folder of the job store and the job folders ($JUPYTER_UWS_STATE_DIR).").tag(
+    state_dir = Unicode("", help="Folder of the jobs ($JUPYTER_UWS_STATE_DIR).").tag(
         config=True
     )
     archive = Unicode(
         "", help="The archive file ($JUPYTER_UWS_ARCHIVE); without it the user's, made by simulation if need be."
     ).tag(config=True)
-    store_url = Unicode("", help="Database of the job store (SQLAlchemy URL); SQLite in the state folder.").tag(
+    store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(
         config=True
     )
     idle_timeout = Float(0.0, help="End after so many seconds without job and client; 0: never.").tag(config=True)

@@ -12,7 +12,7 @@ from ..execution.launch import Launch
 from ..jobs.description import JobDescription
 from ..jobs.registry import Registry
 from ..jobs.validation import ParameterError, typed, validate
-from ..uws.errors import UsageError
+from ..uws.errors import NotFound, UsageError
 from ..uws.executor import Executor
 from ..uws.manager import JobType, Values
 from ..uws.model import Job
@@ -69,7 +69,10 @@ class Files:
     folder: Path
 
     def result(self, job: Job, name: str) -> Path:
-        return JobFolder(self.folder / job.job_id).work / name
+        try:
+            return JobFolder(self.folder / job.job_id).result(name)
+        except ValueError as error:
+            raise NotFound(f"the result {error}") from None
 
     def log(self, job: Job, stream: str) -> Path:
         return self.folder / job.job_id / stream
