@@ -84,7 +84,8 @@ def add_store(
     Nothing is ever written inside the store.
 
     ``collection`` names the runs' collection; by default the name the archive has for this store already, else
-    the one in the store's index, else that of its folder in upper case. ``progress`` is called with (runs done, runs in all).
+    the one in the store's index, else that of its folder in upper case. ``progress`` is called with (runs done,
+    runs in all).
 
     Raises ArchiveError for a folder that is no data store, a collection name that is bad or taken, an archive that
     cannot be written.

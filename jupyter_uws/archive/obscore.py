@@ -20,7 +20,7 @@ AUTHORITY = "jupyter-uws"
 ACCESS_FORMAT = "application/fits"
 
 _HC_EV_M = 1.239841984332e-6  # Planck's constant times the speed of light
-_FACILITIES = {"HESS": "H.E.S.S.", "CTA": "CTAO", "CTAO": "CTAO", "VERITAS": "VERITAS", "MAGIC": "MAGIC"}
+_FACILITIES = {"HESS": "H.E.S.S.", "CTA": "CTAO"}
 _TIME_SCALES = {"tt", "utc", "tai", "tdb", "tcb", "tcg"}
 
 

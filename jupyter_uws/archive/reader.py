@@ -90,8 +90,8 @@ _HDUS = """
 def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
     """The runs with these ids, in their order, each once. An id is an obs_id or an obs_publisher_did.
 
-    Raises ArchiveError for an id that is unknown, an obs_id that is in several collections, a file that is gone since it was
-    indexed.
+    Raises ArchiveError for an id that is unknown, an obs_id that is in several collections, a file that is gone since
+    it was indexed.
     """
     wanted = list(dict.fromkeys(str(i).strip() for i in ids))
     numbers = [int(i) for i in wanted if _is_number(i)]
@@ -105,7 +105,7 @@ def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
         hdus: dict[str, list[RunHdu]] = {}
         for did, kind, cls, root, path, name in con.execute(_HDUS, [[row[0] for row in chosen]]).fetchall():
             hdus.setdefault(did, []).append(RunHdu(kind, cls, Path(root) / path, name))
-    found = {row[0]: Run(*row, hdus=tuple(hdus.get(row[0], ()))) for row in chosen}
+    found = {row[0]: Run(*(*row, tuple(hdus.get(row[0], ())))) for row in chosen}
     for run in found.values():
         for file in run.files:
             if not file.is_file():
