@@ -1,6 +1,6 @@
 """The archive's DuckDB file: its tables, and how it is opened and replaced.
 
-``archive.*`` is internal: collections, files, runs, HDUs. ``ivoa.obscore`` is a view over ``archive.obscore``, with
+``_archive.*`` is internal: collections, files, runs, HDUs. ``ivoa.obscore`` is a view over ``_archive.obscore``, with
 some more columns whose names begin with an underscore; these are not in TAP_SCHEMA, the TAP engine may use them:
 ``_x, _y, _z`` (unit vector of the pointing) and ``_zone`` (whole degrees of declination, the table's sort key).
 """
@@ -92,7 +92,7 @@ def read_archive(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             con.execute(f"ATTACH '{_quoted(path)}' AS stored (READ_ONLY)")
             con.execute("USE stored")
-            version = con.execute("SELECT version FROM archive.meta").fetchall()
+            version = con.execute("SELECT version FROM _archive.meta").fetchall()
         except duckdb.Error as error:
             raise ArchiveError(f"{path}: not an archive of jupyter-uws: {_first_line(error)}") from error
         if version != [(VERSION,)]:
@@ -111,17 +111,22 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
-        with duckdb.connect(str(temporary)) as con:
-            con.execute("CREATE SCHEMA archive")
+        with duckdb.connect() as con:
+            # attached by a name of ours: DuckDB's own, the stem of the file's, may be that of a schema
+            con.execute(f"ATTACH '{_quoted(temporary)}' AS stored")
+            con.execute("USE stored")
+            con.execute("CREATE SCHEMA _archive")
             con.execute("CREATE SCHEMA ivoa")
             for name, schema in SCHEMAS.items():
                 con.register("incoming", tables[name].cast(schema))
                 order = f" ORDER BY {_ORDER[name]}" if name in _ORDER else ""
-                con.execute(f"CREATE TABLE archive.{name} AS SELECT * FROM incoming{order}")  # noqa: S608
+                con.execute(f"CREATE TABLE _archive.{name} AS SELECT * FROM incoming{order}")  # noqa: S608
                 con.unregister("incoming")
             con.execute(_view())
             write_tap_schema(con, [OBSCORE])
-            con.execute("CHECKPOINT")
+            con.execute("CHECKPOINT stored")
+            con.execute("USE memory")
+            con.execute("DETACH stored")
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -135,7 +140,7 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
 def read_tables(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """All internal tables of an open archive."""
     return {
-        name: con.sql(f"SELECT * FROM archive.{name}").to_arrow_table().cast(schema)  # noqa: S608
+        name: con.sql(f"SELECT * FROM _archive.{name}").to_arrow_table().cast(schema)  # noqa: S608
         for name, schema in SCHEMAS.items()
     }
 
@@ -179,7 +184,7 @@ def _view() -> str:
         "coalesce(getvariable('root_url')::VARCHAR, '') || _file AS access_url" if c.name == "access_url" else c.name
         for c in OBSCORE.columns
     ]
-    return f"CREATE VIEW ivoa.obscore AS SELECT {', '.join(columns)}, _x, _y, _z, _zone FROM archive.obscore"  # noqa: S608
+    return f"CREATE VIEW ivoa.obscore AS SELECT {', '.join(columns)}, _x, _y, _z, _zone FROM _archive.obscore"  # noqa: S608
 
 
 def _quoted(path: Path) -> str:

@@ -76,12 +76,12 @@ class DataFile:
 _RUNS = """
     SELECT r.obs_publisher_did, r.collection, r.obs_id, o.target_name, o.s_ra, o.s_dec, r.fov_radius,
            o.t_min, o.t_max, o.t_exptime, r.energy_min, r.energy_max, r.n_events
-    FROM archive.run r JOIN archive.obscore o USING (obs_publisher_did)
+    FROM _archive.run r JOIN _archive.obscore o USING (obs_publisher_did)
     WHERE list_contains(?, r.obs_publisher_did) OR list_contains(?, r.obs_id)
 """
 _HDUS = """
     SELECT h.obs_publisher_did, h.hdu_type, h.hdu_class, f.root, f.path, h.hdu_name
-    FROM archive.hdu h JOIN archive.file f ON f.collection = h.collection AND f.name = h.file_name
+    FROM _archive.hdu h JOIN _archive.file f ON f.collection = h.collection AND f.name = h.file_name
     WHERE list_contains(?, h.obs_publisher_did)
     ORDER BY h.obs_publisher_did, h.position
 """
@@ -120,8 +120,8 @@ def collections(archive: Path) -> list[Collection]:
     """The collections of an archive, by name."""
     with read_archive(archive) as con:
         rows = con.execute(
-            "SELECT c.name, c.store, count(r.obs_id) FROM archive.collection c"
-            " LEFT JOIN archive.run r ON r.collection = c.name GROUP BY ALL ORDER BY c.name"
+            "SELECT c.name, c.store, count(r.obs_id) FROM _archive.collection c"
+            " LEFT JOIN _archive.run r ON r.collection = c.name GROUP BY ALL ORDER BY c.name"
         ).fetchall()
     return [Collection(name, Path(store), count) for name, store, count in rows]
 
@@ -130,7 +130,7 @@ def find_file(archive: Path, collection: str, name: str) -> DataFile | None:
     """The file that the archive serves as ``files/<collection>/<name>``; None where it knows none."""
     with read_archive(archive) as con:
         rows = con.execute(
-            "SELECT root, path FROM archive.file WHERE collection = ? AND name = ?", [collection, name]
+            "SELECT root, path FROM _archive.file WHERE collection = ? AND name = ?", [collection, name]
         ).fetchall()
     return DataFile(Path(rows[0][0]), rows[0][1]) if rows else None
 
@@ -188,7 +188,7 @@ def _only(con: duckdb.DuckDBPyConnection, archive: Path, wanted: str, found: lis
             f"obs_id {wanted} is in several collections ({places}): give its obs_publisher_did, such as {found[0][0]}"
         )
     column = "obs_publisher_did" if "?" in wanted or "/" in wanted else "obs_id"
-    known = [str(row[0]) for row in con.execute(f"SELECT DISTINCT {column} FROM archive.run ORDER BY 1").fetchall()]  # noqa: S608
+    known = [str(row[0]) for row in con.execute(f"SELECT DISTINCT {column} FROM _archive.run ORDER BY 1").fetchall()]  # noqa: S608
     if not known:
         raise ArchiveError(f"run {wanted!r}: the archive {archive} is empty")
     if near := difflib.get_close_matches(wanted, known, n=3):
