@@ -1,0 +1,46 @@
+"""What became of a run whose worker or supervisor died, and the end of what they left running.
+
+Asked by the worker (its supervisor died), by the reaper (its worker died) and by the service (all of
+them died, or it was itself started anew). Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from .folder import Event, JobFolder, now
+from .processes import end, of_job, start_time
+from .supervisor import lost
+
+
+def aftermath(folder: JobFolder, run: int, reason: str) -> Event | None:
+    """The last word on a run; None while its supervisor lives and may still say it.
+
+    None as well where another host has to tell.
+    """
+    if word := folder.last_word(run):
+        return word
+    mark = folder.begun(run)
+    if not mark or mark.get("host") != os.uname().nodename:
+        return None
+    if start_time(mark["supervisor"]) == mark["supervisor_start"]:
+        return None
+    return bury(folder, run, reason)
+
+
+def bury(folder: JobFolder, run: int, reason: str, session: int | None = None) -> Event:
+    """End what is left of a run on this host and say its last word: ``lost``, if nobody said another.
+
+    ``session`` is the pid of the job's first process, given only by who knows that it was not used
+    again for another process since.
+    """
+    gone = end(lambda: of_job(folder.path, session))
+    if word := folder.last_word(run):
+        return word
+    word = {"run": run, "time": now(), **lost(reason)}
+    if not gone:
+        word["left"] = of_job(folder.path, session)
+    with contextlib.suppress(OSError):  # a full disk or no folder: the word is still true
+        folder.append(word)
+    return word

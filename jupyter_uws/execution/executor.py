@@ -1,0 +1,348 @@
+"""The executor: takes jobs, queues them, has them run on the Dask cluster, and reports what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..uws.executor import Report, Reporter
+from ..uws.model import ErrorSummary, Job, Result
+from ..uws.phases import Phase
+from .aftermath import aftermath, bury
+from .cluster import ClusterConfig, DaskCluster, open_cluster
+from .fifo import Fifo
+from .folder import LAST_WORDS, Event, JobFolder, now
+from .launch import Describe, Launch
+
+logger = logging.getLogger(__name__)
+
+#: How often a restartable job is begun, the first time included.
+MAX_RUNS = 3
+#: Seconds within which a worker must take an order.
+ORDER_TIMEOUT = 10.0
+
+LOST_WORKER = "its Dask worker was lost"
+LOST_SERVICE = "it was lost when the service ended"
+
+
+@dataclass(eq=False)
+class Run:
+    """A job in this executor's hands."""
+
+    job: Job
+    folder: JobFolder
+    restartable: bool = False
+    order: dict[str, Any] | None = None
+    slot: str | None = None
+    aborting: bool = False
+    ended: bool = False
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.job.job_id, self.job.run
+
+
+class DaskExecutor:
+    """Runs jobs on a Dask cluster (:class:`jupyter_uws.uws.executor.Executor`).
+
+    ``jobs`` is the folder of the job folders, on a file system the workers see. ``settle_timeout``
+    bounds the wait, in seconds, for the last word on a job whose worker or service was lost.
+    """
+
+    def __init__(
+        self,
+        jobs: Path,
+        describe: Describe,
+        reporter: Reporter,
+        cluster: ClusterConfig | None = None,
+        *,
+        settle_timeout: float = 60.0,
+    ) -> None:
+        self.jobs = Path(jobs).absolute()
+        self.config = cluster or ClusterConfig()
+        self._describe = describe
+        self._reporter = reporter
+        self._settle_timeout = settle_timeout
+        self._runs: dict[str, Run] = {}
+        self._fifo = Fifo()
+        self._cluster: DaskCluster | None = None
+        self._changing: asyncio.Task[None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def folder(self, job_id: str) -> JobFolder:
+        """The folder of a job. Raises ValueError for an id that is no file name."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", job_id):
+            raise ValueError(f"{job_id!r} cannot be a job id: letters, digits, '.', '_' and '-' only")
+        return JobFolder(self.jobs / job_id)
+
+    # What the manager asks
+
+    async def start(self, job: Job) -> None:
+        """Take a QUEUED job. After :meth:`close` nothing is taken: the job is settled at the next start."""
+        if self._closing or job.job_id in self._runs:
+            return
+        run = self._runs[job.job_id] = Run(job, self.folder(job.job_id))
+        try:
+            launch = self._describe(job)
+        except Exception as error:
+            logger.exception("job %s cannot be described", job.job_id)
+            self._end(run, _failed(f"the job cannot be run: {error}"))
+            return
+        run.restartable = launch.restartable
+        run.order = _order(run, launch)
+        try:
+            await asyncio.to_thread(run.folder.prepare, _request(run.order, launch))
+        except OSError as error:
+            self._end(run, _failed(f"the job folder cannot be written: {error.strerror or error}"))
+            return
+        if run.aborting:
+            self._end(run, {"event": "aborted"})
+            return
+        self._fifo.put(job.job_id)
+        self._dispatch()
+
+    async def abort(self, job: Job) -> None:
+        """Stop a job, whether it waits, runs, or is being settled."""
+        run = self._runs.get(job.job_id)
+        if run is None:  # nothing of it is ours; make sure that nothing of it lives
+            run = self._runs[job.job_id] = Run(job, self.folder(job.job_id), aborting=True)
+            self._end(run, await asyncio.to_thread(bury, run.folder, job.run, LOST_SERVICE))
+            return
+        run.aborting = True
+        if self._fifo.remove(job.job_id):
+            self._end(run, {"event": "aborted"})
+        elif run.slot is not None:
+            await self._stop(run)
+        elif run.order is None:
+            await asyncio.to_thread(bury, run.folder, job.run, LOST_SERVICE)
+
+    async def settle(self, job: Job) -> None:
+        """Say what became of a job of an earlier service: its last word, ``queued``, or that it is lost."""
+        if job.job_id in self._runs:
+            return
+        run = self._runs[job.job_id] = Run(job, self.folder(job.job_id))
+        with contextlib.suppress(Exception):  # a job type that is gone is not restartable
+            run.restartable = self._describe(job).restartable
+        try:
+            never = await asyncio.to_thread(_claim, run)
+        except OSError as error:
+            self._end(run, _failed(f"the job folder cannot be used: {error.strerror or error}"))
+            return
+        if never:
+            self._end(run, {"event": "never"})
+        else:
+            self._end(run, await self._last_word(run, LOST_SERVICE))
+
+    async def delete(self, job: Job) -> None:
+        """Remove the job's folder. Raises OSError."""
+        await asyncio.to_thread(self.folder(job.job_id).remove)
+
+    async def close(self) -> None:
+        """Stop running jobs, which are reported lost, and the cluster. Waiting jobs are kept for the next start."""
+        self._closing = True
+        if self._idle:
+            self._idle.cancel()
+        running = [run for run in self._runs.values() if run.slot is not None]
+        await asyncio.gather(*(self._stop(run, "the service was stopped") for run in running), return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=ORDER_TIMEOUT)
+        if self._changing:
+            await asyncio.wait([self._changing])
+        if self._cluster:
+            cluster, self._cluster = self._cluster, None
+            await cluster.close()
+        for task in self._tasks:
+            task.cancel()
+
+    # The cluster
+
+    def _dispatch(self) -> None:
+        """Give waiting jobs to free workers; start the cluster where there is none."""
+        if self._idle:
+            self._idle.cancel()
+            self._idle = None
+        if self._closing or self._changing:
+            return
+        if self._cluster is None:
+            if self._fifo.waiting:
+                self._changing = asyncio.create_task(self._open())
+            return
+        for job_id, slot in self._fifo.match():
+            self._runs[job_id].slot = slot
+            self._spawn(self._execute(self._runs[job_id], slot))
+        if not self._runs and self.config.idle_timeout:
+            self._idle = asyncio.get_running_loop().call_later(self.config.idle_timeout, self._retire)
+
+    async def _open(self) -> None:
+        try:
+            self._cluster = await open_cluster(self.config, self._hear)
+        except Exception as error:
+            logger.exception("the Dask cluster cannot be started")
+            reason = f"the {self.config.backend} Dask cluster cannot be started: {error or type(error).__name__}"
+            for job_id in self._fifo.waiting:
+                self._fifo.remove(job_id)
+                self._end(self._runs[job_id], _failed(reason, transient=True))
+        finally:
+            self._changing = None
+        self._dispatch()
+
+    def _retire(self) -> None:
+        """Close the cluster: nothing was to do for long."""
+        if self._cluster and not self._runs and not self._changing:
+            self._changing = asyncio.create_task(self._shut())
+
+    async def _shut(self) -> None:
+        try:
+            cluster, self._cluster = self._cluster, None
+            if cluster:
+                await cluster.close()
+        finally:
+            self._fifo.forget_slots()
+            self._changing = None
+        self._dispatch()
+
+    # Runs
+
+    async def _execute(self, run: Run, slot: str) -> None:
+        """See one run through on one worker: one Dask task, never run again."""
+        from .runner import run_job
+
+        if self._cluster is None:
+            return
+        future = self._cluster.client.submit(
+            run_job,
+            run.order,
+            key=f"uws-{run.job.job_id}-{run.job.run}",
+            workers=[slot],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
+        )
+        trouble = LOST_WORKER
+        try:
+            error = await future.exception()  # type: ignore[no-untyped-call]
+            if error is not None and type(error).__name__ != "KilledWorker":
+                trouble = f"its Dask worker could not run it: {error!r}"
+        except Exception as error:  # the task was cancelled, because the scheduler is gone
+            logger.info("the Dask task of job %s: %r", run.job.job_id, error)
+        if not run.ended:
+            self._end(run, await self._last_word(run, trouble))
+
+    async def _last_word(self, run: Run, reason: str) -> Event:
+        """The last word on a run that nobody reports any more; waits for it no longer than need be."""
+        deadline = asyncio.get_running_loop().time() + self._settle_timeout
+        pause = 0.01
+        while not (word := await asyncio.to_thread(aftermath, run.folder, run.job.run, reason)):
+            begun = await asyncio.to_thread(run.folder.begun, run.job.run)
+            if asyncio.get_running_loop().time() > deadline or begun is None:
+                return await asyncio.to_thread(bury, run.folder, run.job.run, reason)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+        return word
+
+    async def _stop(self, run: Run, reason: str | None = None) -> None:
+        """Have the worker end a run; its last word comes as an event, or the worker is lost."""
+        from .runner import stop_job
+
+        if self._cluster is None or run.slot is None:
+            return
+        try:
+            order = self._cluster.client.run(stop_job, *run.key, reason, workers=[run.slot])
+            await asyncio.wait_for(order, ORDER_TIMEOUT)
+        except Exception as error:
+            logger.warning("job %s cannot be stopped on %s: %r", run.job.job_id, run.slot, error)
+
+    def _hear(self, event: Event) -> None:
+        """An event from the cluster, in the event loop."""
+        kind = event["event"]
+        if kind == "joined":
+            self._fifo.join(event["worker"])
+            self._dispatch()
+        elif kind == "left":
+            self._fifo.leave(event["worker"])
+        elif (run := self._runs.get(event["job_id"])) and run.job.run == event["run"]:
+            if kind in LAST_WORDS:
+                self._end(run, event)
+            elif kind == "started":
+                self._report(run, "started", event, info={"host": event["host"], "worker": run.slot})
+            elif kind == "progress":
+                info = {name: event[name] for name in ("progress", "message") if name in event}
+                self._report(run, "progress", event, info=info)
+
+    def _end(self, run: Run, word: Event) -> None:
+        """A run's last word: report it, and let the next one start."""
+        if run.ended:
+            return
+        run.ended = True
+        del self._runs[run.job.job_id]
+        if run.slot is not None:
+            self._fifo.release(run.slot)
+        kind, error = word["event"], word.get("error")
+        if kind in ("lost", "never"):
+            again = kind == "never" or (run.restartable and run.job.run < MAX_RUNS and not self._closing)
+            kind = "aborted" if run.aborting else "queued" if again else "failed"
+        if kind == "queued" and error:
+            self._report(run, kind, word, info={"message": f"queued again: {error['message']}"})
+        elif run.aborting and kind == "aborted":
+            self._report(run, kind, word)
+        else:
+            self._report(run, kind, word, error=error)
+        self._dispatch()
+
+    def _report(self, run: Run, kind: Any, event: Event, error: Any = None, info: Any = None) -> None:
+        time = datetime.fromisoformat(event["time"]) if "time" in event else datetime.now(UTC)
+        results = tuple(Result(**result) for result in event.get("results", ()))
+        summary = ErrorSummary(**error) if error else None
+        self._reporter(Report(run.job.job_id, run.job.run, kind, time, info or {}, results, summary))
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _order(run: Run, launch: Launch) -> dict[str, Any]:
+    """What the supervisor is told."""
+    return {
+        "folder": str(run.folder.path),
+        "job_id": run.job.job_id,
+        "job_type": run.job.job_type,
+        "run": run.job.run,
+        "argv": list(launch.argv),
+        "env": launch.env,
+        "execution_duration": launch.execution_duration,
+        "memory_limit": launch.memory_limit,
+        "cores": launch.cores,
+    }
+
+
+def _request(order: dict[str, Any], launch: Launch) -> dict[str, Any]:
+    """What the job finds in request.json."""
+    return {**asdict(launch), **{name: order[name] for name in ("job_id", "job_type", "run")}}
+
+
+def _claim(run: Run) -> bool:
+    """Whether a run was never begun; then it is forbidden, so that no late worker begins it. Raises OSError."""
+    mark = run.folder.begun(run.job.run)
+    if mark is None and run.job.phase == Phase.QUEUED:
+        run.folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if run.folder.begin(run.job.run, {"void": True}):
+            return True
+        mark = run.folder.begun(run.job.run)
+    return bool(mark and mark.get("void"))
+
+
+def _failed(message: str, *, transient: bool = False) -> Event:
+    return {
+        "event": "failed",
+        "time": now(),
+        "error": {"message": message, "type": "transient" if transient else "fatal"},
+    }

@@ -1,0 +1,60 @@
+"""First in, first out: which waiting run goes to which free worker.
+
+Ours and not Dask's, because Dask deals tasks out ahead of time: a short job would wait behind a long
+one while another worker is free.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+
+class Fifo:
+    """Waiting jobs and free slots; a slot is the address of a worker, which runs one job at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, None] = OrderedDict()
+        self._free: OrderedDict[str, None] = OrderedDict()
+        self._slots: set[str] = set()
+
+    @property
+    def waiting(self) -> list[str]:
+        return list(self._waiting)
+
+    @property
+    def slots(self) -> frozenset[str]:
+        return frozenset(self._slots)
+
+    def put(self, job_id: str) -> None:
+        self._waiting[job_id] = None
+
+    def remove(self, job_id: str) -> bool:
+        """Take a job out of the queue; False where it does not wait."""
+        return self._waiting.pop(job_id, self) is None
+
+    def join(self, slot: str) -> None:
+        """A new worker, free."""
+        self._slots.add(slot)
+        self._free[slot] = None
+
+    def leave(self, slot: str) -> None:
+        """A worker is gone, for good: one that comes back has a new address."""
+        self._slots.discard(slot)
+        self._free.pop(slot, None)
+
+    def forget_slots(self) -> None:
+        """All workers are gone: the cluster was closed."""
+        self._slots.clear()
+        self._free.clear()
+
+    def release(self, slot: str) -> None:
+        """A worker's job has ended; nothing happens where the worker itself is gone."""
+        if slot in self._slots:
+            self._free[slot] = None
+
+    def match(self) -> list[tuple[str, str]]:
+        """Take out the pairs (job, slot) that can start now."""
+        pairs = []
+        while self._waiting and self._free:
+            pairs.append((self._waiting.popitem(last=False)[0], self._free.popitem(last=False)[0]))
+        return pairs

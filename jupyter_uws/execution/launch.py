@@ -1,0 +1,33 @@
+"""What the service says of a job when it hands it over: what to run, and within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..uws.model import Job
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to run one job.
+
+    ``argv`` is executed without a shell, in the job's work folder; ``../request.json`` is seen from
+    there. ``env`` is added to the little that every job gets. ``parameters`` (anything JSON can
+    hold) are written into ``request.json``. ``execution_duration`` is in wall seconds, 0 for no
+    limit; ``memory_limit`` in MiB for all processes of the job together, 0 for no limit.
+    A ``restartable`` job whose worker is lost waits again instead of failing.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    execution_duration: int = 0
+    memory_limit: int = 0
+    cores: int = 1
+    restartable: bool = False
+
+
+#: Given by the service: looks up the job's type. Raises ValueError with a clear message where it cannot.
+Describe = Callable[[Job], Launch]

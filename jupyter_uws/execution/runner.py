@@ -1,0 +1,170 @@
+"""Running jobs on a Dask worker: a task that hands a job to a supervisor and passes on what it says.
+
+Only documented parts of Dask are used: plugins, an async task, ``log_event``. Everything here runs in
+the worker's event loop, but for :class:`SlotWatcher`, which runs in the scheduler's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import Any, cast
+
+from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin, get_worker
+
+from .aftermath import bury
+from .folder import LAST_WORDS, Event, JobFolder
+from .processes import become_subreaper
+from .supervisor import command
+
+#: The one topic of all jobs: Dask keeps a deque of events per topic, for ever.
+TOPIC = "jupyter-uws"
+NAME = "jupyter-uws-runner"
+#: Bytes of one line of a supervisor: a last word may list thousands of results.
+LINE_LIMIT = 64 << 20
+
+Key = tuple[str, int]
+
+
+class SlotWatcher(SchedulerPlugin):
+    """Tells, on our topic, which workers come and go."""
+
+    name = "jupyter-uws-slots"
+    idempotent = True
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        scheduler.log_event(TOPIC, {"event": "joined", "worker": worker})
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        scheduler.log_event(TOPIC, {"event": "left", "worker": worker})
+
+
+class Runner(WorkerPlugin):
+    """Keeps a worker's supervisors, and its reaper."""
+
+    name = NAME
+    idempotent = True
+
+    async def setup(self, worker: Worker) -> None:
+        self.worker = worker
+        self.idle: list[asyncio.subprocess.Process] = []
+        self.busy: dict[Key, asyncio.subprocess.Process] = {}
+        self.stopped: dict[Key, str | None] = {}
+        self.reaper: asyncio.subprocess.Process | None = None
+        become_subreaper()
+        self.idle.append(await _start("supervisor"))
+        self.reaper = await _start("reaper")
+
+    async def teardown(self, worker: Worker) -> None:
+        """Close the lifelines: supervisors end their jobs, then themselves."""
+        processes = [*self.idle, *self.busy.values(), *([self.reaper] if self.reaper else [])]
+        for process in processes:
+            _stdin(process).close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*(process.wait() for process in processes)), 3)
+
+    async def run(self, order: dict[str, Any]) -> None:
+        """Run a job to its last word. Returns nothing: Dask would run it again to keep a lost result."""
+        key = (order["job_id"], order["run"])
+        if key in self.stopped:
+            reason = self.stopped.pop(key)
+            self.pass_on(key, {"event": "lost", "error": {"message": reason}} if reason else {"event": "aborted"})
+            return
+        await self.tell_reaper(order, active=True)
+        supervisor = await self.supervisor()
+        self.busy[key] = supervisor
+        session = None
+        try:
+            with contextlib.suppress(ConnectionError):
+                await _send(supervisor, {"op": "run", **order})
+                if key in self.stopped:  # while the supervisor was being started
+                    await _send(supervisor, _abort(key, self.stopped.pop(key)))
+            while event := await _receive(supervisor):
+                if event["event"] == "refused":
+                    return
+                session = event.get("pid", session)
+                self.pass_on(key, event)
+                if event["event"] in LAST_WORDS:
+                    return
+            word = await asyncio.to_thread(
+                bury, JobFolder(order["folder"]), order["run"], "its supervisor was killed", session
+            )
+            self.pass_on(key, word)
+        except asyncio.CancelledError:
+            # Dask cancels tasks when the worker loses its scheduler: the job ends, but nobody aborted it.
+            _stdin(supervisor).close()
+            raise
+        finally:
+            del self.busy[key]
+            if supervisor.returncode is None and not _stdin(supervisor).is_closing():
+                self.idle.append(supervisor)
+            await self.tell_reaper(order, active=False)
+
+    async def supervisor(self) -> asyncio.subprocess.Process:
+        while self.idle:
+            process = self.idle.pop()
+            if process.returncode is None and not process.stdout.at_eof():  # type: ignore[union-attr]
+                return process
+        return await _start("supervisor")
+
+    async def stop(self, key: Key, reason: str | None) -> None:
+        """End a run; one that is not here (yet) is not begun when it comes."""
+        if supervisor := self.busy.get(key):
+            with contextlib.suppress(ConnectionError):
+                await _send(supervisor, _abort(key, reason))
+        else:
+            self.stopped[key] = reason
+
+    def pass_on(self, key: Key, event: Event) -> None:
+        self.worker.log_event(TOPIC, {"job_id": key[0], "run": key[1], **event})
+
+    async def tell_reaper(self, order: dict[str, Any], *, active: bool) -> None:
+        message = {"folder": order["folder"], "run": order["run"], "active": active}
+        if self.reaper is None or self.reaper.returncode is not None:
+            self.reaper = await _start("reaper")
+        with contextlib.suppress(ConnectionError):
+            await _send(self.reaper, message)
+
+
+async def run_job(order: dict[str, Any]) -> None:
+    """The Dask task of a job."""
+    await cast(Runner, get_worker().plugins[NAME]).run(order)
+
+
+async def stop_job(job_id: str, run: int, reason: str | None = None) -> None:
+    """End a run on this worker: ``aborted``, or with a reason ``lost`` for that reason."""
+    await cast(Runner, get_worker().plugins[NAME]).stop((job_id, run), reason)
+
+
+def _abort(key: Key, reason: str | None) -> dict[str, Any]:
+    return {"op": "abort", "job_id": key[0], "run": key[1], "reason": reason}
+
+
+async def _start(module: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command(module),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C at the service's terminal is not for it
+        limit=LINE_LIMIT,
+    )
+
+
+async def _send(process: asyncio.subprocess.Process, message: dict[str, Any]) -> None:
+    _stdin(process).write(json.dumps(message).encode() + b"\n")
+    await _stdin(process).drain()
+
+
+async def _receive(process: asyncio.subprocess.Process) -> Event | None:
+    assert process.stdout is not None  # noqa: S101
+    line = await process.stdout.readline()
+    if not line.endswith(b"\n"):
+        return None
+    event: Event = json.loads(line)
+    return event
+
+
+def _stdin(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
+    assert process.stdin is not None  # noqa: S101
+    return process.stdin
