@@ -1,0 +1,163 @@
+"""The Jupyter Server extension: authenticate with Jupyter's identity, relay to the user's service.
+
+It starts the service at the first request, and never stops it: jobs go on when the Jupyter
+server ends. Nothing of UWS, TAP or Dask is imported here.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from typing import Any, NoReturn, cast
+from urllib.parse import urlencode
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
+from tornado import web
+from tornado.http1connection import HTTP1Connection
+from traitlets import Float, List, Unicode
+
+from . import rendezvous
+from .launcher import SERVICE_COMMAND, Launcher, ServiceError
+from .relay import Bounds, Exchange, Unanswered, request_headers, request_target
+
+MOUNT = "jupyter-uws"
+
+
+def owner() -> str:
+    """Whose service this is.
+
+    Not Jupyter's current user: with token authentication that is a new random name each time.
+    """
+    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+
+
+@web.stream_request_body
+class RelayHandler(JupyterHandler):
+    """Everything below ``<base URL>jupyter-uws/`` is the service's."""
+
+    auth_resource = "jupyter_uws"
+    _exchange: Exchange | None = None
+
+    def initialize(self, launcher: Launcher, bounds: Bounds) -> None:
+        self.launcher = launcher
+        self.bounds = bounds
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """All that may refuse the request, before its body is taken."""
+        await super().prepare()
+        if self._finished:
+            return
+        if self.current_user is None:
+            if self.request.method not in ("GET", "HEAD"):
+                self._challenge()
+            self.redirect(f"{self.get_login_url()}?{urlencode({'next': self.request.uri})}")
+            return
+        action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
+        if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)):
+            raise web.HTTPError(403, f"You may not {action} {self.auth_resource}")
+        cast(HTTP1Connection, self.request.connection).set_max_body_size(sys.maxsize)
+        self._exchange = await self._begin()
+
+    async def _begin(self) -> Exchange:
+        mount = url_path_join(self.base_url, MOUNT)
+        root = f"{self.request.protocol}://{self.request.host}{mount}/"
+        try:
+            secret = rendezvous.secret(self.launcher.state_dir)
+            headers = request_headers(self.request, owner(), root, secret)
+            upstream = await self.launcher.connect()
+        except ServiceError as error:
+            raise web.HTTPError(error.status, str(error)) from error
+        except rendezvous.RendezvousError as error:
+            raise web.HTTPError(503, str(error)) from error
+        exchange = Exchange(self, upstream, self.bounds, self._healthy)
+        exchange.begin(request_target(str(self.request.uri), mount), headers)
+        return exchange
+
+    async def _healthy(self) -> None:
+        await self.launcher.check(self.bounds.probe)
+
+    async def data_received(self, chunk: bytes) -> None:
+        if self._exchange:
+            await self._exchange.send(chunk)
+
+    async def _answer(self, path: str) -> None:
+        assert self._exchange is not None  # noqa: S101 (prepare has ended otherwise)
+        try:
+            try:
+                await self._exchange.conclude()
+            except Unanswered:
+                # most likely it was killed: a request without effect is tried on the next one, once
+                if self.request.method not in ("GET", "HEAD"):
+                    raise
+                self._exchange = await self._begin()
+                await self._exchange.conclude()
+        except ServiceError as error:
+            raise web.HTTPError(error.status, str(error)) from error
+
+    get = head = post = put = patch = delete = options = web.authenticated(_answer)
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        if self._exchange:
+            self._exchange.close()
+
+    # Clients that are no browsers get 401 and a challenge, never a login page
+
+    def _challenge(self) -> NoReturn:
+        raise web.HTTPError(401, "Log in, or send Jupyter's token as 'Authorization: token ...'")
+
+    def check_xsrf_cookie(self) -> None:
+        if getattr(self, "_jupyter_current_user", "not known yet") is None:
+            self._challenge()
+        super().check_xsrf_cookie()
+
+    def get_login_url(self) -> str:
+        if self.request.method == "GET" and "text/html" in self.request.headers.get("Accept", ""):
+            return super().get_login_url()
+        self._challenge()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One sentence of plain text. The connection closes, as the body may not have been read."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        message = error.log_message if isinstance(error, web.HTTPError) else None
+        self.set_header("Connection", "close")
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", f'Bearer realm="{MOUNT}"')
+        self.finish((message or self._reason) + "\n")
+
+
+class UWSExtension(ExtensionApp):
+    """``c.UWSExtension`` in the configuration of the Jupyter server."""
+
+    name = "jupyter_uws"
+
+    state_dir = Unicode(
+        "",
+        help="State folder of the service; default $JUPYTER_UWS_STATE_DIR, else $XDG_STATE_HOME/jupyter-uws.",
+    ).tag(config=True)
+    archive = Unicode("", help="Archive file that the service opens; default: the service's own.").tag(config=True)
+    service_command = List(
+        Unicode(), list(SERVICE_COMMAND), help="What starts the service; --socket and --state-dir are added."
+    ).tag(config=True)
+    service_args = List(Unicode(), help="More arguments for the service's command.").tag(config=True)
+    start_timeout = Float(20.0, help="How long the service may take to answer after its start [s].").tag(config=True)
+    silence_timeout = Float(10.0, help="After how much silence [s] the service's health is asked for.").tag(config=True)
+    idle_timeout = Float(60.0, help="The same for long polls and event streams [s].").tag(config=True)
+    probe_timeout = Float(5.0, help="How long the answer about its health may take [s].").tag(config=True)
+    answer_timeout = Float(600.0, help="How long a healthy service may take to begin an answer [s].").tag(config=True)
+
+    def initialize_handlers(self) -> None:
+        command = [*self.service_command, *self.service_args]
+        if self.archive:
+            command += ["--archive", os.path.abspath(os.path.expanduser(self.archive))]
+        arguments = {
+            "launcher": Launcher(self.state_dir or None, command, self.start_timeout),
+            "bounds": Bounds(self.silence_timeout, self.idle_timeout, self.probe_timeout, self.answer_timeout),
+        }
+        self.handlers.append((rf"/{MOUNT}/(.*)", RelayHandler, arguments))
