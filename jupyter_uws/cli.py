@@ -30,9 +30,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from . import demo, status
     from .archive import commands as archive
-    from .demo import commands as demo
-    from .service import status
 
     status.add_parser(commands)
     archive.add_parser(commands)

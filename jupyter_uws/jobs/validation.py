@@ -53,19 +53,24 @@ class ParameterError(ValueError):
         return self.problems[0].value
 
 
-def validate(description: JobDescription, values: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def validate(
+    description: JobDescription, values: Mapping[str, Sequence[str]], *, complete: bool = True
+) -> dict[str, list[str]]:
     """Normalise the values of a request: canonical names and spelling, defaults filled in.
 
     ``values`` maps names, in any case, to the values as sent. An empty value counts as not
     given. Parameters come back in the description's order; ones without value and default are
-    left out. The outcome is a fixed point: validating it again changes nothing.
+    left out. The outcome is a fixed point: validating it again changes nothing. Unless
+    ``complete``, required parameters may still be missing: a PENDING job can be given them later.
 
     Raises
     ------
     ParameterError
         With every problem found, each naming parameter, value and what is allowed.
     """
-    return {name: [rules.text_of(item) for item in items] for name, items in _parsed(description, values).items()}
+    return {
+        name: [rules.text_of(item) for item in items] for name, items in _parsed(description, values, complete).items()
+    }
 
 
 def typed(description: JobDescription, values: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -78,7 +83,9 @@ def typed(description: JobDescription, values: Mapping[str, Sequence[str]]) -> d
     return {name: items if name in multiple else items[0] for name, items in parsed.items()}
 
 
-def _parsed(description: JobDescription, values: Mapping[str, Sequence[str]]) -> dict[str, list[Value]]:
+def _parsed(
+    description: JobDescription, values: Mapping[str, Sequence[str]], complete: bool = True
+) -> dict[str, list[Value]]:
     sent: dict[str, list[str]] = {}
     for name, texts in values.items():
         sent.setdefault(name.lower(), []).extend(texts)
@@ -87,7 +94,7 @@ def _parsed(description: JobDescription, values: Mapping[str, Sequence[str]]) ->
     for parameter in description.parameters:
         texts = sent.pop(parameter.name.lower(), [])
         try:
-            if items := _items(parameter, texts):
+            if items := _items(parameter, texts, complete):
                 parsed[parameter.name] = items
         except ValueError as error:
             problems.append(Problem(parameter.name, texts[0] if texts else None, f"{parameter.name} {error}"))
@@ -99,7 +106,7 @@ def _parsed(description: JobDescription, values: Mapping[str, Sequence[str]]) ->
     return parsed
 
 
-def _items(parameter: Parameter, texts: Sequence[str]) -> list[Value]:
+def _items(parameter: Parameter, texts: Sequence[str], complete: bool) -> list[Value]:
     """The values of one parameter; ``[]`` where it is absent and may be."""
     if any(len(text) > MAX_LENGTH for text in texts):
         raise ValueError(f"is longer than {MAX_LENGTH} characters")
@@ -110,7 +117,7 @@ def _items(parameter: Parameter, texts: Sequence[str]) -> list[Value]:
         items = [text if parameter.type == "string" else text.strip() for text in texts]
         items = [item for item in items if item]
     if not items:
-        if parameter.required:
+        if parameter.required and complete:
             raise ValueError(f"is required{_hint(parameter)}")
         if parameter.default is None:
             return []

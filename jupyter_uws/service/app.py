@@ -51,12 +51,12 @@ SWITCH_INTERVAL = 0.0005
 class Settings:
     """What a service is started with. Times are in seconds; ``idle_timeout`` 0 means never.
 
-    It listens on ``socket`` (for the relay), or on ``ip`` and ``port`` (with ``token``), or on both.
+    It listens on ``socket`` for the relay and, where a ``port`` is given, on ``ip`` for everybody with the ``token``.
     """
 
     state_dir: Path
+    socket: Path
     archive: Path | None = None
-    socket: Path | None = None
     ip: str = "127.0.0.1"
     port: int | None = None
     token: str | None = None
@@ -139,7 +139,7 @@ class Service:
             pid=os.getpid(),
             protocol=rendezvous.PROTOCOL,
             version=__version__,
-            socket=str(self.settings.socket) if self.settings.socket else None,
+            socket=str(self.settings.socket),
             url=url,
             started=format_time(utcnow()),
         )
@@ -160,18 +160,16 @@ class Service:
             await self._archive.close()
             self.engine.close()
             self.store.close()
-            if self.settings.socket:
-                self.settings.socket.unlink(missing_ok=True)
+            self.settings.socket.unlink(missing_ok=True)
             rendezvous.withdraw(self.state_dir)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(server.close_all_connections(), 5)
 
     def _listen(self, server: tornado.httpserver.HTTPServer) -> str | None:
         """Open the socket and the port; returns the URL where there is a port."""
-        if self.settings.socket is not None:
-            # under the lock nobody else can be listening on what is left there
-            self.settings.socket.unlink(missing_ok=True)
-            server.add_socket(tornado.netutil.bind_unix_socket(str(self.settings.socket), backlog=4096))
+        # under the lock nobody else can be listening on what is left there
+        self.settings.socket.unlink(missing_ok=True)
+        server.add_socket(tornado.netutil.bind_unix_socket(str(self.settings.socket), backlog=4096))
         if self.settings.port is None:
             return None
         sockets = tornado.netutil.bind_sockets(self.settings.port, self.settings.ip)

@@ -55,16 +55,12 @@ class ServeApp(JupyterApp):
     port = Integer(None, allow_none=True, help="Port to listen on; 0 takes a free one. Without --socket: 8901.").tag(
         config=True
     )
-    socket = Unicode("", help="Unix socket to listen on, for the Jupyter server's relay.").tag(config=True)
-    state_dir = Unicode("", help="Folder of the jobs ($JUPYTER_UWS_STATE_DIR).").tag(
-        config=True
-    )
+    socket = Unicode("", help="Unix socket for the Jupyter server's relay.").tag(config=True)
+    state_dir = Unicode("", help="Folder of the jobs ($JUPYTER_UWS_STATE_DIR).").tag(config=True)
     archive = Unicode(
         "", help="The archive file ($JUPYTER_UWS_ARCHIVE); without it the user's, made by simulation if need be."
     ).tag(config=True)
-    store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(
-        config=True
-    )
+    store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(config=True)
     idle_timeout = Float(0.0, help="End after so many seconds without job and client; 0: never.").tag(config=True)
     job_lifetime_days = Float(30.0, min=0.001, help="Default time from a job's creation to its destruction.").tag(
         config=True
@@ -86,14 +82,16 @@ class ServeApp(JupyterApp):
     def settings(self, token: str) -> Settings:
         """The configuration as the service takes it. Raises RendezvousError for a bad folder."""
         archive = self.archive or os.environ.get("JUPYTER_UWS_ARCHIVE", "")
+        state_dir = rendezvous.state_dir(self.state_dir or None)
         port = self.port
         if port is None and not self.socket:
             port = 8901
         return Settings(
-            state_dir=rendezvous.state_dir(self.state_dir or None),
+            state_dir=state_dir,
             # the default place is allowed to be empty, a file that was named is not
             archive=Path(archive).expanduser().absolute() if archive else None,
-            socket=Path(self.socket) if self.socket else None,
+            # always there: a Jupyter server finds a service that was started by hand, too
+            socket=Path(self.socket) if self.socket else rendezvous.socket_path(state_dir),
             ip=self.ip,
             port=port,
             token=token if port is not None else None,
