@@ -1,0 +1,97 @@
+"""The picture of a significance map: the sky, and how the background scatters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gammapy.maps import Map
+    from matplotlib.axes import Axes
+
+    from jupyter_uws.archive.reader import Run
+
+#: The colours end here, so that a strong source does not flatten the rest; contours go on above.
+COLOUR_RANGE = (-5.0, 10.0)
+CONTOURS = (5, 10, 20, 40, 80, 160)
+
+
+def significance_figure(
+    path: Path, significance: Map, background_area: Map, runs: Sequence[Run], summary: dict[str, Any]
+) -> None:
+    """Write a PNG of the map with contours and pointings, beside the distribution of its pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.5, 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.25, 1])
+    _sky(figure.add_subplot(grid[0], projection=significance.geom.wcs), significance, runs, summary)
+    _distribution(figure.add_subplot(grid[1]), significance, background_area, summary)
+    energy, peak = summary["energy"], summary["peak"]
+    figure.suptitle(
+        f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {summary['livetime']['value']:.2f} h, "
+        f"{energy['min']:g} to {energy['max']:g} TeV: "
+        f"peak {peak['significance']:.1f} σ at RA {peak['ra']:.3f}°, Dec {peak['dec']:.3f}°"
+    )
+    figure.savefig(path, dpi=100)
+
+
+def _sky(axes: Any, significance: Map, runs: Sequence[Run], summary: dict[str, Any]) -> None:
+    import numpy as np
+    from matplotlib.colors import TwoSlopeNorm
+
+    low, high = COLOUR_RANGE
+    image = axes.imshow(
+        significance.data, origin="lower", cmap="RdBu_r", norm=TwoSlopeNorm(0, low, high), interpolation="nearest"
+    )
+    sigma = np.nan_to_num(significance.data, nan=0.0)
+    levels = [level for level in CONTOURS if level < sigma.max()]
+    if levels:
+        contours = axes.contour(sigma, levels=levels, colors="black", linewidths=0.7)
+        axes.clabel(contours, fmt="%g", fontsize=7)
+    sky = axes.get_transform("icrs")
+    centre = summary["centre"]
+    axes.scatter(centre["ra"], centre["dec"], transform=sky, marker="+", s=90, color="lime", label="centre of the map")
+    inside = [run for run in runs if _contains(significance, run.ra, run.dec)]
+    axes.scatter(
+        [run.ra for run in inside],
+        [run.dec for run in inside],
+        transform=sky,
+        marker="o",
+        s=28,
+        facecolors="none",
+        edgecolors="black",
+        label="pointings",
+    )
+    height, width = significance.data.shape
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5), xlabel="Right ascension", ylabel="Declination")
+    axes.coords.grid(color="grey", alpha=0.3, linestyle="dotted")
+    axes.legend(loc="upper right", fontsize=8, framealpha=0.8)
+    bar = axes.figure.colorbar(image, ax=axes, extend="both", ticks=[-5, -2.5, 0, 2.5, 5, 7.5, 10], shrink=0.85)
+    bar.set_label("Significance (σ)")
+
+
+def _contains(one: Map, ra: float, dec: float) -> bool:
+    from astropy.coordinates import SkyCoord
+
+    return bool(one.geom.contains(SkyCoord(ra, dec, unit="deg"))[0])
+
+
+def _distribution(axes: Axes, significance: Map, background_area: Map, summary: dict[str, Any]) -> None:
+    import numpy as np
+
+    valid = np.isfinite(significance.data)
+    off = significance.data[valid & background_area.data]
+    edges = list(np.arange(-6, max(8.0, min(float(np.nanmax(significance.data)), 60.0)) + 1, 0.25))
+    axes.hist(significance.data[valid], edges, histtype="step", color="firebrick", label="all pixels")
+    background = summary["background"]
+    if off.size:
+        label = f"background: {background['mean']:.2f} ± {background['sigma']:.2f}"
+        axes.hist(off, edges, alpha=0.5, color="steelblue", label=label)
+        x = np.linspace(-5, 5, 201)
+        normal = off.size * 0.25 / np.sqrt(2 * np.pi) * np.exp(-(x**2) / 2)
+        axes.plot(x, normal, color="black", linewidth=1, label="expected: 0 ± 1")
+    axes.set(yscale="log", ylim=(0.5, None), xlabel="Significance (σ)", ylabel="Pixels")
+    axes.legend(loc="upper right", fontsize=9)
