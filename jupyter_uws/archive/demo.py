@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .database import locked
-from .ingest import add_store
+from .ingest import AddReport, add_store
 from .simulation import simulate
 
 SIMULATED = "sim-dr1"
@@ -18,12 +18,21 @@ def ensure_archive(path: Path, progress: Callable[[int, int], None] | None = Non
     Safe when several processes do it at once: one works, the others wait for it. Raises ArchiveError.
     """
     path = path.expanduser()
-    if path.exists():
-        return path
-    store = path.parent / SIMULATED
-    with locked(path.parent / f"{SIMULATED}.lock"):
-        if not path.exists():
-            if not store.exists():
-                simulate(store, progress=progress)
-            add_store(path, store)
+    if not path.exists():
+        add_simulated(path, progress=progress)
     return path
+
+
+def add_simulated(
+    archive: Path, folder: Path | None = None, progress: Callable[[int, int], None] | None = None
+) -> AddReport:
+    """Add the simulated store to an archive; it is made in ``folder`` where it is not there yet.
+
+    ``folder`` is by default ``sim-dr1`` beside the archive. Raises ArchiveError.
+    """
+    folder = folder or archive.expanduser().parent / SIMULATED
+    folder = folder.expanduser().absolute()
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        if not folder.exists():
+            simulate(folder, progress=progress)
+        return add_store(archive, folder)

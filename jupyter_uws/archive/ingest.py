@@ -20,7 +20,8 @@ from .database import SCHEMAS, VERSION, lock_file, locked, read_archive, read_ta
 from .errors import ArchiveError
 from .fitsfile import DamagedFile, Hdu
 from .gadf import IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_facts
-from .obscore import is_convertible, obscore_rows, publisher_did, unit_vectors
+from .obscore import publisher_did
+from .rows import is_convertible, obscore_rows, unit_vectors
 
 Progress = Callable[[int, int], None]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from .database import read_archive
 from .errors import ArchiveError
-from .obscore import AUTHORITY
 
 if TYPE_CHECKING:
     import duckdb
@@ -187,18 +185,15 @@ def _only(con: duckdb.DuckDBPyConnection, archive: Path, wanted: str, found: lis
         raise ArchiveError(
             f"obs_id {wanted} is in several collections ({places}): give its obs_publisher_did, such as {found[0][0]}"
         )
-    column = "obs_publisher_did" if "?" in wanted or "/" in wanted else "obs_id"
-    known = [str(row[0]) for row in con.execute(f"SELECT DISTINCT {column} FROM _archive.run ORDER BY 1").fetchall()]  # noqa: S608
-    if not known:
-        raise ArchiveError(f"run {wanted!r}: the archive {archive} is empty")
-    if near := difflib.get_close_matches(wanted, known, n=3):
-        hint = f"did you mean {' or '.join(near)}?"
-    else:
-        hint = f"allowed are the obs_id or obs_publisher_did (ivo://{AUTHORITY}/...) of its runs: {_shortened(known)}"
-    raise ArchiveError(f"run {wanted!r} is not in the archive: {hint}")
-
-
-def _shortened(known: Sequence[str]) -> str:
-    if len(known) <= 6:
-        return ", ".join(known)
-    return f"{', '.join(known[:3])}, ... {known[-1]} ({len(known)} in all)"
+    column = "obs_publisher_did" if wanted.startswith("ivo:") else "obs_id"
+    near = con.execute(
+        f"SELECT {column}::VARCHAR, levenshtein({column}::VARCHAR, ?) FROM _archive.run ORDER BY 2, 1 LIMIT 3",  # noqa: S608
+        [wanted[:200]],
+    ).fetchall()
+    total, first, last = con.execute("SELECT count(*), min(obs_id), max(obs_id) FROM _archive.run").fetchall()[0]
+    if not total:
+        raise ArchiveError(f"run {wanted!r} is not in the archive {archive}: it is empty")
+    raise ArchiveError(
+        f"run {wanted!r} is not in the archive {archive}; nearest: {', '.join(row[0] for row in near)};"
+        f" allowed: the obs_id ({first} to {last}) or obs_publisher_did of its {total} runs"
+    )
