@@ -14,7 +14,7 @@ from .paths import default_archive
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add the command ``archive``; each of its commands sets ``func``: namespace in, exit code out."""
+    """Add the command ``archive``; each of its commands sets ``run``: namespace in, exit code out."""
     archive = subparsers.add_parser("archive", help="what can be searched: add data stores, make a simulated one")
     commands = archive.add_subparsers(dest="archive_command", metavar="COMMAND", required=True)
     where = argparse.ArgumentParser(add_help=False)
@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="DIR",
         help="a folder outside DIR that the store's files may lie in; can be given more than once",
     )
-    add.set_defaults(func=_add)
+    add.set_defaults(run=_add)
 
     simulate = commands.add_parser(
         "simulate",
@@ -47,10 +47,10 @@ def add_parser(subparsers: Any) -> None:
     simulate.add_argument(
         "folder", type=Path, nargs="?", metavar="DIR", help="where to make it (default: sim-dr1 beside the archive)"
     )
-    simulate.set_defaults(func=_simulate)
+    simulate.set_defaults(run=_simulate)
 
     listing = commands.add_parser("list", parents=[where], help="list the collections of the archive")
-    listing.set_defaults(func=_list)
+    listing.set_defaults(run=_list)
 
 
 def _add(args: argparse.Namespace) -> int:
