@@ -1,0 +1,393 @@
+"""ADQL 2.1 to DuckDB's SQL.
+
+The translated text is written here from the syntax tree, node by node. A node, an argument of a node, a
+function, a table or a column that is not known here ends in an :class:`ADQLError`, so nothing else can
+reach the engine. Every source gets an alias of ours (t1, t2, …) and every column is named with it, so that
+internal columns and tables have no way in, and ADQL's rules of names hold rather than DuckDB's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from . import grammar
+from .errors import ADQLError
+from .expressions import Expressions
+from .schema import Table
+from .scope import Name, Scope, Source, Value, closest, find_table, output_names, renamed, sql_identifier, table_values
+
+# the name the archive's file is attached under
+CATALOG = "archive"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A translated query. ``values`` describe its columns; ``top`` is the TOP of the outermost SELECT."""
+
+    sql: str
+    values: tuple[Value, ...]
+    top: int | None
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """What stands between two commas of a FROM clause."""
+
+    sql: str
+    values: tuple[Value, ...]
+    sources: tuple[Source, ...]
+
+
+def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None) -> Query:
+    """Translate one query on ``tables`` (by their names ``schema.table``), with at most ``limit`` rows.
+
+    Raises :class:`ADQLError` with the position and the reason.
+    """
+    try:
+        return _Translator(text, tables).query(grammar.parse(text), limit)
+    except RecursionError:
+        raise ADQLError("the query is nested too deeply") from None
+
+
+class _Translator(Expressions):
+    def __init__(self, text: str, tables: Mapping[str, Table]) -> None:
+        super().__init__(text)
+        self.tables = tables
+        self.aliases = 0
+        self.common: dict[str, tuple[str, tuple[Value, ...]]] = {}  # WITH: name -> SQL name, columns
+
+    def query(self, node: exp.Expr, limit: int | None) -> Query:
+        top = self._top(node) if isinstance(node, exp.Select) else None
+        rows = min((n for n in (top, limit) if n is not None), default=None)
+        sql, values = self.rows(node, None, rows)
+        return Query(sql, values, top)
+
+    def rows(self, node: exp.Expr, parent: Scope | None, limit: int | None = None) -> tuple[str, tuple[Value, ...]]:
+        """A query expression: SELECT, set operation, or one of them in parentheses."""
+        if isinstance(node, exp.Subquery):
+            self.only(node, "this")
+            return self.rows(node.this, parent, limit)
+        if isinstance(node, exp.Select):
+            return self._select(node, parent, limit)
+        if isinstance(node, exp.SetOperation):
+            return self._set_operation(node, parent, limit)
+        raise self.error("a query begins with SELECT", node)
+
+    def _select(self, node: exp.Select, parent: Scope | None, limit: int | None) -> tuple[str, tuple[Value, ...]]:
+        self.only(
+            node, "with_", "distinct", "expressions", "limit", "from_", "joins", "where", "group", "having", "order",
+            "offset", "operation_modifiers",
+        )  # fmt: skip
+        with_sql = self._with(node, parent)
+        if not node.args.get("from_"):
+            raise self.error("ADQL needs a FROM clause: SELECT … FROM table", node)
+        scope = Scope(parent)
+        from_sql = self._from(node, scope)
+        values = self._select_list(node, scope)
+        if not values:
+            raise self.error("SELECT is followed by no columns", node)
+        distinct = node.args.get("distinct")
+        if distinct is not None:
+            self.only(distinct)
+        parts = [
+            with_sql + "SELECT " + ("DISTINCT " if distinct is not None else "") + _select_items(values),
+            "FROM " + from_sql,
+        ]
+        if where := node.args.get("where"):
+            parts.append("WHERE " + self.condition(where.this, scope))
+        if group := node.args.get("group"):
+            self.only(group, "expressions")
+            parts.append("GROUP BY " + ", ".join(self._group_term(term, scope) for term in group.expressions))
+        if having := node.args.get("having"):
+            parts.append("HAVING " + self.condition(having.this, scope))
+        if order := node.args.get("order"):
+            parts.append(self._order(order, values, scope))
+        top = self._top(node)
+        rows = min((n for n in (top, limit) if n is not None), default=None)
+        if rows is not None:
+            parts.append(f"LIMIT {rows}")
+        parts.extend(self._offset(node))
+        return " ".join(parts), values
+
+    def _set_operation(
+        self, node: exp.SetOperation, parent: Scope | None, limit: int | None
+    ) -> tuple[str, tuple[Value, ...]]:
+        # a chain of operations leans to the left: walked in a loop, it may be long
+        chain: list[exp.SetOperation] = []
+        first: exp.Expr = node
+        while isinstance(first, exp.SetOperation):
+            self.only(first, "with_", "this", "expression", "distinct", "order", "offset")
+            if first is not node and (first.args.get("order") or first.args.get("offset")):
+                break
+            chain.append(first)
+            first = first.this
+        with_sql = self._with(node, parent)
+        sql, values = self.rows(first, parent)
+        sql = f"({sql})"
+        for operation in reversed(chain):
+            right_sql, right = self.rows(operation.expression, parent)
+            kind = operation.key.upper()
+            if len(right) != len(values):
+                raise self.error(
+                    f"{kind}: both queries must have as many columns, not {len(values)} and {len(right)}",
+                    operation.expression,
+                )
+            every = "" if operation.args.get("distinct") else " ALL"
+            sql = f"({sql} {kind}{every} ({right_sql}))"
+            values = tuple(_merged(a, b) for a, b in zip(values, right, strict=True))
+        names = ", ".join(map(sql_identifier, output_names(values)))
+        parts = [with_sql + f"SELECT * FROM {sql} AS {self._alias()}({names})"]  # noqa: S608
+        if order := node.args.get("order"):
+            parts.append(self._order(order, values, None))
+        if limit is not None:
+            parts.append(f"LIMIT {limit}")
+        parts.extend(self._offset(node))
+        return " ".join(parts), values
+
+    # clauses
+
+    def _with(self, node: exp.Expr, parent: Scope | None) -> str:
+        clause = node.args.get("with_")
+        if clause is None:
+            return ""
+        self.only(clause, "expressions")
+        parts = []
+        for cte in clause.expressions:
+            self.only(cte, "this", "alias")
+            self.only(cte.args["alias"], "this")
+            name = self.name(cte.args["alias"].this)
+            sql, values = self.rows(cte.this, parent)
+            alias = self._alias()
+            parts.append(f"{alias} AS ({sql})")
+            self.common[name.text if name.quoted else name.text.lower()] = (alias, values)
+        return "WITH " + ", ".join(parts) + " "
+
+    def _select_list(self, node: exp.Select, scope: Scope) -> tuple[Value, ...]:
+        values: list[Value] = []
+        for item in node.expressions:
+            if isinstance(item, exp.Star):
+                self.only_star(item)
+                values.extend(scope.visible)
+            elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
+                self.only_star(item.this)
+                values.extend(self.source(item, scope).values)
+            else:
+                values.append(self._select_item(item, scope))
+        return tuple(values)
+
+    def _select_item(self, item: exp.Expr, scope: Scope) -> Value:
+        alias = None
+        if isinstance(item, exp.Alias):
+            self.only(item, "this", "alias")
+            alias, item = self.name(item.args["alias"]).text, item.this
+        value = self.described(item, scope)
+        return replace(value, name=alias) if alias else value
+
+    def _group_term(self, node: exp.Expr, scope: Scope) -> str:
+        if isinstance(node, exp.Literal):
+            raise self.error("GROUP BY takes columns, not their numbers", node)
+        return self.value(node, scope)
+
+    def _order(self, order: exp.Expr, values: tuple[Value, ...], scope: Scope | None) -> str:
+        self.only(order, "expressions")
+        terms = []
+        for ordered in order.expressions:
+            self.only(ordered, "this", "desc", "nulls_first")
+            terms.append(
+                self._order_term(ordered.this, values, scope)
+                + (" DESC" if ordered.args.get("desc") else "")
+                + " NULLS LAST"
+            )
+        return "ORDER BY " + ", ".join(terms)
+
+    def _order_term(self, node: exp.Expr, values: tuple[Value, ...], scope: Scope | None) -> str:
+        if isinstance(node, exp.Literal):
+            number = self.whole_number(node, "ORDER BY")
+            if not 1 <= number <= len(values):
+                raise self.error(f"ORDER BY {number}: the query has {len(values)} columns", node)
+            return str(number)
+        if isinstance(node, exp.Column) and not node.args.get("table"):
+            name = self.name(node.this)
+            found = [i for i, value in enumerate(values, 1) if name.matches(value.name)]
+            if len(found) == 1 or (found and len({values[i - 1].sql for i in found}) == 1):
+                return str(found[0])
+            if found:
+                raise self.error(f"{name} is the name of {len(found)} columns of the query", node)
+        if scope is None:
+            raise self.error("after a set operation, ORDER BY takes names or numbers of its columns", node)
+        return self.value(node, scope)
+
+    def _top(self, node: exp.Select) -> int | None:
+        limit = node.args.get("limit")
+        if limit is None:
+            return None
+        self.only(limit, "expression")
+        if not limit.expression:
+            raise self.error("TOP is followed by a number", node)
+        return self.whole_number(limit.expression, "TOP")
+
+    def _offset(self, node: exp.Expr) -> list[str]:
+        offset = node.args.get("offset")
+        if offset is None:
+            return []
+        self.only(offset, "expression")
+        return [f"OFFSET {self.whole_number(offset.expression, 'OFFSET')}"]
+
+    # FROM
+
+    def _from(self, node: exp.Expr, scope: Scope) -> str:
+        """Fill ``scope`` with what the FROM clause offers; gives its SQL."""
+        start = node.args["from_"]
+        self.only(start, "this")
+        return self._joined(start.this, node.args.get("joins") or [], scope)
+
+    def _joined(self, first: exp.Expr, joins: list[exp.Expr], scope: Scope) -> str:
+        done: list[_Relation] = []
+        current = self._relation(first, scope)
+        for join in joins:
+            self.only(join, "this", "method", "side", "kind", "on", "using")
+            right = self._relation(join.this, scope)
+            if join.meta.get("comma"):
+                done.append(current)
+                current = right
+            else:
+                current = self._join(current, right, join, scope)
+        done.append(current)
+        for relation in done:
+            self._add_sources(relation.sources, scope, first)
+            scope.visible.extend(relation.values)
+        return ", ".join(relation.sql for relation in done)
+
+    def _join(self, left: _Relation, right: _Relation, join: exp.Expr, scope: Scope) -> _Relation:
+        side = str(join.args.get("side") or "").upper()
+        kind = str(join.args.get("kind") or "").upper()
+        natural = str(join.args.get("method") or "").upper() == "NATURAL"
+        on, using = join.args.get("on"), join.args.get("using")
+        sources = left.sources + right.sources
+        if kind == "CROSS":
+            if on or using or natural or side:
+                raise self.error("CROSS JOIN takes no condition", join)
+            return _Relation(f"{left.sql} CROSS JOIN {right.sql}", left.values + right.values, sources)
+        if kind not in ("", "INNER", "OUTER") or (kind == "OUTER" and not side):
+            raise self.error(f"{side} {kind} JOIN is not ADQL".strip(), join)
+        if natural and (on or using):
+            raise self.error("NATURAL JOIN takes no condition", join)
+        word = f"{side} JOIN" if side else "JOIN"
+        if on:
+            inner = Scope(scope.parent, list(sources), list(left.values + right.values))
+            return _Relation(
+                f"{left.sql} {word} {right.sql} ON {self.condition(on, inner)}", left.values + right.values, sources
+            )
+        if natural:
+            names = {b.name.lower() for b in right.values}
+            shared = [Name(a.name) for a in left.values if a.name.lower() in names]
+            pairs = [(self._one(left, name), self._one(right, name)) for name in shared]
+        elif using:
+            pairs = [(self._one(left, self.name(i)), self._one(right, self.name(i))) for i in using]
+        else:
+            raise self.error("JOIN needs a condition: ON …, USING (…), or NATURAL JOIN", join)
+        merged = tuple(_joined_value(a, b, side) for a, b in pairs)
+        used = {id(value) for pair in pairs for value in pair}
+        rest = tuple(value for value in left.values + right.values if id(value) not in used)
+        condition = " AND ".join(f"{a.sql} = {b.sql}" for a, b in pairs) or "TRUE"
+        return _Relation(f"{left.sql} {word} {right.sql} ON {condition}", merged + rest, sources)
+
+    def _one(self, relation: _Relation, name: Name) -> Value:
+        found = [value for value in relation.values if name.matches(value.name)]
+        if len(found) != 1:
+            what = "is ambiguous" if found else "is no column of both tables"
+            names = closest(name.text, (value.name for value in relation.values)) if not found else ""
+            raise ADQLError(f"USING ({name}): {name} {what}{names}", self.text, name.offset)
+        return found[0]
+
+    def _relation(self, node: exp.Expr, scope: Scope) -> _Relation:
+        if isinstance(node, exp.Table):
+            return self._table(node)
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+            # joins in parentheses
+            self.only(node, "this")
+            inner = Scope(scope.parent)
+            table = node.this
+            sql = self._joined(_without_joins(table), table.args.get("joins") or [], inner)
+            return _Relation(f"({sql})", tuple(inner.visible), tuple(inner.sources))
+        if isinstance(node, exp.Subquery):
+            self.only(node, "this", "alias")
+            alias = node.args.get("alias")
+            if alias is None or not alias.this:
+                raise self.error("a subquery in FROM needs a name: (SELECT …) AS t", node)
+            self.only(alias, "this")
+            sql, values = self.rows(node.this, scope.parent)
+            return self._named(f"({sql})", values, self.name(alias.this))
+        raise self.error("only tables and subqueries may stand in FROM", node)
+
+    def _named(self, sql: str, values: tuple[Value, ...], name: Name) -> _Relation:
+        alias = self._alias()
+        seen = renamed(values, alias)
+        return _Relation(f"{sql} AS {alias}", seen, (Source((name.text,), name.quoted, seen),))
+
+    def _table(self, node: exp.Table) -> _Relation:
+        self.only(node, "this", "db", "catalog", "alias")
+        if not isinstance(node.this, exp.Identifier):
+            raise self.error("only tables may stand in FROM, no functions", node)
+        name = self.name(node.this)
+        schema = self.name(node.args["db"]) if node.args.get("db") else None
+        alias = node.args.get("alias")
+        if alias is not None:
+            self.only(alias, "this")
+        if schema is None and not node.args.get("catalog"):
+            key = name.text if name.quoted else name.text.lower()
+            if key in self.common:
+                sql, values = self.common[key]
+                return self._named(sql, values, self.name(alias.this) if alias else name)
+        table = None if node.args.get("catalog") else find_table(self.tables, schema, name)
+        if table is None:
+            written = ".".join(part.name for part in node.parts)
+            raise self.error(f"there is no table {written!r}{closest(written, self.tables)}", node)
+        sql_name = self._alias()
+        values = table_values(table, sql_name)
+        names = (self.name(alias.this).text,) if alias else (table.name.split(".")[1], table.name)
+        source = Source(names, bool(alias and self.name(alias.this).quoted), values)
+        full = ".".join(map(sql_identifier, (CATALOG, *table.name.split("."))))
+        return _Relation(f"{full} AS {sql_name}", values, (source,))
+
+    def _add_sources(self, sources: tuple[Source, ...], scope: Scope, node: exp.Expr) -> None:
+        for source in sources:
+            if any(source.names[-1].lower() == other.names[-1].lower() for other in scope.sources):
+                raise self.error(f"{source.names[0]!r} is the name of two tables in FROM: give one another", node)
+            scope.sources.append(source)
+
+    def _alias(self) -> str:
+        self.aliases += 1
+        return f"t{self.aliases}"
+
+
+def _select_items(values: tuple[Value, ...]) -> str:
+    return ", ".join(
+        f"{value.sql} AS {sql_identifier(name)}" for value, name in zip(values, output_names(values), strict=True)
+    )
+
+
+def _without_joins(table: exp.Expr) -> exp.Expr:
+    table = table.copy()
+    table.set("joins", None)
+    return table
+
+
+def _merged(a: Value, b: Value) -> Value:
+    """A column of a set operation: described where both sides are of one kind."""
+    same = a.column is not None and b.column is not None and (a.column.datatype, a.column.unit, a.column.ucd) == (
+        b.column.datatype, b.column.unit, b.column.ucd,
+    )  # fmt: skip
+    return Value(a.name, sql_identifier(a.name), a.column if same else None, a.leaves | b.leaves)
+
+
+def _joined_value(a: Value, b: Value, side: str) -> Value:
+    """The column that NATURAL or USING makes of a pair."""
+    if side == "RIGHT":
+        return replace(b, name=a.name)
+    if side == "FULL":
+        return replace(a, sql=f"COALESCE({a.sql}, {b.sql})", leaves=a.leaves | b.leaves)
+    return a

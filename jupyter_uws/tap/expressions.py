@@ -1,0 +1,269 @@
+"""Values and conditions of a query: the translator's part below clauses."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN
+from .geometry import Geometry
+from .schema import Column
+from .scope import NOT_ASCII, Scope, Value, closest
+
+_ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||"}
+_COMPARISON: dict[type[exp.Expr], str] = {
+    exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+}  # fmt: skip
+_PREDICATES = (*_COMPARISON, exp.And, exp.Or, exp.Not, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike, exp.Exists)
+_TYPES = {
+    exp.DType.CHAR: "VARCHAR", exp.DType.VARCHAR: "VARCHAR", exp.DType.SMALLINT: "SMALLINT", exp.DType.INT: "INTEGER",
+    exp.DType.BIGINT: "BIGINT", exp.DType.FLOAT: "REAL", exp.DType.DOUBLE: "DOUBLE", exp.DType.TIMESTAMP: "TIMESTAMP",
+}  # fmt: skip
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
+
+
+class Expressions(Geometry):
+    """Translates values and conditions; :class:`~jupyter_uws.tap.adql._Translator` adds the clauses."""
+
+    # values
+
+    def described(self, node: exp.Expr, scope: Scope) -> Value:
+        """An item of a select list: its SQL, its name, and the description of a plain column."""
+        outer, self.leaves = self.leaves, set()
+        try:
+            inner = node
+            while isinstance(inner, exp.Paren):
+                inner = inner.this
+            if isinstance(inner, exp.Column):
+                return self.column(inner, scope)
+            sql = self.value(node, scope)
+            return Value(self._name_of(inner), sql, self._column_of(inner, scope), frozenset(self.leaves))
+        finally:
+            self.leaves = outer | self.leaves
+
+    def value(self, node: exp.Expr, scope: Scope) -> str:
+        if isinstance(node, exp.Column):
+            return self.column(node, scope).sql
+        if isinstance(node, exp.Literal):
+            return self._literal(node)
+        if isinstance(node, exp.HexString):
+            self.only(node, "this")
+            return _integer(int(node.name, 16) if not node.name.isdecimal() else int(node.name))
+        if isinstance(node, exp.Boolean):
+            return "TRUE" if node.this else "FALSE"
+        if isinstance(node, exp.Null):
+            return "NULL"
+        if isinstance(node, exp.Paren):
+            self.only(node, "this")
+            return f"({self.value(node.this, scope)})"
+        if isinstance(node, exp.Neg):
+            return f"(-{self.value(node.this, scope)})"
+        if type(node) in _ARITHMETIC:
+            return self._chain(node, scope)
+        if isinstance(node, exp.Cast):
+            return self._cast(node, scope)
+        if isinstance(node, exp.Anonymous):
+            return self._function(node, scope)
+        if isinstance(node, exp.Subquery):
+            return self._scalar(node, scope)
+        if isinstance(node, _PREDICATES):
+            raise self.error("a condition is not a value: it belongs into WHERE, HAVING or ON", node)
+        if isinstance(node, exp.Star):
+            raise self.error("* is not expected here", node)
+        raise self.error(f"{_spoken(node)} is not ADQL", node)
+
+    def _chain(self, node: exp.Expr, scope: Scope) -> str:
+        # a + b + c leans to the left: walked in a loop, for it may be long
+        operands: list[tuple[str, exp.Expr]] = []
+        first = node
+        while type(first) in _ARITHMETIC and len(operands) < 1000:
+            operands.append((_ARITHMETIC[type(first)], first.expression))
+            first = first.this
+        sql = "(" * len(operands) + self.value(first, scope)
+        for sign, operand in reversed(operands):
+            sql += f" {sign} {self.value(operand, scope)})"
+        return sql
+
+    def _literal(self, node: exp.Literal) -> str:
+        if node.is_string:
+            if not node.name.isascii():
+                self.leaves.add(NOT_ASCII)
+            if "\0" in node.name:
+                raise self.error("a string must not have a NUL character", node)
+            return "'" + node.name.replace("'", "''") + "'"
+        text = node.name
+        if text.isdecimal() and text.isascii():
+            return _integer(int(text))
+        if not _NUMBER.match(text):
+            raise self.error(f"{text!r} is not a number", node)
+        # an exponent makes it a DOUBLE; without, DuckDB would calculate in decimals
+        return text if "e" in text.lower() else text + "e0"
+
+    def _cast(self, node: exp.Cast, scope: Scope) -> str:
+        self.only(node, "this", "to")
+        kind = node.args["to"]
+        self.only(kind, "this", "expressions", "kind")
+        name = _TYPES.get(kind.this)
+        if name is None:
+            raise self.error(
+                f"CAST to {kind.sql()} is not possible: CHAR, VARCHAR, SMALLINT, INTEGER, BIGINT, REAL,"
+                " DOUBLE PRECISION and TIMESTAMP are",
+                node,
+            )
+        sql = f"CAST({self.value(node.this, scope)} AS {name})"
+        if not kind.expressions:
+            return sql
+        if name != "VARCHAR" or len(kind.expressions) != 1:
+            raise self.error("only CHAR(n) and VARCHAR(n) take a length", node)
+        return f"left({sql}, {self.whole_number(kind.expressions[0].this, 'CAST')})"
+
+    def _scalar(self, node: exp.Subquery, scope: Scope) -> str:
+        self.only(node, "this")
+        sql, values = self.rows(node.this, scope)
+        if len(values) != 1:
+            raise self.error(f"a subquery used as a value has one column, not {len(values)}", node)
+        return f"({sql})"
+
+    # functions
+
+    def _function(self, node: exp.Anonymous, scope: Scope) -> str:
+        self.only(node, "this", "expressions")
+        if not isinstance(node.this, str):
+            raise self.error(f"there is no function {node.name!r}", node)
+        name, arguments = node.this.upper(), node.expressions
+        if name in AGGREGATES:
+            return self._aggregate(name, node, scope)
+        if name in GEOMETRY:
+            return self.geometry(name, node, scope)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise self.error(f"there is no function {node.this}{closest(name, KNOWN)}", node)
+        if name == "RAND" and len(arguments) == 1:  # a seed is allowed, and without effect
+            arguments = []
+        if not function.least <= len(arguments) <= function.most:
+            count = f"{function.least}" if function.least == function.most else f"{function.least} to {function.most}"
+            raise self.error(f"{name} takes {count} arguments, not {len(arguments)}", node)
+        return function.sql(name, [self.value(argument, scope) for argument in arguments])
+
+    def _aggregate(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
+        arguments = node.expressions
+        if len(arguments) != 1:
+            raise self.error(f"{name} takes one argument", node)
+        argument, distinct = arguments[0], ""
+        if isinstance(argument, exp.Distinct):
+            self.only(argument, "expressions")
+            if len(argument.expressions) != 1:
+                raise self.error(f"{name}(DISTINCT …) takes one argument", node)
+            argument, distinct = argument.expressions[0], "DISTINCT "
+        if isinstance(argument, exp.Star):
+            self.only_star(argument)
+            if name != "COUNT" or distinct:
+                raise self.error(f"* is for COUNT(*) only, not {name}", node)
+            return "count(*)"
+        return f"{name.lower()}({distinct}{self.value(argument, scope)})"
+
+    # conditions
+
+    def condition(self, node: exp.Expr, scope: Scope) -> str:
+        if isinstance(node, (exp.And, exp.Or)):
+            return self._connected(node, scope)
+        if isinstance(node, exp.Paren):
+            self.only(node, "this")
+            return f"({self.condition(node.this, scope)})"
+        if isinstance(node, exp.Not):
+            return f"(NOT {self.condition(node.this, scope)})"
+        if type(node) in _COMPARISON:
+            return self._comparison(node, scope)
+        if isinstance(node, (exp.Like, exp.ILike)):
+            self.only(node, "this", "expression", "negate")
+            sign = ("NOT " if node.args.get("negate") else "") + type(node).__name__.upper()
+            return f"({self.value(node.this, scope)} {sign} {self.value(node.expression, scope)})"
+        if isinstance(node, exp.Is):
+            self.only(node, "this", "expression", "negate")
+            if not isinstance(node.expression, exp.Null):
+                raise self.error("IS is for IS NULL and IS NOT NULL only", node)
+            return f"({self.value(node.this, scope)} IS {'NOT ' if node.args.get('negate') else ''}NULL)"
+        if isinstance(node, exp.Between):
+            self.only(node, "this", "low", "high", "negate")
+            this, low, high = (self.value(node.args[key], scope) for key in ("this", "low", "high"))
+            return f"({this} {'NOT ' if node.args.get('negate') else ''}BETWEEN {low} AND {high})"
+        if isinstance(node, exp.In):
+            return self._in(node, scope)
+        if isinstance(node, exp.Exists):
+            self.only(node, "this")
+            return f"EXISTS ({self.rows(node.this, scope)[0]})"
+        if isinstance(node, exp.Anonymous) and str(node.this).upper() in ("CONTAINS", "INTERSECTS"):
+            raise self.error(f"{node.this} gives 1 or 0: write 1 = {node.this}(…)", node)
+        raise self.error("a condition is expected here, such as a comparison", node)
+
+    def _connected(self, node: exp.Expr, scope: Scope) -> str:
+        word, parts = type(node).__name__.upper(), []
+        first = node
+        while type(first) is type(node):
+            parts.append(first.expression)
+            first = first.this
+        return "(" + f" {word} ".join(self.condition(part, scope) for part in (first, *reversed(parts))) + ")"
+
+    def _comparison(self, node: exp.Expr, scope: Scope) -> str:
+        self.only(node, "this", "expression")
+        left, right = node.this, node.expression
+        for number, call in ((left, right), (right, left)):
+            # 1 = CONTAINS(…) is a condition of its own, which the engine can use better
+            if (
+                type(node) is exp.EQ
+                and isinstance(number, exp.Literal)
+                and number.name in ("0", "1")
+                and not number.is_string
+                and isinstance(call, exp.Anonymous)
+                and (name := str(call.this).upper()) in ("CONTAINS", "INTERSECTS")
+            ):
+                condition = self.geometric_condition(name, call, scope)
+                return condition if number.name == "1" else f"(NOT {condition})"
+        return f"({self.value(left, scope)} {_COMPARISON[type(node)]} {self.value(right, scope)})"
+
+    def _in(self, node: exp.In, scope: Scope) -> str:
+        self.only(node, "this", "expressions", "query", "negate")
+        this, sign = self.value(node.this, scope), "NOT IN" if node.args.get("negate") else "IN"
+        query = node.args.get("query")
+        if query is not None:
+            sql, values = self.rows(query, scope)
+            if len(values) != 1:
+                raise self.error(f"IN (SELECT …): the subquery has one column, not {len(values)}", node)
+            return f"({this} {sign} ({sql}))"
+        if not node.expressions:
+            raise self.error("IN () has no values", node)
+        return f"({this} {sign} ({', '.join(self.value(item, scope) for item in node.expressions)}))"
+
+    # descriptions
+
+    def _name_of(self, node: exp.Expr) -> str:
+        if isinstance(node, exp.Anonymous) and isinstance(node.this, str):
+            return node.this.lower()
+        return "cast" if isinstance(node, exp.Cast) else "value"
+
+    def _column_of(self, node: exp.Expr, scope: Scope) -> Column | None:
+        """What is known of a computed column: the unit of a distance; MIN and MAX keep the column's description."""
+        if not isinstance(node, exp.Anonymous) or not isinstance(node.this, str):
+            return None
+        name = node.this.upper()
+        if name == "DISTANCE":
+            return Column("distance", "double", "angular distance", unit="deg", ucd="pos.angDistance")
+        if name in ("MIN", "MAX") and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
+            column = self.column(node.expressions[0], scope).column
+            if column is not None and column.ucd:
+                return Column(
+                    name.lower(), column.datatype, column.description, column.arraysize, column.xtype, column.unit,
+                    f"stat.{name.lower()};{column.ucd}",
+                )  # fmt: skip
+            return column
+        return None
+
+
+def _integer(number: int) -> str:
+    return str(number) if number < 2**63 else f"{number}e0"
+
+
+def _spoken(node: exp.Expr) -> str:
+    """The name of a construct, as one may know it from SQL: ``CurrentDate`` is CURRENT DATE."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).upper()

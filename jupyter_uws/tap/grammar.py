@@ -1,0 +1,274 @@
+"""ADQL 2.1 as a dialect of sqlglot: text in, syntax tree out.
+
+sqlglot's parser accepts the union of many SQLs. What is left of it here: a tokenizer that knows the words
+of ADQL only, no functions of its own, and a check of the tokens. What still slips through is refused by
+the translator, which knows each node it accepts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from sqlglot import exp, parser, tokens
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from .errors import ADQLError
+
+MAX_LENGTH = 200_000  # characters; a list of 10 000 identifiers fits
+MAX_DEPTH = 30  # parentheses within parentheses: sqlglot recurses about 20 frames for each
+
+_KEYWORDS = {
+    "!=": TokenType.NEQ,
+    "<>": TokenType.NEQ,
+    "<=": TokenType.LTE,
+    ">=": TokenType.GTE,
+    "||": TokenType.DPIPE,
+    "SELECT": TokenType.SELECT,
+    "DISTINCT": TokenType.DISTINCT,
+    "ALL": TokenType.ALL,
+    "TOP": TokenType.TOP,
+    "AS": TokenType.ALIAS,
+    "FROM": TokenType.FROM,
+    "WHERE": TokenType.WHERE,
+    "GROUP BY": TokenType.GROUP_BY,
+    "HAVING": TokenType.HAVING,
+    "ORDER BY": TokenType.ORDER_BY,
+    "ASC": TokenType.ASC,
+    "DESC": TokenType.DESC,
+    "OFFSET": TokenType.OFFSET,
+    "WITH": TokenType.WITH,
+    "UNION": TokenType.UNION,
+    "EXCEPT": TokenType.EXCEPT,
+    "INTERSECT": TokenType.INTERSECT,
+    "JOIN": TokenType.JOIN,
+    "NATURAL": TokenType.NATURAL,
+    "LEFT": TokenType.LEFT,
+    "RIGHT": TokenType.RIGHT,
+    "FULL": TokenType.FULL,
+    "INNER": TokenType.INNER,
+    "OUTER": TokenType.OUTER,
+    "CROSS": TokenType.CROSS,
+    "ON": TokenType.ON,
+    "USING": TokenType.USING,
+    "AND": TokenType.AND,
+    "OR": TokenType.OR,
+    "NOT": TokenType.NOT,
+    "IN": TokenType.IN,
+    "IS": TokenType.IS,
+    "NULL": TokenType.NULL,
+    "TRUE": TokenType.TRUE,
+    "FALSE": TokenType.FALSE,
+    "EXISTS": TokenType.EXISTS,
+    "BETWEEN": TokenType.BETWEEN,
+    "LIKE": TokenType.LIKE,
+    "ILIKE": TokenType.ILIKE,
+}
+
+_TYPES = {
+    "CHAR": TokenType.CHAR,
+    "CHARACTER": TokenType.CHAR,
+    "VARCHAR": TokenType.VARCHAR,
+    "INTEGER": TokenType.INT,
+    "INT": TokenType.INT,
+    "SMALLINT": TokenType.SMALLINT,
+    "BIGINT": TokenType.BIGINT,
+    "REAL": TokenType.FLOAT,
+    "DOUBLE PRECISION": TokenType.DOUBLE,
+    "DOUBLE": TokenType.DOUBLE,
+    "TIMESTAMP": TokenType.TIMESTAMP,
+}
+
+_SYMBOLS = {
+    TokenType.L_PAREN, TokenType.R_PAREN, TokenType.COMMA, TokenType.DOT, TokenType.DASH, TokenType.PLUS,
+    TokenType.STAR, TokenType.SLASH, TokenType.EQ, TokenType.LT, TokenType.GT, TokenType.SEMICOLON,
+}  # fmt: skip
+
+_ALLOWED = (
+    _SYMBOLS
+    | set(_KEYWORDS.values())
+    | set(_TYPES.values())
+    | {TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER, TokenType.HEX_STRING}
+)
+
+# sqlglot overlooks a comma too many
+_NEVER_AFTER_COMMA = {TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY, TokenType.ORDER_BY}
+_SIGNS = {TokenType.STAR, TokenType.SLASH, TokenType.EQ}
+_NULL_ORDER = ("FIRST", "LAST")
+
+_REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+
+# words and signs of other SQLs, and how ADQL says it
+HINTS = {
+    "LIMIT": "ADQL has no LIMIT: write SELECT TOP n …",
+    "FETCH": "ADQL has no FETCH FIRST: write SELECT TOP n …",
+    "CASE": "ADQL has no CASE: use COALESCE, or UNION of two queries",
+    "WHEN": "ADQL has no CASE: use COALESCE, or UNION of two queries",
+    "QUALIFY": "ADQL has no QUALIFY: filter in an outer query, SELECT … FROM (SELECT …) AS t WHERE …",
+    "OVER": "ADQL has no window functions: use GROUP BY in a subquery",
+    "WINDOW": "ADQL has no window functions: use GROUP BY in a subquery",
+    "FILTER": "ADQL has no FILTER: put the condition into WHERE",
+    "EXCLUDE": "ADQL has no EXCLUDE: name the columns that are wanted",
+    "REPLACE": "ADQL has no REPLACE: name the columns that are wanted",
+    "TABLESAMPLE": "ADQL has no TABLESAMPLE: use TOP n, or a condition on RAND()",
+    "SAMPLE": "ADQL has no SAMPLE: use TOP n, or a condition on RAND()",
+    "PIVOT": "ADQL has no PIVOT: use GROUP BY",
+    "UNPIVOT": "ADQL has no UNPIVOT: use UNION ALL",
+    "LATERAL": "ADQL has no LATERAL: use a JOIN",
+    "ROLLUP": "ADQL has no ROLLUP: use UNION ALL of two GROUP BY queries",
+    "RECURSIVE": "ADQL has no recursive queries",
+    "VALUES": "ADQL has no VALUES: upload a table instead",
+    "INTERVAL": "ADQL has no INTERVAL: times are numbers (MJD, days), so add or subtract days",
+    "ESCAPE": "ADQL has no ESCAPE",
+    "::": "write CAST(value AS type)",
+    "%": "write MOD(a, b)",
+    "^": "write POWER(a, b)",
+    "**": "write POWER(a, b)",
+    "==": "write = for equality",
+    "/*": "comments are written -- to the end of the line",
+    "[": "there are no arrays",
+    "{": "there are no structures",
+    "`": "identifiers are quoted with double quotes",
+    "?": "there are no parameters: write the value",
+}  # fmt: skip
+
+_STATEMENTS = {
+    "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "ATTACH", "DETACH", "COPY", "EXPORT", "IMPORT", "PRAGMA",
+    "SET", "RESET", "CALL", "LOAD", "INSTALL", "USE", "SHOW", "DESCRIBE", "EXPLAIN", "TRUNCATE", "VACUUM", "BEGIN",
+    "COMMIT", "EXECUTE", "PREPARE", "CHECKPOINT", "SUMMARIZE", "VALUES", "FROM",
+}  # fmt: skip
+
+
+class _Tokenizer(tokens.Tokenizer):
+    KEYWORDS: ClassVar = {**_KEYWORDS, **_TYPES}
+    COMMENTS: ClassVar[list[str | tuple[str, str]]] = ["--"]
+    HEX_STRINGS: ClassVar[list[str | tuple[str, str]]] = [("0x", ""), ("0X", "")]
+    COMMANDS: ClassVar[set[TokenType]] = set()
+
+
+class _SyntaxError(ParseError):
+    """sqlglot's error with the token where it happened."""
+
+    def __init__(self, message: str, token: Token | None) -> None:
+        super().__init__(message, [{}])
+        self.token = token
+
+
+class _Parser(parser.Parser):
+    FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
+    NO_PAREN_FUNCTIONS: ClassVar = {}
+    NO_PAREN_FUNCTION_PARSERS: ClassVar = {}
+    FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {"CAST": lambda self: self._parse_cast(True)}
+    STATEMENT_PARSERS: ClassVar = {}
+    # TOP belongs to its SELECT, not to the set operation the SELECT is part of
+    SET_OP_MODIFIERS: ClassVar = {"order", "offset"}
+
+    def _parse_join(self, *args: Any, **kwargs: Any) -> Any:
+        comma = self._curr is not None and self._curr.token_type == TokenType.COMMA
+        join = super()._parse_join(*args, **kwargs)
+        if comma and join is not None:
+            join.meta["comma"] = True  # the tree alone does not tell "a, b" from "a JOIN b"
+        return join
+
+    def raise_error(self, message: str, token: Token | None = None) -> None:
+        raise _SyntaxError(message, token or self._curr or self._prev)
+
+
+class ADQL(Dialect):
+    """ADQL's lexical rules and grammar, for sqlglot."""
+
+    SUPPORTS_USER_DEFINED_TYPES = False
+
+    Tokenizer = _Tokenizer
+    Parser = _Parser
+
+
+def parse(text: str) -> exp.Expr:
+    """The syntax tree of one query. Raises :class:`ADQLError` with the position of what is wrong."""
+    if len(text) > MAX_LENGTH:
+        raise ADQLError(f"the query has {len(text)} characters; {MAX_LENGTH} are allowed: upload long lists as a table")
+    try:
+        found = ADQL().tokenize(text)
+    except TokenError as error:
+        raise ADQLError(_token_error(text, error)) from None
+    _check_tokens(text, found)
+    while found and found[-1].token_type == TokenType.SEMICOLON:
+        found.pop()
+    if not found:
+        raise ADQLError("the query is empty")
+    try:
+        statements = ADQL().parser(error_level=None).parse(found, text)
+    except _SyntaxError as error:
+        raise _syntax_error(text, found, error) from None
+    except RecursionError:
+        raise ADQLError("the query is nested too deeply") from None
+    if len(statements) != 1 or statements[0] is None:
+        raise ADQLError("one query at a time: nothing may follow it")
+    return statements[0]
+
+
+def hint_near(text: str, found: list[Token], offset: int) -> str | None:
+    """How ADQL says what the words just before or at ``offset`` mean in another SQL."""
+    near = [token for token in found if token.start <= offset][-3:]
+    following = [token for token in found if token.start > offset][:1]
+    for token in (*reversed(near), *following):
+        if token.token_type == TokenType.VAR and (hint := HINTS.get(token.text.upper())):
+            return hint
+    return None
+
+
+def _check_tokens(text: str, found: list[Token]) -> None:
+    depth = 0
+    for token, following in zip(found, [*found[1:], None], strict=True):
+        kind, offset = token.token_type, token.start
+        written = text[offset : token.end + 1]
+        sign = text[offset : offset + 2] if kind in _SIGNS or kind not in _ALLOWED else ""
+        if kind not in _ALLOWED or sign in HINTS:
+            sign = sign if sign in HINTS else sign[:1]
+            raise ADQLError(f"{sign!r} is not ADQL" + (f": {HINTS[sign]}" if sign in HINTS else ""), text, offset)
+        if kind == TokenType.VAR and not _REGULAR.match(written):
+            raise ADQLError(
+                f"{written[:40]!r} is not an identifier: they begin with a letter and have letters, digits and _;"
+                ' others are written in double quotes, "…"',
+                text,
+                offset,
+            )
+        if kind == TokenType.VAR and written.upper() in ("CASE", "WHEN"):
+            raise ADQLError(HINTS["CASE"], text, offset)
+        if kind == TokenType.VAR and written.upper() == "NULLS" and following and following.text.upper() in _NULL_ORDER:
+            raise ADQLError("ADQL has no NULLS FIRST or LAST: they come last here", text, offset)
+        if kind == TokenType.COMMA and following and following.token_type in _NEVER_AFTER_COMMA:
+            raise ADQLError("nothing follows the comma", text, offset)
+        if kind == TokenType.SEMICOLON and any(t.token_type != TokenType.SEMICOLON for t in found if t.start > offset):
+            raise ADQLError("one query at a time: nothing may follow the semicolon", text, offset)
+        depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
+        if depth > MAX_DEPTH:
+            raise ADQLError(f"more than {MAX_DEPTH} parentheses within each other", text, offset)
+    if found and text[found[0].start : found[0].end + 1].upper() in _STATEMENTS:
+        raise ADQLError(f"{found[0].text.upper()!r} is not ADQL: a query begins with SELECT", text, found[0].start)
+
+
+def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLError:
+    if error.token is None or not error.token.text:
+        return ADQLError("the query ends too early", text, len(text.rstrip()))
+    offset = error.token.start
+    if hint := hint_near(text, found, offset):
+        return ADQLError(hint, text, offset)
+    written = text[offset : error.token.end + 1]
+    if sum((t.token_type == TokenType.L_PAREN) - (t.token_type == TokenType.R_PAREN) for t in found):
+        return ADQLError(f"the parentheses do not match, at {written!r}", text, offset)
+    if offset == found[-1].start and offset + len(written) >= len(text.rstrip(" ;\n\t")):
+        return ADQLError(f"the query is incomplete at {written[:40]!r}", text, offset)
+    return ADQLError(f"{written[:40]!r} is not expected here", text, offset)
+
+
+def _token_error(text: str, error: TokenError) -> str:
+    quotes = text.count('"'), text.count("'")
+    if quotes[1] % 2:
+        return "a string is not closed: a ' is missing (a quote within a string is written twice)"
+    if quotes[0] % 2:
+        return 'a quoted identifier is not closed: a " is missing'
+    return str(error).split("\n")[0]

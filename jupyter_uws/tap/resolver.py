@@ -1,0 +1,93 @@
+"""What every part of the translator needs: refusals with their place, and the meaning of names."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from .errors import ADQLError
+from .scope import Leaf, Name, Scope, Source, Value, closest
+from .words import quoted
+
+
+class Resolver:
+    """The query's text, and the columns of the archive that were met (``leaves``)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.leaves: set[Leaf] = set()
+
+    def rows(self, node: exp.Expr, parent: Scope | None, limit: int | None = None) -> tuple[str, tuple[Value, ...]]:
+        raise NotImplementedError
+
+    # checks
+
+    def error(self, message: str, node: exp.Expr) -> ADQLError:
+        return ADQLError(message, self.text, _offset(node))
+
+    def only(self, node: exp.Expr, *known: str) -> None:
+        """Refuse what the parser found on ``node`` beyond ``known``."""
+        for key, value in node.args.items():
+            if value and key not in known:
+                raise self.error(f"{key.strip('_').replace('_', ' ').upper()} is not ADQL here", node)
+
+    def only_star(self, star: exp.Expr) -> None:
+        for key, value in star.args.items():
+            if value:
+                word = {"except_": "EXCLUDE"}.get(key, key.upper())
+                raise self.error(f"ADQL has no * {word}: name the columns that are wanted", star)
+
+    def name(self, node: exp.Expr) -> Name:
+        if not isinstance(node, exp.Identifier):
+            raise self.error("a name is expected", node)
+        return Name(node.name, bool(node.args.get("quoted")), node.meta.get("start"))
+
+    def whole_number(self, node: exp.Expr, clause: str) -> int:
+        if isinstance(node, exp.Literal) and not node.is_string and node.name.isdecimal() and len(node.name) < 19:
+            return int(node.name)
+        raise self.error(f"{clause} takes a whole number", node)
+
+    # names
+
+    def source(self, node: exp.Column, scope: Scope) -> Source:
+        table = self.name(node.args["table"])
+        schema = self.name(node.args["db"]) if node.args.get("db") else None
+        found = [] if node.args.get("catalog") else scope.find_source(table, schema)
+        if len(found) == 1:
+            return found[0]
+        written = f"{schema}.{table}" if schema else str(table)
+        if found:
+            raise self.error(f"{written} is the name of {len(found)} tables in FROM", node)
+        raise self.error(f"{written} is no table of FROM{closest(written, scope.source_names())}", node)
+
+    def column(self, node: exp.Column, scope: Scope) -> Value:
+        self.only(node, "this", "table", "db", "catalog")
+        if isinstance(node.this, exp.Star):
+            raise self.error("* is not expected here", node)
+        name = self.name(node.this)
+        if node.args.get("table"):
+            source = self.source(node, scope)
+            found = [value for value in source.values if name.matches(value.name)]
+            where, known = f" in {source.names[-1]}", [value.name for value in source.values]
+        else:
+            found = scope.find(name)
+            where, known = "", scope.column_names()
+        if not found:
+            raise ADQLError(
+                f"there is no column {name}{where}{closest(name.text, map(quoted, known))}", self.text, name.offset
+            )
+        if len(found) > 1:
+            raise ADQLError(
+                f"{name} is ambiguous, {len(found)} tables have it: write table.{name}", self.text, name.offset
+            )
+        self.leaves |= found[0].leaves
+        return found[0]
+
+    def value(self, node: exp.Expr, scope: Scope) -> str:
+        raise NotImplementedError
+
+
+def _offset(node: exp.Expr) -> int | None:
+    starts: list[int] = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+    if starts:
+        return min(starts)
+    return _offset(node.parent) if node.parent is not None else None

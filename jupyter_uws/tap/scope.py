@@ -1,0 +1,139 @@
+"""Which names a query may use where: tables, their columns, and what is known of each column."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .schema import Column, Table
+
+# where the text of a value comes from: (table, column) of the archive
+Leaf = tuple[str, str]
+# stands for text of the query itself that is not ASCII
+NOT_ASCII: Leaf = ("", "")
+
+
+@dataclass(frozen=True)
+class Name:
+    """An identifier as written: without quotes its case does not matter."""
+
+    text: str
+    quoted: bool = False
+    offset: int | None = None
+
+    def matches(self, name: str) -> bool:
+        return self.text == name if self.quoted else self.text.lower() == name.lower()
+
+    def __str__(self) -> str:
+        return f'"{self.text}"' if self.quoted else self.text
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column of a query or of a source: its SQL, and what its description is, where it is a plain column."""
+
+    name: str
+    sql: str
+    column: Column | None = None
+    leaves: frozenset[Leaf] = frozenset()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table or subquery of a FROM clause. ``sql_name`` is its alias in the translated query."""
+
+    names: tuple[str, ...]  # the alias, or the table's name and schema.table
+    exact: bool  # the alias was written in quotes
+    values: tuple[Value, ...]
+
+    def is_called(self, name: Name, schema: Name | None) -> bool:
+        if schema is not None:
+            wanted, full = f"{schema.text}.{name.text}", self.names[-1]
+            return "." in full and (wanted == full if schema.quoted or name.quoted else wanted.lower() == full.lower())
+        if self.exact and not name.quoted:
+            return name.text.lower() == self.names[0].lower()
+        return name.matches(self.names[0])
+
+
+@dataclass
+class Scope:
+    """The names that are visible in one SELECT. Those of the SELECT around it are visible as well."""
+
+    parent: Scope | None = None
+    sources: list[Source] = field(default_factory=list)
+    # the columns that can be named without their table; a column that a join merged is there once
+    visible: list[Value] = field(default_factory=list)
+
+    def find(self, name: Name) -> list[Value]:
+        """What ``name`` can mean: nothing, one value, or several (ambiguous)."""
+        found = [value for value in self.visible if name.matches(value.name)]
+        if found or self.parent is None:
+            return found
+        return self.parent.find(name)
+
+    def find_source(self, name: Name, schema: Name | None) -> list[Source]:
+        found = [source for source in self.sources if source.is_called(name, schema)]
+        if found or self.parent is None:
+            return found
+        return self.parent.find_source(name, schema)
+
+    def column_names(self) -> list[str]:
+        return [value.name for value in self.visible] + (self.parent.column_names() if self.parent else [])
+
+    def source_names(self) -> list[str]:
+        return [source.names[0] for source in self.sources] + (self.parent.source_names() if self.parent else [])
+
+
+def table_values(table: Table, sql_name: str) -> tuple[Value, ...]:
+    """The columns of a table of the archive that is called ``sql_name`` in the translated query."""
+    return tuple(
+        Value(column.name, f"{sql_name}.{sql_identifier(column.name)}", column, frozenset({(table.name, column.name)}))
+        for column in table.columns
+    )
+
+
+def renamed(values: Iterable[Value], sql_name: str) -> tuple[Value, ...]:
+    """The columns of a subquery, seen from outside; its output names come from :func:`output_names`."""
+    values = tuple(values)
+    return tuple(
+        replace(value, sql=f"{sql_name}.{sql_identifier(name)}")
+        for value, name in zip(values, output_names(values), strict=True)
+    )
+
+
+def output_names(values: Iterable[Value]) -> list[str]:
+    """A name of its own for each column of a query: DuckDB tells neither case nor duplicates apart."""
+    seen: set[str] = set()
+    names = []
+    for value in values:
+        name, number = value.name, 1
+        while name.lower() in seen:
+            number += 1
+            name = f"{value.name}_{number}"
+        seen.add(name.lower())
+        names.append(name)
+    return names
+
+
+def find_table(tables: Mapping[str, Table], schema: Name | None, name: Name) -> Table | None:
+    if schema is None:
+        return None
+    for full, table in tables.items():
+        schema_part, table_part = full.split(".")
+        if schema.matches(schema_part) and name.matches(table_part):
+            return table
+    return None
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean a or b?`` for the names most like ``name``, or nothing."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    tail = [lower for lower in by_lower if lower.endswith("." + name.lower())]
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    found = [by_lower[lower] for lower in dict.fromkeys((*tail, *near))][:3]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def sql_identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
