@@ -17,12 +17,23 @@ from .supervisor import lost
 def aftermath(folder: JobFolder, run: int, reason: str) -> Event | None:
     """The last word on a run; None while its supervisor lives and may still say it.
 
-    None as well where another host has to tell.
+    None as well where another host has to tell. A run that nobody has begun is forbidden for ever, by
+    its marker, and the word is ``never``: another run may be begun safely.
     """
     if word := folder.last_word(run):
         return word
     mark = folder.begun(run)
-    if not mark or mark.get("host") != os.uname().nodename:
+    if mark is None:
+        try:
+            folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.begin(run, {"void": True}):
+                return {"event": "never"}
+        except OSError as error:
+            return bury(folder, run, f"{reason}, and the job folder cannot be used: {error.strerror}")
+        return None
+    if mark.get("void"):
+        return {"event": "never"}
+    if mark.get("host") != os.uname().nodename:
         return None
     if start_time(mark["supervisor"]) == mark["supervisor_start"]:
         return None

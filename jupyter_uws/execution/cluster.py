@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,12 +36,12 @@ class ClusterConfig:
     """Which cluster, and how large.
 
     ``options`` go to the class of the back end as they are. ``workers`` is how many jobs run at
-    once. After ``idle_timeout`` seconds with nothing to do the cluster is closed, 0 for never. A
+    once, by default one for each processor core. After ``idle_timeout`` seconds with nothing to do the cluster is closed, 0 for never. A
     cluster none of whose workers comes up in ``start_timeout`` seconds counts as broken.
     """
 
     backend: str = "local"
-    workers: int = 2
+    workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     options: dict[str, Any] = field(default_factory=dict)
     idle_timeout: float = 900.0
     start_timeout: float = 60.0

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ MAX_RUNS = 3
 ORDER_TIMEOUT = 10.0
 
 LOST_WORKER = "its Dask worker was lost"
-LOST_SERVICE = "it was lost when the service ended"
+LOST_SERVICE = "the service ended while the job ran"
 
 
 @dataclass(eq=False)
@@ -42,6 +42,8 @@ class Run:
     slot: str | None = None
     aborting: bool = False
     ended: bool = False
+    #: Set when the worker has left the cluster.
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -131,15 +133,12 @@ class DaskExecutor:
         run = self._runs[job.job_id] = Run(job, self.folder(job.job_id))
         with contextlib.suppress(Exception):  # a job type that is gone is not restartable
             run.restartable = self._describe(job).restartable
-        try:
-            never = await asyncio.to_thread(_claim, run)
-        except OSError as error:
-            self._end(run, _failed(f"the job folder cannot be used: {error.strerror or error}"))
-            return
-        if never:
-            self._end(run, {"event": "never"})
-        else:
-            self._end(run, await self._last_word(run, LOST_SERVICE))
+        word = await self._last_word(run, LOST_SERVICE)
+        if word["event"] == "lost":  # its worker's end was the service's
+            word["error"]["message"] = LOST_SERVICE
+        elif word["event"] == "never" and job.phase == Phase.EXECUTING:
+            word = _failed("its folder was removed while it ran; what became of it is not known")
+        self._end(run, word)
 
     async def delete(self, job: Job) -> None:
         """Remove the job's folder. Raises OSError."""
@@ -177,7 +176,7 @@ class DaskExecutor:
             return
         for job_id, slot in self._fifo.match():
             self._runs[job_id].slot = slot
-            self._spawn(self._execute(self._runs[job_id], slot))
+            self._spawn(self._execute(self._runs[job_id], slot, self._cluster))
         if not self._runs and self.config.idle_timeout:
             self._idle = asyncio.get_running_loop().call_later(self.config.idle_timeout, self._retire)
 
@@ -199,6 +198,12 @@ class DaskExecutor:
         if self._cluster and not self._runs and not self._changing:
             self._changing = asyncio.create_task(self._shut())
 
+    def _revive(self) -> None:
+        """Start the cluster anew where its last worker was not replaced."""
+        if self._cluster and not self._fifo.slots and not self._changing and not self._closing:
+            logger.error("the Dask cluster lost all its workers; it is started anew")
+            self._changing = asyncio.create_task(self._shut())
+
     async def _shut(self) -> None:
         try:
             cluster, self._cluster = self._cluster, None
@@ -211,13 +216,11 @@ class DaskExecutor:
 
     # Runs
 
-    async def _execute(self, run: Run, slot: str) -> None:
+    async def _execute(self, run: Run, slot: str, cluster: DaskCluster) -> None:
         """See one run through on one worker: one Dask task, never run again."""
         from .runner import run_job
 
-        if self._cluster is None:
-            return
-        future = self._cluster.client.submit(
+        future = cluster.client.submit(
             run_job,
             run.order,
             key=f"uws-{run.job.job_id}-{run.job.run}",
@@ -226,13 +229,19 @@ class DaskExecutor:
             pure=False,
             retries=0,
         )
-        trouble = LOST_WORKER
+        # Dask leaves the task of a worker that was closed in order pending for ever, hence the second look-out.
+        over = asyncio.ensure_future(future.exception())  # type: ignore[no-untyped-call]
+        left = asyncio.ensure_future(run.left.wait())
         try:
-            error = await future.exception()  # type: ignore[no-untyped-call]
-            if error is not None and type(error).__name__ != "KilledWorker":
-                trouble = f"its Dask worker could not run it: {error!r}"
-        except Exception as error:  # the task was cancelled, because the scheduler is gone
-            logger.info("the Dask task of job %s: %r", run.job.job_id, error)
+            await asyncio.wait([over, left], return_when=asyncio.FIRST_COMPLETED)
+            trouble = LOST_WORKER
+            if over.done() and not over.cancelled() and over.exception() is None and over.result() is not None:
+                error = over.result()
+                if type(error).__name__ != "KilledWorker":
+                    trouble = f"its Dask worker could not run it: {error!r}"
+        finally:
+            over.cancel()
+            left.cancel()
         if not run.ended:
             self._end(run, await self._last_word(run, trouble))
 
@@ -241,8 +250,7 @@ class DaskExecutor:
         deadline = asyncio.get_running_loop().time() + self._settle_timeout
         pause = 0.01
         while not (word := await asyncio.to_thread(aftermath, run.folder, run.job.run, reason)):
-            begun = await asyncio.to_thread(run.folder.begun, run.job.run)
-            if asyncio.get_running_loop().time() > deadline or begun is None:
+            if asyncio.get_running_loop().time() > deadline:
                 return await asyncio.to_thread(bury, run.folder, run.job.run, reason)
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.5)
@@ -268,6 +276,11 @@ class DaskExecutor:
             self._dispatch()
         elif kind == "left":
             self._fifo.leave(event["worker"])
+            for lost in self._runs.values():
+                if lost.slot == event["worker"]:
+                    lost.left.set()
+            if not self._fifo.slots:
+                asyncio.get_running_loop().call_later(self.config.start_timeout, self._revive)
         elif (run := self._runs.get(event["job_id"])) and run.job.run == event["run"]:
             if kind in LAST_WORDS:
                 self._end(run, event)
@@ -287,7 +300,7 @@ class DaskExecutor:
             self._fifo.release(run.slot)
         kind, error = word["event"], word.get("error")
         if kind in ("lost", "never"):
-            again = kind == "never" or (run.restartable and run.job.run < MAX_RUNS and not self._closing)
+            again = kind == "never" or (run.restartable and run.job.run + 1 < MAX_RUNS)
             kind = "aborted" if run.aborting else "queued" if again else "failed"
         if kind == "queued" and error:
             self._report(run, kind, word, info={"message": f"queued again: {error['message']}"})
@@ -327,17 +340,6 @@ def _order(run: Run, launch: Launch) -> dict[str, Any]:
 def _request(order: dict[str, Any], launch: Launch) -> dict[str, Any]:
     """What the job finds in request.json."""
     return {**asdict(launch), **{name: order[name] for name in ("job_id", "job_type", "run")}}
-
-
-def _claim(run: Run) -> bool:
-    """Whether a run was never begun; then it is forbidden, so that no late worker begins it. Raises OSError."""
-    mark = run.folder.begun(run.job.run)
-    if mark is None and run.job.phase == Phase.QUEUED:
-        run.folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if run.folder.begin(run.job.run, {"void": True}):
-            return True
-        mark = run.folder.begun(run.job.run)
-    return bool(mark and mark.get("void"))
 
 
 def _failed(message: str, *, transient: bool = False) -> Event:

@@ -113,22 +113,21 @@ def _error(folder: JobFolder, status: int, memory_limit: int) -> dict[str, Any]:
         own = folder.read_json("error.json")
     except ValueError:
         own = None
-    if isinstance(own, dict) and own.get("message"):
-        return {
-            "message": str(own["message"]),
-            "type": "transient" if own.get("type") == "transient" else "fatal",
-            "detail": str(own["detail"]) if own.get("detail") else tail or None,
-        }
-    if MEMORY_ERROR.match(tail.rpartition("\n")[2]):
-        limit = f" of {memory_limit} MiB exceeded" if memory_limit else " of this machine exceeded"
-        message = f"memory limit{limit} (MemoryError)"
+    if not isinstance(own, dict):
+        own = {}
+    detail = str(own.get("detail") or tail)
+    if memory_limit and MEMORY_ERROR.match(detail.rstrip().rpartition("\n")[2]):
+        message = f"memory limit of {memory_limit} MiB exceeded (MemoryError)"
+    elif own.get("message"):
+        message = str(own["message"])
     elif status > 0:
         message = f"exit status {status}"
     else:
         message = f"killed by {signal_name(-status)}"
         if status == -signal.SIGKILL:
             message += ", not by this service: by the kernel for want of memory, or by a person"
-    return {"message": message, "detail": tail or None}
+    kind = "transient" if own.get("type") == "transient" else "fatal"
+    return {"message": message, "type": kind, "detail": detail or None}
 
 
 def signal_name(number: int) -> str:
