@@ -99,9 +99,8 @@ function JobsTable({ model, jobs }: { model: JobsModel; jobs: readonly Job[] }):
       <table>
         <thead>
           <tr>
-            <th scope="col">Type</th>
+            <th scope="col">Type, created</th>
             <th scope="col">Phase</th>
-            <th scope="col">Created</th>
             <th scope="col" aria-label="Action" />
           </tr>
         </thead>
@@ -113,17 +112,21 @@ function JobsTable({ model, jobs }: { model: JobsModel; jobs: readonly Job[] }):
   );
 }
 
-/** Two lines where there is something to tell of a job: its progress, or why it failed. */
+/** A second row where there is something to tell of a job: its progress, or why it failed. */
 function JobRow({ model, job }: { model: JobsModel; job: Job }): JSX.Element {
   const name = `${job.type} ${job.runId ?? job.id}`;
   return (
     <tbody className="jp-UWSJobs-job" data-phase={job.phase} data-job-id={job.id}>
       <tr>
-        <td title={name}>{job.type}</td>
+        <td title={`${name}, ${job.created?.toLocaleString() ?? ''}`}>
+          {job.type}
+          <div className="jp-UWSJobs-small">
+            {[formatCreated(job.created), job.runId].filter(Boolean).join(' · ')}
+          </div>
+        </td>
         <td>
           <span className="jp-UWSJobs-phase">{job.phase}</span>
         </td>
-        <td title={job.created?.toLocaleString()}>{formatCreated(job.created)}</td>
         <td>
           {hasEnded(job.phase) ? (
             <Action icon={deleteIcon} label={`Delete ${name}`} act={() => confirmDelete(model, job, name)} />
@@ -134,9 +137,9 @@ function JobRow({ model, job }: { model: JobsModel; job: Job }): JSX.Element {
       </tr>
       {(job.progress !== null || job.message) && (
         <tr>
-          <td colSpan={4}>
+          <td colSpan={3}>
             {job.progress !== null && <Progress value={job.progress} label={`Progress of ${name}`} />}
-            <div className="jp-UWSJobs-message" title={job.message}>
+            <div className="jp-UWSJobs-small jp-UWSJobs-message" title={job.message}>
               {job.message}
             </div>
           </td>

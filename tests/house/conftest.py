@@ -1,0 +1,143 @@
+"""JupyterLab in headless Chromium, with the front end of this work tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOKEN = "of-the-tests"
+#: A base URL that needs quoting: what forgets to quote or to prefix fails here.
+BASE_URL = "/a%40b/"
+NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab; ``url`` ends with a slash, ``root`` is the folder it shows."""
+
+    url: str
+    root: Path
+    state_dir: Path
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def run_tool(*arguments: str) -> None:
+    subprocess.run([sys.executable, ROOT / "tools" / "frontend.py", *arguments], check=True, timeout=280)
+
+
+@pytest.fixture(scope="session")
+def frontend() -> Path:
+    """The built front end of the present sources."""
+    run_tool("build")
+    return ROOT / "jupyter_uws" / "labextension"
+
+
+def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Return when the server answers; fail with its log when it ends or takes over a minute."""
+    deadline = time.monotonic() + 60
+    request = Request(f"{url}api/status", headers={"Authorization": f"token {TOKEN}"})
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urlopen(request, timeout=5):
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def lab(frontend: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on an empty folder, with no configuration but its own."""
+    home = tmp_path_factory.mktemp("lab")
+    names = ("config", "data", "runtime", "settings", "workspaces", "ipython", "state", "root")
+    folders = {name: home / name for name in names}
+    for folder in folders.values():
+        folder.mkdir()
+    extensions = home / "share" / "labextensions"
+    extensions.mkdir(parents=True)
+    (extensions / "jupyter-uws").symlink_to(frontend)
+    news = folders["settings"] / NOTIFICATIONS
+    news.parent.mkdir(parents=True)
+    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(folders["config"]),
+        "JUPYTER_DATA_DIR": str(folders["data"]),
+        "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
+        "JUPYTERLAB_SETTINGS_DIR": str(folders["settings"]),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folders["workspaces"]),
+        "IPYTHONDIR": str(folders["ipython"]),
+        "JUPYTER_PATH": str(home / "share"),
+        "JUPYTER_UWS_STATE_DIR": str(folders["state"]),
+        "PYTHONPATH": str(ROOT),
+    }
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port_retries=0"]
+    command += [f"--ServerApp.port={port}", f"--ServerApp.base_url={BASE_URL}", f"--IdentityProvider.token={TOKEN}"]
+    command += [f"--ServerApp.root_dir={folders['root']}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--ServerApp.jpserver_extensions={'jupyter_uws': True}"]
+    log = home / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, cwd=home, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        url = f"http://127.0.0.1:{port}{BASE_URL}"
+        wait_for(process, url, log)
+        yield Lab(url, folders["root"], folders["state"])
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=20)
+
+
+@dataclass
+class Browsing:
+    """A page, what it wrote to its console as errors, and which foreign hosts it asked for."""
+
+    page: Page
+    errors: list[str]
+    foreign: list[str]
+
+
+@pytest.fixture
+def browsing(lab: Lab, chromium: str) -> Iterator[Browsing]:
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        try:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            seen = Browsing(page, [], [])
+            page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: seen.errors.append(error.stack or str(error)))
+            page.on("request", lambda request: note_foreign(request.url, lab.url, seen.foreign))
+            yield seen
+        finally:
+            browser.close()
+
+
+def note_foreign(url: str, home: str, foreign: list[str]) -> None:
+    origin = home.removesuffix(BASE_URL)
+    if url.startswith("http") and not url.startswith(origin):
+        foreign.append(url)
