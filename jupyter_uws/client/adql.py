@@ -1,0 +1,120 @@
+"""From what an observer asks to ADQL on ``ivoa.obscore`` (ADQL 2.1, ObsCore 1.1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.time import Time
+
+#: Planck's constant times the speed of light, in TeV m: em_min = HC / highest energy.
+HC_TEV_M = 1.239841984332e-18
+
+#: The columns of a search, the ones that an observer looks at first in front.
+COLUMNS = (
+    "obs_id",
+    "target_name",
+    "obs_collection",
+    "t_min",
+    "t_max",
+    "t_exptime",
+    "s_ra",
+    "s_dec",
+    "s_fov",
+    "em_min",
+    "em_max",
+    "dataproduct_type",
+    "calib_level",
+    "facility_name",
+    "instrument_name",
+    "access_url",
+    "access_format",
+    "access_estsize",
+    "s_region",
+    "obs_publisher_did",
+)
+#: Every mandatory column of ObsCore 1.1: what a search may be constrained by.
+OBSCORE = frozenset(COLUMNS) | {
+    "s_resolution", "s_xel1", "s_xel2", "t_resolution", "t_xel", "em_res_power", "em_xel",
+    "o_ucd", "pol_states", "pol_xel", "dataproduct_subtype",
+}  # fmt: skip
+#: Event lists by any of the words that archives have for them (ObsCore 1.1, IVOA vocabulary, high-energy draft).
+EVENTS = ("event", "event-list", "hea-event-list", "hea-event-bundle")
+
+
+def quoted(text: str) -> str:
+    """A string literal of ADQL: quotes doubled, so no value can end the literal.
+
+    Raises
+    ------
+    ValueError
+        The text holds a control character, which no name has.
+    """
+    if not text.isprintable():
+        raise ValueError(f"{text!r} holds characters that cannot be searched for")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def cone(position: SkyCoord, radius: float) -> str:
+    """Pointings within ``radius`` (deg) of a position."""
+    icrs = position.icrs
+    ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
+    return f"CONTAINS(POINT('ICRS', s_ra, s_dec), CIRCLE('ICRS', {ra:.8f}, {dec:.8f}, {radius:.8g})) = 1"
+
+
+def time_overlap(start: Time | None, stop: Time | None) -> list[str]:
+    """Observations that overlap an interval; ObsCore's times are MJD in TT."""
+    constraints = []
+    if start is not None:
+        constraints.append(f"t_max >= {float(start.tt.mjd):.9f}")
+    if stop is not None:
+        constraints.append(f"t_min <= {float(stop.tt.mjd):.9f}")
+    return constraints
+
+
+def energy_overlap(low: float | None, high: float | None) -> list[str]:
+    """Observations whose energy range overlaps one (TeV); ObsCore has wavelengths in m."""
+    constraints = []
+    if low is not None:
+        constraints.append(f"em_min <= {HC_TEV_M / low:.9e}")
+    if high is not None:
+        constraints.append(f"em_max >= {HC_TEV_M / high:.9e}")
+    return constraints
+
+
+def equals(column: str, value: Any) -> str:
+    """``column = value``, or ``IN`` for a list of values."""
+    if column not in OBSCORE:
+        import difflib
+
+        near = difflib.get_close_matches(column, OBSCORE, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{column!r} is not a column of ObsCore{hint}")
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        if not value:
+            raise ValueError(f"{column}= is an empty list: it would find nothing")
+        return f"{column} IN ({', '.join(_literal(column, item) for item in value)})"
+    return f"{column} = {_literal(column, value)}"
+
+
+def _literal(column: str, value: Any) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return repr(value)
+    raise ValueError(f"{column}={value!r} must be a text or a number, or a list of these")
+
+
+def select(constraints: Sequence[str], what: str = ", ".join(COLUMNS), order: str | None = "t_min") -> str:
+    """The query on ``ivoa.obscore``."""
+    lines = [f"SELECT {what}", "FROM ivoa.obscore"]
+    if constraints:
+        lines.append("WHERE " + "\n  AND ".join(constraints))
+    if order:
+        lines.append(f"ORDER BY {order}")
+    return "\n".join(lines)

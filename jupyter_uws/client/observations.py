@@ -1,0 +1,127 @@
+"""A table of observations: astropy's Table, with what an observer asks of it next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+from astropy.time import Time
+
+from .adql import HC_TEV_M
+from .resolver import Target
+
+#: How many columns a notebook shows; the table has them all.
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a search found. ``livetime`` is in hours; ``total`` counts the rows that match, fetched or not."""
+
+    count: int
+    total: int
+    livetime: float
+    collections: dict[str, int]
+
+    def __str__(self) -> str:
+        count = f"{self.count} observations" if self.count != 1 else "1 observation"
+        if self.total > self.count:
+            count = f"{self.count} of {self.total} observations"
+        names = ", ".join(f"{name} {number}" for name, number in self.collections.items())
+        return f"{count}, {self.livetime:.1f} h livetime" + (f" ({names})" if names else "")
+
+
+class ObservationTable(Table):
+    """Rows of ObsCore with three columns of convenience.
+
+    ``separation`` is the distance of the pointing from the target, in deg; ``energy_min`` and
+    ``energy_max`` are the energy range in TeV. ``meta["adql"]`` is the query that found the rows.
+    """
+
+    @classmethod
+    def from_obscore(cls, rows: Table, target: Target | None = None) -> ObservationTable:
+        """From the rows of a query on ``ivoa.obscore``, and the target they were searched for."""
+        table = cls(rows, masked=rows.masked)
+        position = 2
+        if target is not None:
+            pointings = SkyCoord(np.asarray(rows["s_ra"], float), np.asarray(rows["s_dec"], float), unit="deg")
+            separation = target.position.icrs.separation(pointings).deg if len(rows) else np.empty(0)
+            column = Column(separation, name="separation", unit=u.deg, format=".3f", description="Pointing to target")
+            table.add_column(column, index=position)
+            table.meta["target"] = target.name
+            table.meta["target_ra"] = float(target.position.icrs.ra.deg)
+            table.meta["target_dec"] = float(target.position.icrs.dec.deg)
+            position += 1
+        position = table.colnames.index("t_exptime") + 1
+        for name, wavelength in (("energy_min", "em_max"), ("energy_max", "em_min")):
+            energy = HC_TEV_M / np.ma.asarray(rows[wavelength], float)
+            table.add_column(table.MaskedColumn(energy, name=name, unit=u.TeV, format=".3g"), index=position)
+            position += 1
+        for name, format in (
+            ("t_min", ".5f"),
+            ("t_max", ".5f"),
+            ("t_exptime", ".0f"),
+            ("s_ra", ".4f"),
+            ("s_dec", ".4f"),
+        ):
+            table[name].info.format = format
+        return table
+
+    @property
+    def target(self) -> Target | None:
+        """The target that was searched for."""
+        if "target" not in self.meta:
+            return None
+        position = SkyCoord(self.meta["target_ra"], self.meta["target_dec"], unit="deg")
+        return Target(name=self.meta["target"], position=position, source="search")
+
+    @property
+    def pointings(self) -> SkyCoord:
+        """Where the telescopes pointed, ICRS."""
+        return SkyCoord(np.asarray(self["s_ra"], float), np.asarray(self["s_dec"], float), unit="deg")
+
+    @property
+    def start(self) -> Time:
+        """When the observations began (UTC)."""
+        return Time(np.asarray(self["t_min"], float), format="mjd", scale="tt").utc
+
+    @property
+    def summary(self) -> Summary:
+        """Count, livetime, collections."""
+        names, numbers = np.unique(np.asarray(self["obs_collection"], str), return_counts=True)
+        livetime = float(np.ma.asarray(self["t_exptime"], float).filled(0).sum()) / 3600 if len(self) else 0.0
+        collections = {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
+        return Summary(len(self), max(int(self.meta.get("total", 0)), len(self)), livetime, collections)
+
+    def plot_sky(self, ax: Any = None) -> Any:
+        """Draw the pointings with their fields of view, and the target; returns the Axes."""
+        from .plots import plot_pointings
+
+        return plot_pointings(self, ax=ax)
+
+    def _title(self) -> str:
+        """One line above the rows; for an empty table it is all there is to say."""
+        around = f" around {self.meta['target']}" if "target" in self.meta else ""
+        if not len(self):
+            return f"No observations found{around}: search with a larger radius or fewer constraints."
+        return f"{self.summary}{around}"
+
+    def __repr__(self) -> str:
+        return self._title() if not len(self) else f"{self._title()}\n{super().__repr__()}"
+
+    def __str__(self) -> str:
+        return self._title() if not len(self) else f"{self._title()}\n{super().__str__()}"
+
+    def _repr_html_(self) -> str:
+        title = f"<p>{escape(self._title())}</p>"
+        if not len(self):
+            return title
+        names = self.colnames[:_SHOWN]
+        more = ", ".join(self.colnames[_SHOWN:])
+        note = f"<p><small>and the columns {escape(more)}</small></p>" if more else ""
+        return title + str(Table(self[names], copy=False)._repr_html_()) + note

@@ -1,0 +1,143 @@
+"""From the values a notebook has (quantities, columns, coordinates) to the text a job request carries."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .resolver import Target
+
+#: Standard parameters of UWS (section 2.2.2.3) that every job takes beside its own.
+RESERVED = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION")
+
+
+def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """The form of a job request.
+
+    Parameters
+    ----------
+    description
+        The job type, as the service lists it (``name``, ``parameters`` with ``name``, ``unit``,
+        ``multiple``).
+    values
+        What the user gave, by name (letter case does not matter). ``position`` stands for the
+        parameters ``RA`` and ``Dec`` where the type has no parameter of that name. Values of None
+        are left out.
+
+    Raises
+    ------
+    ValueError
+        A parameter that the type does not have, or a value it cannot take; the text says which.
+    """
+    known = {parameter["name"].lower(): parameter for parameter in description.get("parameters", ())}
+    form: dict[str, str | list[str]] = {}
+    position: Any = None
+    for name, value in values.items():
+        if value is None:
+            continue
+        if name.lower() == "position" and "position" not in known and {"ra", "dec"} <= known.keys():
+            position = _coordinates(value)
+            continue
+        parameter = known.get(name.lower())
+        if parameter is None:
+            raise ValueError(_unknown(name, description, known))
+        if is_observations(value) and getattr(value, "target", None) is not None and position is None:
+            position = value.target  # runs found around a target are analysed there, unless told otherwise
+        form[parameter["name"]] = _encode(parameter, value)
+    if position is not None and {"ra", "dec"} <= known.keys():
+        given = {name.lower() for name in values if values[name] is not None}
+        if "position" in {name.lower() for name in values} and given & {"ra", "dec"}:
+            raise ValueError("position= and RA=, Dec= are the same thing twice; give one of them")
+        if not given & {"ra", "dec"}:
+            degrees = position.position.icrs
+            form[known["ra"]["name"]] = _number(float(degrees.ra.deg))
+            form[known["dec"]["name"]] = _number(float(degrees.dec.deg))
+    return form
+
+
+def is_observations(value: Any) -> bool:
+    """Whether a value is a table of observations (any table with the columns of ObsCore)."""
+    return "obs_id" in getattr(value, "colnames", ())
+
+
+def _unknown(name: str, description: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> str:
+    names = [parameter["name"] for parameter in known.values()]
+    near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    hint = f"; did you mean {known[near[0]]['name']!r}?" if near else ""
+    return (
+        f"Job type {description.get('name')!r} has no parameter {name!r}{hint} It takes: {', '.join(names) or 'none'}."
+    )
+
+
+def _coordinates(value: Any) -> Target:
+    from astropy.coordinates import SkyCoord
+
+    from .resolver import Target, resolve
+
+    if isinstance(value, Target):
+        return value
+    if isinstance(value, SkyCoord):
+        if not value.isscalar:
+            raise ValueError(f"position= must be one position, not {len(value)}")
+        return Target(name=value.to_string("hmsdms", precision=1), position=value.icrs, source="coordinates")
+    if isinstance(value, str):
+        return resolve(value)
+    raise ValueError(f"position= must be a name, coordinates or a SkyCoord, not {type(value).__name__}")
+
+
+def _encode(parameter: Mapping[str, Any], value: Any) -> str | list[str]:
+    name = parameter["name"]
+    if is_observations(value):
+        value = list(value["obs_id"])
+    value = _in_unit(parameter, value)
+    if hasattr(value, "tolist") and not isinstance(value, (str, bytes)):
+        value = value.tolist()  # numpy arrays and scalars, table columns
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
+        items = [_scalar(name, _in_unit(parameter, item)) for item in value]
+        if not parameter.get("multiple"):
+            raise ValueError(f"Parameter {name!r} takes one value, not {len(items)}")
+        if not items:
+            raise ValueError(f"Parameter {name!r} got an empty list")
+        return items
+    return _scalar(name, value)
+
+
+def _in_unit(parameter: Mapping[str, Any], value: Any) -> Any:
+    """Quantities in the parameter's unit, as plain numbers; everything else as it is."""
+    if not hasattr(value, "unit") or not hasattr(value, "to") or isinstance(value, str):
+        return value
+    from astropy import units as u
+
+    unit = parameter.get("unit") or ""
+    try:
+        return value.to_value(u.Unit(unit))
+    except u.UnitConversionError:
+        wanted = f"is in {unit}" if unit else "has no unit"
+        raise ValueError(f"Parameter {parameter['name']!r} {wanted}; {value} cannot be converted to it") from None
+
+
+def _scalar(name: str, value: Any) -> str:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"Parameter {name!r} got {value}, which is not a number")
+        return _number(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, str):
+        return value
+    raise ValueError(
+        f"Parameter {name!r} got a {type(value).__name__}: it takes text, numbers, truth values or lists of these"
+    )
+
+
+def _number(value: float) -> str:
+    return repr(value)
