@@ -26,7 +26,7 @@ def significance_figure(
 
     figure = Figure(figsize=(11.5, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(1, 2, width_ratios=[1.25, 1])
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.35, 1])
     _sky(figure.add_subplot(grid[0], projection=significance.geom.wcs), significance, runs, summary)
     _distribution(figure.add_subplot(grid[1]), significance, background_area, summary)
     energy, peak = summary["energy"], summary["peak"]
@@ -49,8 +49,8 @@ def _sky(axes: Any, significance: Map, runs: Sequence[Run], summary: dict[str, A
     sigma = np.nan_to_num(significance.data, nan=0.0)
     levels = [level for level in CONTOURS if level < sigma.max()]
     if levels:
-        contours = axes.contour(sigma, levels=levels, colors="black", linewidths=0.7)
-        axes.clabel(contours, fmt="%g", fontsize=7)
+        axes.contour(sigma, levels=levels, colors="black", linewidths=0.7)
+        axes.plot([], [], color="black", linewidth=0.7, label=f"{', '.join(map(str, levels))} σ")
     sky = axes.get_transform("icrs")
     centre = summary["centre"]
     axes.scatter(centre["ra"], centre["dec"], transform=sky, marker="+", s=90, color="lime", label="centre of the map")
@@ -67,6 +67,8 @@ def _sky(axes: Any, significance: Map, runs: Sequence[Run], summary: dict[str, A
     )
     height, width = significance.data.shape
     axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5), xlabel="Right ascension", ylabel="Declination")
+    for coordinate in axes.coords:
+        coordinate.set_format_unit("deg", decimal=True)
     axes.coords.grid(color="grey", alpha=0.3, linestyle="dotted")
     axes.legend(loc="upper right", fontsize=8, framealpha=0.8)
     bar = axes.figure.colorbar(image, ax=axes, extend="both", ticks=[-5, -2.5, 0, 2.5, 5, 7.5, 10], shrink=0.85)

@@ -1,0 +1,109 @@
+"""The picture of a spectrum: flux points, fitted model with its error band, residuals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gammapy.estimators import FluxPoints
+    from gammapy.modeling.models import SpectralModel
+    from matplotlib.axes import Axes
+
+SED_UNIT = "erg cm-2 s-1"
+
+
+def sed_figure(path: Path, model: SpectralModel, points: FluxPoints, summary: dict[str, Any]) -> None:
+    """Write a PNG of E² dN/dE (erg cm⁻² s⁻¹) with the deviations of the points from the model below."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    table = points.to_table(sed_type="dnde")
+    _sed(top, model, table, summary)
+    _residuals(bottom, model, table)
+    target, runs = summary["target"], summary["runs"]["used"]
+    figure.suptitle(
+        f"RA {target['ra']:.3f}°, Dec {target['dec']:.3f}°: {summary['significance']:.1f} σ, "
+        f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {summary['livetime']['value']:.2f} h"
+    )
+    figure.savefig(path, dpi=100)
+
+
+def _sed(axes: Axes, model: SpectralModel, table: Any, summary: dict[str, Any]) -> None:
+    import numpy as np
+    from astropy import units as u
+
+    energy = np.geomspace(summary["energy"]["min"], table["e_max"].quantity[-1].to_value("TeV"), 100) * u.TeV
+    dnde, error = model.evaluate_error(energy)[:2]
+    middle, width = _sed_value(energy, dnde), _sed_value(energy, error)
+    axes.fill_between(energy.value, np.maximum(middle - width, middle / 100), middle + width, alpha=0.3, color="C0")
+    axes.plot(energy.value, middle, color="C0", label=_words(summary))
+
+    x = table["e_ref"].quantity
+    span = [
+        (x - table["e_min"].quantity).to_value("TeV"),
+        (table["e_max"].quantity - x).to_value("TeV"),
+    ]
+    limit = table["is_ul"].data.astype(bool)
+    value = _sed_value(x, table["dnde"].quantity)
+    axes.errorbar(
+        x.to_value("TeV")[~limit],
+        value[~limit],
+        xerr=[side[~limit] for side in span],
+        yerr=_sed_value(x, table["dnde_err"].quantity)[~limit],
+        fmt="o",
+        color="black",
+        markersize=4,
+        label="flux points",
+    )
+    if limit.any():
+        upper = _sed_value(x, table["dnde_ul"].quantity)[limit]
+        axes.errorbar(
+            x.to_value("TeV")[limit],
+            upper,
+            xerr=[side[limit] for side in span],
+            yerr=0.4 * upper,
+            uplims=True,
+            fmt="none",
+            color="grey",
+            label="upper limits, 95 %",
+        )
+    axes.set(xscale="log", yscale="log", ylabel="E² dN/dE (erg cm⁻² s⁻¹)")
+    axes.grid(which="major", alpha=0.3)
+    axes.legend(loc="lower left", fontsize=9)
+
+
+def _residuals(axes: Axes, model: SpectralModel, table: Any) -> None:
+    import numpy as np
+
+    x = table["e_ref"].quantity
+    measured, error = table["dnde"].quantity, table["dnde_err"].quantity
+    # an error that is not a tenth of the flux or limit it belongs to comes from an empty bin
+    valid = ~table["is_ul"].data.astype(bool) & np.isfinite(error.value) & (error.value > 0)
+    deviation = ((measured - model(x)) / error).to_value("")[valid]
+    axes.errorbar(x.to_value("TeV")[valid], deviation, yerr=1, fmt="o", color="black", markersize=4)
+    axes.axhline(0, color="C0")
+    limit = max(3.5, float(np.max(np.abs(deviation), initial=0)) + 1.5)
+    axes.set(ylim=(-limit, limit), xlabel="Energy (TeV)", ylabel="Deviation (σ)")
+    axes.grid(which="major", alpha=0.3)
+
+
+def _sed_value(energy: Any, dnde: Any) -> Any:
+    return (energy**2 * dnde).to_value(SED_UNIT)
+
+
+def _words(summary: dict[str, Any]) -> str:
+    """The fit as the legend tells it."""
+    values = summary["parameters"]
+    amplitude = values["amplitude"]
+    lines = [
+        "power law" if summary["model"] == "pl" else "power law with exponential cut-off",
+        f"index {values['index']['value']:.2f} ± {values['index']['error']:.2f}",
+        f"dN/dE(1 TeV) ({amplitude['value'] / 1e-12:.3g} ± {amplitude['error'] / 1e-12:.2g})·10⁻¹² cm⁻² s⁻¹ TeV⁻¹",
+    ]
+    if "lambda_" in values:
+        lines.insert(2, f"1/E cut {values['lambda_']['value']:.3f} ± {values['lambda_']['error']:.3f} TeV⁻¹")
+    return "\n".join(lines)

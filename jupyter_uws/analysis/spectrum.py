@@ -1,0 +1,307 @@
+"""The spectrum of a point source: reflected regions, a forward-folded fit, flux points.
+
+gammapy, numpy and matplotlib are imported inside the functions: the service reads this module
+for its description only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from jupyter_uws.jobs.context import JobContext, JobError
+from jupyter_uws.jobs.describe import job_type
+from jupyter_uws.jobs.description import Generated, Parameter
+
+from .observations import Position, Selection, find_runs, livetime, open_observations, select
+from .sedplot import sed_figure
+
+if TYPE_CHECKING:
+    from gammapy.data import Observation
+    from gammapy.datasets import SpectrumDatasetOnOff
+    from gammapy.estimators import FluxPoints
+    from gammapy.modeling import FitResult
+    from gammapy.modeling.models import SkyModel
+
+#: Reconstructed energies, in TeV, and bins per decade; flux points take PER_POINT bins each.
+ENERGIES, TRUE_ENERGIES = (0.01, 200.0), (0.01, 300.0)
+BINS_PER_DECADE, TRUE_BINS_PER_DECADE, PER_POINT = 10, 16, 2
+#: Energies count from where the effective area reaches this percentage of its maximum.
+SAFE_AREA_PERCENT = 10
+#: Below this, in sigma, a fit would describe the background's fluctuations.
+MIN_SIGNIFICANCE = 3.0
+
+
+@job_type(
+    title="Spectrum of a point source",
+    version="1",
+    generated=[
+        Generated(name="sed", content_type="image/png", description="Spectral energy distribution with residuals"),
+        Generated(name="flux_points", content_type="application/x-ecsv", description="Flux points (gadf-sed, dnde)"),
+        Generated(name="model", content_type="application/yaml", description="Fitted model (gammapy)"),
+        Generated(name="summary", content_type="application/json", description="Fitted values, significance, runs"),
+    ],
+    execution_duration=3600,
+    execution_duration_max=86400,
+    memory_limit=4096,
+)
+def spectrum(
+    job: JobContext,
+    *,
+    obs_ids: Annotated[
+        list[str],
+        Parameter(
+            title="Runs",
+            description="obs_id or obs_publisher_did of each run",
+            ucd="meta.id",
+            min_items=1,
+            max_items=500,
+        ),
+    ],
+    RA: Annotated[
+        float,
+        Parameter(
+            title="Right ascension",
+            description="Of the source (ICRS)",
+            unit="deg",
+            ucd="pos.eq.ra",
+            minimum=0,
+            maximum=360,
+        ),
+    ],
+    Dec: Annotated[
+        float,
+        Parameter(
+            title="Declination", description="Of the source", unit="deg", ucd="pos.eq.dec", minimum=-90, maximum=90
+        ),
+    ],
+    model: Annotated[
+        Literal["pl", "ecpl"],
+        Parameter(title="Model", description="Power law, or power law with exponential cut-off"),
+    ] = "pl",
+    on_radius: Annotated[
+        float,
+        Parameter(
+            title="ON radius",
+            description="Of the region around the source; the flux is corrected for the gamma rays outside of it",
+            unit="deg",
+            minimum=0.02,
+            maximum=1,
+        ),
+    ] = 0.11,
+    energy_min: Annotated[
+        float | None,
+        Parameter(
+            title="Lowest energy",
+            description="Of fit and flux points; without it: where 10 % of the largest effective area is reached",
+            unit="TeV",
+            ucd="em.energy;stat.min",
+            minimum=0.01,
+            maximum=100,
+        ),
+    ] = None,
+    energy_max: Annotated[
+        float | None,
+        Parameter(title="Highest energy", unit="TeV", ucd="em.energy;stat.max", minimum=0.02, maximum=200),
+    ] = None,
+) -> None:
+    """Spectrum of a point source: model fit and flux points, with background from reflected regions.
+
+    The runs are reduced one by one, stacked, and fitted by forward folding (Cash statistic with
+    measured background). Flux points below 2 sigma come with upper limits (95 % confidence).
+    """
+    low, high = energy_min or ENERGIES[0], energy_max or ENERGIES[1]
+    if low >= high:
+        raise JobError(f"energy_min {low:g} TeV is not below energy_max {high:g} TeV")
+    job.progress(0, "opening the runs")
+    target = Position(RA, Dec)
+    selection = select(find_runs(job, obs_ids), target)
+    observations = open_observations(selection.runs)
+
+    stacked = _reduce(job, observations, selection, target, on_radius, low, high)
+    job.progress(0.6, "fit")
+    fitted, result = _fit(stacked, model, target)
+    job.progress(0.7, "flux points")
+    points = _flux_points(stacked)
+    summary = {
+        "target": {"ra": RA, "dec": Dec},
+        **_counts(stacked),
+        **_fit_summary(fitted, result, stacked),
+        "livetime": livetime([obs for obs in observations if obs.obs_id not in selection.dropped]),
+        "runs": selection.summary(),
+    }
+    job.progress(0.9, "image")
+    _write(job, fitted, points, summary)
+    job.progress(1, f"{summary['significance']:.1f} sigma")
+
+
+def _reduce(
+    job: JobContext,
+    observations: Sequence[Observation],
+    selection: Selection,
+    target: Position,
+    on_radius: float,
+    low: float,
+    high: float,
+) -> SpectrumDatasetOnOff:
+    """ON and OFF counts of all runs, stacked; runs that cannot contribute are dropped with their reason."""
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord
+    from gammapy.datasets import Datasets, SpectrumDataset
+    from gammapy.makers import ReflectedRegionsBackgroundMaker, SafeMaskMaker, SpectrumDatasetMaker
+    from gammapy.maps import MapAxis, RegionGeom
+    from regions import CircleSkyRegion
+
+    axis = MapAxis.from_energy_bounds(*ENERGIES, BINS_PER_DECADE, unit="TeV", per_decade=True)
+    true_axis = MapAxis.from_energy_bounds(
+        *TRUE_ENERGIES, TRUE_BINS_PER_DECADE, unit="TeV", per_decade=True, name="energy_true"
+    )
+    region = CircleSkyRegion(SkyCoord(target.ra, target.dec, unit="deg"), on_radius * u.deg)
+    geom = RegionGeom.create(region, axes=[axis])
+    empty = SpectrumDataset.create(geom, energy_axis_true=true_axis)
+    maker = SpectrumDatasetMaker(selection=["counts", "exposure", "edisp"], containment_correction=True)
+    background = ReflectedRegionsBackgroundMaker()
+    safe = SafeMaskMaker(methods=["aeff-max"], aeff_percent=SAFE_AREA_PERCENT)
+    wanted = geom.energy_mask(low * u.TeV, high * u.TeV, round_to_edge=True)
+
+    datasets = Datasets()
+    pointings = {run.obs_id: target.separation(run.ra, run.dec) for run in selection.runs}
+    for number, observation in enumerate(observations):
+        job.progress(0.1 + 0.5 * number / len(observations), f"run {number + 1} of {len(observations)}")
+        dataset = maker.run(empty.copy(name=f"run-{observation.obs_id}"), observation)
+        dataset = background.run(dataset, observation)
+        if dataset.counts_off is None:
+            selection.drop(
+                observation.obs_id,
+                f"no OFF region: it points {pointings[observation.obs_id]:.2f} deg from the target, "
+                f"too near for a second circle of {on_radius:g} deg at the same distance",
+            )
+            continue
+        dataset = safe.run(dataset, observation)
+        dataset.mask_safe &= wanted
+        if dataset.mask_safe.data.any():
+            datasets.append(dataset)
+        else:
+            selection.drop(observation.obs_id, f"no usable effective area between {low:g} and {high:g} TeV")
+    if not datasets:
+        obs_id, reason = next(iter(selection.dropped.items()))
+        raise JobError(f"no run is left to make a spectrum of; run {obs_id}: {reason}")
+    return datasets.stack_reduce(name="stacked")
+
+
+def _fit(stacked: SpectrumDatasetOnOff, kind: str, target: Position) -> tuple[SkyModel, FitResult]:
+    """Fit the model; the stacked dataset carries it afterwards.
+
+    Raises
+    ------
+    JobError
+        Where there is nothing to fit, the fit does not converge, or its errors are not known.
+    """
+    from gammapy.modeling import Fit
+    from gammapy.modeling.models import ExpCutoffPowerLawSpectralModel, PowerLawSpectralModel, SkyModel
+
+    info = stacked.info_dict()
+    on, off, significance = info["counts"], info["counts_off"], float(info["sqrt_ts"])
+    if not significance >= MIN_SIGNIFICANCE:  # nan where there is no OFF count at all
+        raise JobError(
+            f"no significant signal at {target}: {significance:.1f} sigma "
+            f"(ON {on:.0f}, OFF {off:.0f}, alpha {info['acceptance'] / info['acceptance_off']:.3f}); "
+            f"a spectrum needs {MIN_SIGNIFICANCE:g} sigma"
+        )
+    if kind == "ecpl":
+        spectral = ExpCutoffPowerLawSpectralModel(
+            amplitude="1e-11 cm-2 s-1 TeV-1", reference="1 TeV", index=2.2, lambda_="0.05 TeV-1"
+        )
+    else:
+        spectral = PowerLawSpectralModel(amplitude="1e-11 cm-2 s-1 TeV-1", reference="1 TeV", index=2.5)
+    # weak sources make the amplitude jump below zero, where the index means nothing
+    spectral.amplitude.min = 0
+    fitted = SkyModel(spectral_model=spectral, name="source")
+    stacked.models = fitted
+    result = Fit().run(stacked)
+    check_fit(result, fitted)
+    return fitted, result
+
+
+def check_fit(result: FitResult, fitted: SkyModel) -> None:
+    """Raise JobError unless the fit converged and knows the error of every free parameter."""
+    if not result.success:
+        raise JobError(f"the fit did not converge: {result.message}")
+    for parameter in fitted.parameters.free_parameters:
+        if not (math.isfinite(parameter.value) and math.isfinite(parameter.error) and parameter.error > 0):
+            raise JobError(
+                f"the fit found no error for {parameter.name} ({parameter.value:.3g} {parameter.unit}): "
+                "the data do not constrain it, try the simpler model, more runs or a wider energy range"
+            )
+
+
+def _flux_points(stacked: SpectrumDatasetOnOff) -> FluxPoints:
+    """Flux points from the lowest usable energy to the highest ON count, with upper limits."""
+    import numpy as np
+    from gammapy.estimators import FluxPointsEstimator
+
+    edges = stacked.counts.geom.axes["energy"].edges
+    usable = stacked.mask_safe.data.ravel()
+    first, last = np.flatnonzero(usable)[[0, -1]]
+    last = min(last, np.flatnonzero(stacked.counts.data.ravel() * usable)[-1])
+    ends = np.arange(first, last + 1 + PER_POINT, PER_POINT)
+    estimator = FluxPointsEstimator(
+        energy_edges=edges[np.minimum(ends, len(edges) - 1)],
+        source="source",
+        # "all" would add errors by likelihood scans at five times the cost
+        selection_optional=["ul"],
+    )
+    return estimator.run(stacked)
+
+
+def _counts(stacked: SpectrumDatasetOnOff) -> dict[str, Any]:
+    info = stacked.info_dict()
+    return {
+        "significance": float(info["sqrt_ts"]),
+        "counts": {
+            "on": int(info["counts"]),
+            "off": int(info["counts_off"]),
+            "alpha": float(info["acceptance"] / info["acceptance_off"]),
+            "excess": float(info["excess"]),
+        },
+    }
+
+
+def _fit_summary(fitted: SkyModel, result: FitResult, stacked: SpectrumDatasetOnOff) -> dict[str, Any]:
+    from astropy import units as u
+
+    spectral = fitted.spectral_model
+    low, high = stacked.energy_range_total
+    flux, error = spectral.integral_error(1 * u.TeV, 100 * u.TeV)[:2]
+    bins = int(stacked.mask_safe.data.sum())
+    free = list(fitted.parameters.free_parameters)
+    return {
+        "model": spectral.tag[1],
+        "parameters": {
+            parameter.name: {"value": parameter.value, "error": parameter.error, "unit": str(parameter.unit)}
+            for parameter in free
+        },
+        "reference_energy": {"value": spectral.reference.value, "unit": str(spectral.reference.unit)},
+        "flux_above_1TeV": {
+            "value": float(flux.to_value("cm-2 s-1")),
+            "error": float(error.to_value("cm-2 s-1")),
+            "unit": "cm-2 s-1",
+        },
+        "energy": {"min": float(low.to_value("TeV")), "max": float(high.to_value("TeV")), "unit": "TeV"},
+        "fit": {"statistic": "wstat", "value": float(result.total_stat), "bins": bins, "free": len(free)},
+    }
+
+
+def _write(job: JobContext, fitted: SkyModel, points: FluxPoints, summary: dict[str, Any]) -> None:
+    from gammapy.modeling.models import Models
+
+    points.write(job.work / "flux_points.ecsv", format="gadf-sed", sed_type="dnde", overwrite=True)
+    job.result("flux_points", "flux_points.ecsv", description="Flux points (gadf-sed, dnde)")
+    (job.work / "model.yaml").write_text(Models([fitted]).to_yaml())
+    job.result("model", "model.yaml", description="Fitted model (gammapy)")
+    sed_figure(job.work / "sed.png", fitted.spectral_model, points, summary)
+    job.result("sed", "sed.png", description="Spectral energy distribution with residuals")
+    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
+    job.result("summary", "summary.json", description="Fitted values, significance, runs")
