@@ -17,12 +17,13 @@ from astropy.io import fits
 
 from .errors import ArchiveError
 from .fitsfile import DamagedFile, Hdu, scan
+from .resolution import angular_resolution, resolving_power
 
 OBS_INDEX = "obs-index"
 HDU_INDEX = "hdu-index"
 
 _ENERGY_IN_TEV = {"TEV": 1.0, "GEV": 1e-3, "MEV": 1e-6, "KEV": 1e-9, "EV": 1e-12}
-_KEPT = {"EFF_AREA"}  # HDUCLAS2 of the tables that are read, and not only their headers
+_KEPT = {"EFF_AREA", "RPSF", "EDISP"}  # HDUCLAS2 of the tables that are read, and not only their headers
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class RunFacts:
     fov_radius: float | None
     energy: tuple[float, float] | None
     time_resolution: float | None
+    angular_resolution: float | None  # arcsec
+    resolving_power: float | None
 
 
 def read_index(store: Path) -> StoreIndex:
@@ -133,6 +136,8 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
         fov_radius=None if aeff is None else _last_edge(aeff, "THETA_HI"),
         energy=run.safe_energy or _energy_range(aeff),
         time_resolution=_optional(header, "TIMEDEL"),
+        angular_resolution=angular_resolution(hdus["psf"]) if "psf" in hdus else None,
+        resolving_power=resolving_power(hdus["edisp"]) if "edisp" in hdus else None,
     )
 
 

@@ -229,8 +229,8 @@ def _facts(run: _Run, opened: Mapping[str, Mapping[str, Hdu]]) -> RunFacts:
         hdus.setdefault(indexed.hdu_type, hdu)
     try:
         facts = run_facts(run.indexed, hdus)
-    except (DamagedFile, KeyError, ValueError, TypeError) as error:
-        raise _Unusable(str(run.events.location), str(error)) from error
+    except (DamagedFile, KeyError, ValueError, TypeError, IndexError) as error:
+        raise _Unusable(str(run.events.location), f"its tables cannot be read: {error}") from error
     if problem := is_convertible(facts):
         raise _Unusable(str(run.events.location), problem)
     return facts

@@ -111,6 +111,8 @@ def _row(
         t_max=time[1],
         t_exptime=run.livetime,
         t_resolution=run.time_resolution,
+        s_resolution=run.angular_resolution,
+        em_res_power=run.resolving_power,
         facility_name=_FACILITIES.get((run.telescope or "").upper(), run.telescope),
         instrument_name=run.instrument,
         pol_xel=0,

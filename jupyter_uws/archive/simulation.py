@@ -215,7 +215,8 @@ def _background(plan: _Plan, energy_min: float, rng: np.random.RandomState) -> t
     rings = np.linspace(0, FOV_RADIUS, 401)
     middle = (rings[:-1] + rings[1:]) / 2
     per_ring = background_shape(middle) * 2 * np.pi * -np.diff(np.cos(np.radians(rings)))
-    per_bin = plan.site.background_rate(centres, np.zeros(1)) * np.diff(edges) * ONTIME * DEADC
+    # a background model predicts what was recorded, dead time and all: hence ONTIME (as gammapy does)
+    per_bin = plan.site.background_rate(centres, np.zeros(1)) * np.diff(edges) * ONTIME
     n = rng.poisson(per_bin.sum() * per_ring.sum())
     energy = _draw_energy(per_bin, edges, n, rng)
     cumulative = np.concatenate([[0], np.cumsum(per_ring)])
