@@ -36,8 +36,9 @@ class ClusterConfig:
     """Which cluster, and how large.
 
     ``options`` go to the class of the back end as they are. ``workers`` is how many jobs run at
-    once, by default one for each processor core. After ``idle_timeout`` seconds with nothing to do the cluster is closed, 0 for never. A
-    cluster none of whose workers comes up in ``start_timeout`` seconds counts as broken.
+    once, by default one for each processor core. After ``idle_timeout`` seconds with nothing to do
+    the cluster is closed, 0 for never. A cluster none of whose workers comes up in
+    ``start_timeout`` seconds counts as broken.
     """
 
     backend: str = "local"

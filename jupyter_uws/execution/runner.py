@@ -132,9 +132,12 @@ async def run_job(order: dict[str, Any]) -> None:
     await cast(Runner, get_worker().plugins[NAME]).run(order)
 
 
-async def stop_job(job_id: str, run: int, reason: str | None = None) -> None:
-    """End a run on this worker: ``aborted``, or with a reason ``lost`` for that reason."""
-    await cast(Runner, get_worker().plugins[NAME]).stop((job_id, run), reason)
+async def stop_job(job_id: str, run: int, reason: str | None, dask_worker: Worker) -> None:
+    """End a run on this worker: ``aborted``, or with a reason ``lost`` for that reason.
+
+    For ``Client.run``, which gives ``dask_worker``.
+    """
+    await cast(Runner, dask_worker.plugins[NAME]).stop((job_id, run), reason)
 
 
 def _abort(key: Key, reason: str | None) -> dict[str, Any]:
