@@ -124,9 +124,8 @@ class Archive:
         if obs_ids is not None:
             constraints.append(_identifiers(obs_ids))
         if product_type is not None:
-            constraints.append(
-                adql.equals("dataproduct_type", adql.EVENTS if product_type in adql.EVENTS else product_type)
-            )
+            types = adql.EVENTS if product_type in adql.EVENTS else product_type
+            constraints.append(adql.equals("dataproduct_type", types))
         constraints += [adql.equals(name, value) for name, value in columns.items() if value is not None]
         query = adql.select(constraints)
         rows, overflow = self._query(query, maxrec)
@@ -216,13 +215,8 @@ def _plain_strings(table: Table) -> None:
         if not all(isinstance(value, str) for value in values):
             continue
         none = [value is None for value in np.ma.getdata(column.data)]
-        table[name] = MaskedColumn(
-            np.array(values, dtype=str),
-            mask=missing | none,
-            name=name,
-            meta=column.meta,
-            description=column.description,
-        )
+        kept = {"name": name, "description": column.description, "meta": column.meta}
+        table[name] = MaskedColumn(np.array(values, dtype=str), mask=missing | none, **kept)
 
 
 def _warn_truncated(rows: int, total: int | None) -> None:

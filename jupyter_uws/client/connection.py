@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ class ServiceSession(requests.Session):
         for scheme in ("http://", "https://"):
             self.mount(scheme, HTTPAdapter(max_retries=retry))
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = (CONNECT_TIMEOUT, READ_TIMEOUT)
         return super().request(method, url, *args, **kwargs)
@@ -120,6 +121,10 @@ class Connection:
             response = self.session.request(method, url, **kwargs)
             if response.status_code >= 400:
                 raise service_error(response)
+            if response.history and urlsplit(response.url).path.endswith("/login"):
+                # Jupyter sends those it does not know to its login page
+                server = without_secrets(url)
+                raise ServiceError(f"The service at {server} did not accept the token; check JUPYTER_UWS_TOKEN.", 403)
         return response
 
     def get(self, path: str, **kwargs: Any) -> requests.Response:
@@ -158,60 +163,44 @@ def without_secrets(url: str) -> str:
 def _root_cause(error: BaseException) -> str:
     text = str(error)
     for pattern, words in (
-        (r"Connection refused", "the connection was refused; is it running?"),
+        (r"Connection refused", "the connection was refused, is it running"),
         (r"NameResolutionError|Name or service not known|getaddrinfo", "its name is not known"),
         (r"Remote end closed|Connection reset|IncompleteRead|Connection aborted", "it closed the connection"),
         (r"CERTIFICATE_VERIFY_FAILED[^']*", "its certificate could not be verified"),
         (r"unreachable", "there is no route to it"),
     ):
         if re.search(pattern, text):
-            return words.rstrip("?.") if not words.endswith("?") else words[:-1]
+            return words
     return type(error).__name__
 
 
 def service_error(response: requests.Response) -> ServiceError:
     """The error a response carries: its text, or the message of its DALI error document."""
     status = response.status_code
-    server = without_secrets(response.url)
-    if status in (401, 403) and not _is_ours(response):
-        return ServiceError(
-            f"The service at {server} refused the token (HTTP {status}); check JUPYTER_UWS_TOKEN.", status
-        )
-    message = error_text(response)
-    if status in (401, 403) and not message:
-        message = f"The service at {server} refused access"
+    message = "" if status == 401 else error_text(response)
     if not message:
-        message = f"The service at {server} answered {status} {response.reason or ''}".rstrip()
+        server = without_secrets(response.url)
+        refused = f"The service at {server} refused the token (HTTP {status}); check JUPYTER_UWS_TOKEN"
+        answered = f"The service at {server} answered {status} {response.reason or ''}".rstrip()
+        message = refused if status in (401, 403) else answered
     return ServiceError(message if message.endswith((".", "!", "?")) else message + ".", status)
 
 
-def _is_ours(response: requests.Response) -> bool:
-    """Whether a refusal's text is worth showing; a login page of a proxy is not."""
-    return "html" not in response.headers.get("Content-Type", "") and response.status_code != 401
-
-
 def error_text(response: requests.Response) -> str:
-    """The error message of a response's body, whitespace collapsed; empty where it has none."""
-    body = (
-        response.raw.read(ERROR_BODY, decode_content=True)
-        if response.raw and not response._content_consumed
-        else response.content[:ERROR_BODY]
-    )  # type: ignore[attr-defined]
+    """The error message of a response's body in one line; empty where it has none, or is a page for people."""
+    with reachable(response.url):
+        body = next(response.iter_content(ERROR_BODY), b"")
     content_type = response.headers.get("Content-Type", "").lower()
-    if "xml" in content_type or body.lstrip()[:5] == b"<?xml":
-        return dali_error(body) or ""
     if "html" in content_type:
         return ""
+    if "xml" in content_type or body.lstrip().startswith(b"<?xml"):
+        return dali_error(body) or ""
     if "json" in content_type:
         try:
-            document = response.json()
+            document = json.loads(body)
         except ValueError:
             return ""
-        return (
-            _one_line(str(document.get("message") or document.get("detail") or ""))
-            if isinstance(document, dict)
-            else ""
-        )
+        return _one_line(str(document.get("message") or "")) if isinstance(document, dict) else ""
     return _one_line(body.decode("utf-8", "replace"))
 
 

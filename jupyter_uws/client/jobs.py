@@ -66,9 +66,8 @@ class JobService:
         if name not in self._types and name not in self.types():
             near = difflib.get_close_matches(name, self._types, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(
-                f"There is no job type {name!r}; {hint}This service has: {', '.join(sorted(self._types))}."
-            )
+            names = ", ".join(sorted(self._types)) or "none"
+            raise ValueError(f"There is no job type {name!r}; {hint}This service has: {names}.")
         return self._types[name]
 
     def submit(
@@ -318,11 +317,7 @@ class Job:
             ("results", ", ".join(document.results)),
             ("error", document.error or ""),
         ]
-        lines = (
-            f'<tr><th style="text-align:left">{escape(name)}</th>{_cell("td", text)}</tr>'
-            for name, text in rows
-            if text
-        )
+        lines = (f"<tr>{_cell('th', name)}{_cell('td', text)}</tr>" for name, text in rows if text)
         return f"<table>{''.join(lines)}</table>"
 
     def _runs(self) -> bool:

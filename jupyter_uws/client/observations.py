@@ -36,7 +36,7 @@ class Summary:
         return f"{count}, {self.livetime:.1f} h livetime" + (f" ({names})" if names else "")
 
 
-class ObservationTable(Table):
+class ObservationTable(Table):  # type: ignore[misc]
     """Rows of ObsCore with three columns of convenience.
 
     ``separation`` is the distance of the pointing from the target, in deg; ``energy_min`` and
@@ -62,14 +62,8 @@ class ObservationTable(Table):
             energy = HC_TEV_M / np.ma.asarray(rows[wavelength], float)
             table.add_column(table.MaskedColumn(energy, name=name, unit=u.TeV, format=".3g"), index=position)
             position += 1
-        for name, format in (
-            ("t_min", ".5f"),
-            ("t_max", ".5f"),
-            ("t_exptime", ".0f"),
-            ("s_ra", ".4f"),
-            ("s_dec", ".4f"),
-        ):
-            table[name].info.format = format
+        for name, digits in (("t_min", 5), ("t_max", 5), ("t_exptime", 0), ("s_ra", 4), ("s_dec", 4)):
+            table[name].info.format = f".{digits}f"
         return table
 
     @property

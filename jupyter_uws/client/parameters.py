@@ -67,9 +67,8 @@ def _unknown(name: str, description: Mapping[str, Any], known: Mapping[str, Mapp
     names = [parameter["name"] for parameter in known.values()]
     near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
     hint = f"; did you mean {known[near[0]]['name']!r}?" if near else ""
-    return (
-        f"Job type {description.get('name')!r} has no parameter {name!r}{hint} It takes: {', '.join(names) or 'none'}."
-    )
+    takes = ", ".join(names) or "none"
+    return f"Job type {description.get('name')!r} has no parameter {name!r}{hint or '.'} It takes: {takes}."
 
 
 def _coordinates(value: Any) -> Target:
@@ -91,7 +90,8 @@ def _coordinates(value: Any) -> Target:
 def _encode(parameter: Mapping[str, Any], value: Any) -> str | list[str]:
     name = parameter["name"]
     if is_observations(value):
-        value = list(value["obs_id"])
+        # the publisher's identifier means one observation in all collections
+        value = value["obs_publisher_did" if "obs_publisher_did" in value.colnames else "obs_id"]
     value = _in_unit(parameter, value)
     if hasattr(value, "tolist") and not isinstance(value, (str, bytes)):
         value = value.tolist()  # numpy arrays and scalars, table columns
@@ -134,9 +134,8 @@ def _scalar(name: str, value: Any) -> str:
         return value.decode("utf-8")
     if isinstance(value, str):
         return value
-    raise ValueError(
-        f"Parameter {name!r} got a {type(value).__name__}: it takes text, numbers, truth values or lists of these"
-    )
+    kind = type(value).__name__
+    raise ValueError(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values or lists of these")
 
 
 def _number(value: float) -> str:

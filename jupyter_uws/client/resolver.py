@@ -100,7 +100,12 @@ def suggestions(name: str, count: int = 3) -> list[str]:
     index = _index()
     begin = [alias for alias in index if len(wanted) >= 3 and alias.startswith(wanted)]
     near = difflib.get_close_matches(wanted, index, n=4 * count, cutoff=0.75)
-    return list(dict.fromkeys(index[alias].name for alias in [*near, *sorted(begin)]))[:count]
+    found: dict[str, str] = {}
+    for alias in [*near, *sorted(begin)]:
+        source = index[alias]
+        written = next(name for name in (source.name, *source.aliases) if normalise(name) == alias)
+        found.setdefault(source.name, source.name if written == source.name else f"{source.name} ({written})")
+    return list(found.values())[:count]
 
 
 def normalise(name: str) -> str:
@@ -252,7 +257,6 @@ def parse_sesame(body: bytes, name: str) -> Target | None:
             database = (resolver.get("name") or "").partition("=")[2] or "Sesame"
             known_as = " ".join((resolver.findtext("oname") or name).split())
             position = SkyCoord(float(ra), float(dec), unit="deg")
-            return Target(
-                name, position, "sesame", f"CDS Sesame, {database}: {known_as}", resolver.findtext("otype") or ""
-            )
+            reference = f"CDS Sesame, {database}: {known_as}"
+            return Target(name, position, "sesame", reference, resolver.findtext("otype") or "")
     return None

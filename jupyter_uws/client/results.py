@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from io import BytesIO
@@ -16,6 +17,9 @@ from .uws import ResultReference
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
     from astropy.table import Table
+
+# A Result has a property of that name.
+Bytes = bytes
 
 #: The largest result that is kept in the kernel's memory, in bytes; larger ones can only be saved.
 MEMORY = 512 * 1024 * 1024
@@ -37,10 +41,10 @@ class Result:
         self.url = reference.url
         self.content_type = reference.content_type.lower()
         self.size = reference.size
-        self._content: bytes | None = None
+        self._content: Bytes | None = None
 
     @property
-    def bytes(self) -> bytes:
+    def bytes(self) -> Bytes:
         """The content.
 
         Raises
@@ -57,6 +61,11 @@ class Result:
     @property
     def text(self) -> str:
         return self.bytes.decode("utf-8", "replace")
+
+    @property
+    def json(self) -> Any:
+        """The document of a JSON file."""
+        return json.loads(self.bytes)
 
     @property
     def yaml(self) -> Any:
@@ -104,10 +113,10 @@ class Result:
         from IPython.display import SVG, Image
 
         if self._is_svg():
-            return SVG(data=self.text)
+            return SVG(data=self.text)  # type: ignore[no-untyped-call]
         if not self._is_image():
             raise self._is_not("a picture")
-        return Image(data=self.bytes)
+        return Image(data=self.bytes)  # type: ignore[no-untyped-call]
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write the content to a file (by default the result's name in the current folder).
@@ -169,10 +178,10 @@ class Result:
         size = "" if self.size is None else f", {human_size(self.size)}"
         return f"<Result {self.name}: {self.content_type or 'unknown type'}{size}>"
 
-    def _repr_png_(self) -> bytes | None:
+    def _repr_png_(self) -> Bytes | None:
         return self.bytes if self.content_type.startswith("image/png") else None
 
-    def _repr_jpeg_(self) -> bytes | None:
+    def _repr_jpeg_(self) -> Bytes | None:
         return self.bytes if self.content_type.startswith("image/jpeg") else None
 
 

@@ -203,9 +203,8 @@ def _document(body: bytes, name: str, url: str) -> Element:
     except (ParseError, DefusedXmlException, ValueError):
         root = Element("")
     if _name(root) != name:
-        raise ServiceError(
-            f"What {without_secrets(url)} sent is not a UWS {name} document: is it the URL of a UWS service?"
-        )
+        where = without_secrets(url)
+        raise ServiceError(f"What {where} sent is not a UWS {name} document: is it the URL of a UWS service?")
     return root
 
 
