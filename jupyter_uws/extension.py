@@ -94,6 +94,7 @@ class RelayHandler(JupyterHandler):
                 # most likely it was killed: a request without effect is tried on the next one, once
                 if self.request.method not in ("GET", "HEAD"):
                     raise
+                self.launcher.doubt()
                 self._exchange = await self._begin()
                 await self._exchange.conclude()
         except ServiceError as error:

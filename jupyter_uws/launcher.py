@@ -327,6 +327,13 @@ class Launcher:
         except OSError as error:
             raise ServiceError(f"The UWS service ended right after its start ({error.strerror})") from error
 
+    def doubt(self) -> None:
+        """A connection broke: ask for health before the next one is used.
+
+        The socket of a process that is being killed takes connections a moment longer.
+        """
+        self._socket = None
+
     async def _find(self) -> Path:
         try:
             self._socket = await find_or_start(self.state_dir, self.command, self.start_timeout)

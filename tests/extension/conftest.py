@@ -37,13 +37,18 @@ def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
 
 
 def kill_service(state_dir: Path, number: int = signal.SIGKILL) -> None:
-    """End the service that announced itself in the folder, if it lives."""
+    """End the service that announced itself in the folder, if it lives.
+
+    Only a process that was started on this folder: tests write any pid into service.json.
+    """
     info = rendezvous.read_info(state_dir)
     if info is None:
         return
-    with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+    with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(info.pid)
-        os.kill(info.pid, number)
+        if str(state_dir) not in process.cmdline():
+            return
+        process.send_signal(number)
         if number == signal.SIGKILL:
             wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
@@ -89,8 +94,14 @@ class Jupyter:
 
 
 @contextlib.contextmanager
-def run_jupyter(folder: Path, state_dir: Path, **extension: Any) -> Iterator[Jupyter]:
-    """Start a Jupyter server in `folder`; `extension` are traits of UWSExtension."""
+def run_jupyter(
+    folder: Path,
+    state_dir: Path,
+    environment: dict[str, str] | None = None,
+    server: dict[str, Any] | None = None,
+    **extension: Any,
+) -> Iterator[Jupyter]:
+    """Start a Jupyter server in `folder`; `server` and `extension` are traits of ServerApp and UWSExtension."""
     config = {
         "ServerApp": {
             "base_url": BASE_URL,
@@ -100,6 +111,7 @@ def run_jupyter(folder: Path, state_dir: Path, **extension: Any) -> Iterator[Jup
             "allow_root": True,
             "root_dir": str(folder),
             "jpserver_extensions": {"jupyter_uws": True},
+            **(server or {}),
         },
         "IdentityProvider": {"token": TOKEN},
         "PasswordIdentityProvider": {"hashed_password": ""},
@@ -110,6 +122,7 @@ def run_jupyter(folder: Path, state_dir: Path, **extension: Any) -> Iterator[Jup
     (folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
     environment = {
         **os.environ,
+        **(environment or {}),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
@@ -156,7 +169,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     folder = tmp_path_factory.mktemp("jupyter")
     state = rendezvous.state_dir(folder / "state")
     (state / "files").mkdir()
-    bounds = {"silence_timeout": 0.5, "probe_timeout": 0.5, "idle_timeout": 1.0, "answer_timeout": 3.0}
+    bounds = {"silence_timeout": 0.8, "probe_timeout": 0.8, "idle_timeout": 1.0, "answer_timeout": 2.0}
     try:
         with run_jupyter(folder, state, service_command=STANDIN, **bounds) as server:
             yield server

@@ -36,6 +36,7 @@ class Base(web.RequestHandler):
 class Health(Base):
     def get(self) -> None:
         options = self.settings["options"]
+        self.settings["seen"]["health"] += 1
         self.write(
             {
                 "version": "0.0.1",
@@ -151,6 +152,15 @@ class Seen(Base):
         self.write(self.settings["seen"])
 
 
+class Forget(Base):
+    """What was seen; and events wait again."""
+
+    def post(self) -> None:
+        self.settings["seen"].clear()
+        self.settings["seen"]["health"] = 0
+        self.settings["go"].clear()
+
+
 class Silent(Base):
     """Begins its answer after ``?s=`` seconds; healthy meanwhile."""
 
@@ -175,6 +185,7 @@ class Page(Base):
         if self.get_argument("own", ""):
             self.set_header("Content-Security-Policy", "sandbox allow-scripts")
         self.set_header("Content-Type", "text/html")
+        self.set_cookie("job", "made")
         self.write("<script>alert(1)</script>")
 
 
@@ -224,6 +235,7 @@ async def main(options: argparse.Namespace) -> None:
             (r"/events", Events),
             (r"/go", Go),
             (r"/seen", Seen),
+            (r"/forget", Forget),
             (r"/silent", Silent),
             (r"/code/(\d+)", Codes),
             (r"/page", Page),
@@ -235,7 +247,7 @@ async def main(options: argparse.Namespace) -> None:
         secret=rendezvous.secret(folder),
         go=asyncio.Event(),
         stop=stop,
-        seen={},
+        seen={"health": 0},
     )
     server = tornado.httpserver.HTTPServer(application)
     Path(options.socket).unlink(missing_ok=True)
