@@ -6,7 +6,6 @@ state of the panel can be had at will. The story with the real service is tested
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
