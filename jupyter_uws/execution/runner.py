@@ -51,14 +51,13 @@ class Runner(WorkerPlugin):
         self.idle: list[asyncio.subprocess.Process] = []
         self.busy: dict[Key, asyncio.subprocess.Process] = {}
         self.stopped: dict[Key, str | None] = {}
-        self.reaper: asyncio.subprocess.Process | None = None
         become_subreaper()
-        self.idle.append(await _start("supervisor"))
         self.reaper = await _start("reaper")
+        self.idle.append(await _start("supervisor"))
 
     async def teardown(self, worker: Worker) -> None:
         """Close the lifelines: supervisors end their jobs, then themselves."""
-        processes = [*self.idle, *self.busy.values(), *([self.reaper] if self.reaper else [])]
+        processes = [*self.idle, *self.busy.values(), self.reaper]
         for process in processes:
             _stdin(process).close()
         with contextlib.suppress(TimeoutError):
@@ -121,7 +120,7 @@ class Runner(WorkerPlugin):
 
     async def tell_reaper(self, order: dict[str, Any], *, active: bool) -> None:
         message = {"folder": order["folder"], "run": order["run"], "active": active}
-        if self.reaper is None or self.reaper.returncode is not None:
+        if active and self.reaper.returncode is not None:
             self.reaper = await _start("reaper")
         with contextlib.suppress(ConnectionError):
             await _send(self.reaper, message)
