@@ -43,3 +43,14 @@ def need() -> Callable[[str, str], str]:
 def chromium(need: Callable[[str, str], str]) -> str:
     """The path of Chromium; start it with ``--no-sandbox`` where the tests run as root."""
     return need("chromium", "chromium")
+
+
+@pytest.fixture(scope="session")
+def sim_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of the simulated store, with fewer events than the demo's."""
+    from jupyter_uws.archive.ingest import add_store
+    from jupyter_uws.archive.simulation import simulate
+
+    folder = tmp_path_factory.mktemp("sim")
+    add_store(folder / "archive.duckdb", simulate(folder / "sim-dr1", energy_min=0.2))
+    return folder / "archive.duckdb"

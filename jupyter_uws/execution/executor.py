@@ -161,6 +161,16 @@ class DaskExecutor:
         for task in self._tasks:
             task.cancel()
 
+    def status(self) -> dict[str, str | int]:
+        """What the executor has in hand, in a few words: back end, workers there, jobs waiting and running."""
+        running = sum(run.slot is not None for run in self._runs.values())
+        return {
+            "backend": self.config.backend,
+            "workers": len(self._fifo.slots),
+            "running": running,
+            "waiting": len(self._fifo.waiting),
+        }
+
     # The cluster
 
     def _dispatch(self) -> None:

@@ -24,20 +24,17 @@ import tornado.web
 
 from .. import rendezvous
 from .._version import __version__
-from ..archive import handlers as archive_handlers
 from ..execution.cluster import ClusterConfig
 from ..execution.executor import DaskExecutor
 from ..jobs.registry import load_registry
 from ..rendezvous import ServiceInfo
-from ..tap import handlers as tap_handlers
-from ..tap.engine import Engine
 from ..uws import handlers as uws_handlers
 from ..uws.executor import Report
 from ..uws.manager import JobManager
 from ..uws.store import JobStore
 from ..uws.times import format_time, utcnow
-from .archive import ServedArchive, archive_handler
-from .handlers import Access, NotFoundHandler, ServiceHandler
+from .archive import ArchiveRoutes, ServedArchive
+from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, Launcher, job_types
 from .pages import FrontHandler, HealthHandler, ShutdownHandler, TypesHandler
 
@@ -78,9 +75,7 @@ class Service:
         self.registry = load_registry()
         jobs_folder = settings.state_dir / "jobs"
         jobs_folder.mkdir(mode=0o700, exist_ok=True)
-        self.executor = DaskExecutor(
-            jobs_folder, Launcher(self.registry, self.archive), settings.cluster, reporter=self._report
-        )
+        self.executor = DaskExecutor(jobs_folder, Launcher(self.registry, self.archive), self._report, settings.cluster)
         self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
         self.manager = JobManager(
             self.store,
@@ -88,7 +83,7 @@ class Service:
             lifetime=settings.job_lifetime,
             lifetime_max=settings.job_lifetime_max,
         )
-        self.engine = Engine(self.archive)
+        self.archive_routes = ArchiveRoutes(self._archive, self.access)
         self.files = Files(jobs_folder)
         self._stopped = asyncio.Event()
 
@@ -101,7 +96,6 @@ class Service:
 
     def application(self) -> tornado.web.Application:
         """The routes of docs/developers/architecture.md."""
-        archive_base = archive_handler(self._archive)
         own: dict[str, Any] = {"service": self}
         return tornado.web.Application(
             [
@@ -110,12 +104,11 @@ class Service:
                 (r"/shutdown", ShutdownHandler, own),
                 (r"/uws/types", TypesHandler, own),
                 *uws_handlers.make_routes(ServiceHandler, self.manager, self.files),
-                *tap_handlers.make_routes(archive_base, self.engine),
-                *archive_handlers.make_routes(archive_base, lambda: self.archive),
+                (r"/(?:tap|files)/.*", self.archive_routes),
             ],
             default_handler_class=NotFoundHandler,
             access=self.access,
-            log_function=_log_request,
+            log_function=log_request,
         )
 
     def stop(self) -> None:
@@ -157,8 +150,8 @@ class Service:
             server.stop()
             await self.manager.close()
             await self.executor.close()
+            await self.archive_routes.close()
             await self._archive.close()
-            self.engine.close()
             self.store.close()
             self.settings.socket.unlink(missing_ok=True)
             rendezvous.withdraw(self.state_dir)
@@ -188,15 +181,6 @@ class Service:
             if timeout and self.access.idle_seconds() >= timeout and self.store.count_active() == 0:
                 logger.info("nobody has asked for anything in %.0f s and no job is active", timeout)
                 self.stop()
-
-
-def _log_request(handler: tornado.web.RequestHandler) -> None:
-    """One line for each request that failed; the others at debug level. Paths only: a query may hold anything."""
-    status = handler.get_status()
-    level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
-    owner = getattr(handler, "owner", "-")
-    milliseconds = 1000 * handler.request.request_time()
-    logger.log(level, "%d %s %s %s %.1f ms", status, handler.request.method, handler.request.path, owner, milliseconds)
 
 
 def _raise_file_limit() -> None:

@@ -7,11 +7,17 @@ import logging
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tornado.web import HTTPError, RequestHandler
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.routing import Router
+from tornado.web import Application, HTTPError, RequestHandler
 
 from ..archive.paths import default_archive
-from .handlers import ServiceHandler
+from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
+
+if TYPE_CHECKING:
+    from ..tap.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +85,44 @@ class ServedArchive:
             await asyncio.gather(self._made, return_exceptions=True)
 
 
+class ArchiveRoutes(Router):
+    """``/tap`` and ``/files``, made at the first request for one of them.
+
+    DuckDB, Arrow and the ADQL parser are half of the memory of an idle service; they are loaded
+    all at once when somebody searches.
+    """
+
+    def __init__(self, archive: ServedArchive, access: Access) -> None:
+        self._archive = archive
+        self._access = access
+        self._application: Application | None = None
+        self._engine: Engine | None = None
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        if self._application is None:
+            self._application = self._make()
+        return self._application.find_handler(request)
+
+    def _make(self) -> Application:
+        from ..archive import handlers as files
+        from ..tap import handlers as tap
+        from ..tap.engine import Engine
+
+        self._engine = Engine(self._archive.path)
+        base = archive_handler(self._archive)
+        routes = [*tap.make_routes(base, self._engine), *files.make_routes(base, lambda: self._archive.path)]
+        return Application(routes, default_handler_class=NotFoundHandler, access=self._access, log_function=log_request)
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await self._engine.close()
+
+
 def archive_handler(archive: ServedArchive) -> type[RequestHandler]:
     """The base of handlers that need the archive: they begin when it is there."""
 
     class ArchiveHandler(ServiceHandler):
-        async def prepare(self) -> None:  # type: ignore[override]
+        async def prepare(self) -> None:
             started: Awaitable[None] | None = super().prepare()
             if started is not None:
                 await started

@@ -111,7 +111,7 @@ class ServeApp(JupyterApp):
     def initialize(self, argv: list[str] | None = None) -> None:
         super().initialize(argv)
         logging.basicConfig(
-            level=logging.DEBUG if self.verbose else self.log_level,
+            level=logging.DEBUG if self.verbose else logging.INFO,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
             stream=sys.stderr,
         )

@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from http.client import responses
 from typing import Any
+from urllib.parse import unquote
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -76,7 +77,7 @@ class ServiceHandler(RequestHandler):
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         if _same(headers.get("X-UWS-Secret", ""), self.access.secret):
             self.by_relay = True
-            self.owner = headers.get("X-UWS-Owner") or self.access.owner
+            self.owner = unquote(headers.get("X-UWS-Owner", "")) or self.access.owner
             self.root = headers.get("X-UWS-Root") or self._own_root()
         elif scheme.lower() in ("token", "bearer") and _same(token.strip(), self.access.token):
             self.owner = self.access.owner
@@ -125,6 +126,15 @@ class ServiceHandler(RequestHandler):
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         if not isinstance(value, UWSError):
             super().log_exception(typ, value, tb)
+
+
+def log_request(handler: RequestHandler) -> None:
+    """One line for each request that failed; the others at debug level. Paths only: a query may hold anything."""
+    status = handler.get_status()
+    level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
+    owner = getattr(handler, "owner", "-")
+    milliseconds = 1000 * handler.request.request_time()
+    logger.log(level, "%d %s %s %s %.1f ms", status, handler.request.method, handler.request.path, owner, milliseconds)
 
 
 class NotFoundHandler(ServiceHandler):

@@ -1,0 +1,88 @@
+"""Start a real service for a test, and take it down again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+TOKEN = "a-token-for-tests"
+
+
+@dataclass
+class RunningService:
+    """A service that listens on a free port of the loopback interface."""
+
+    process: subprocess.Popen[str]
+    url: str
+    token: str
+    state_dir: Path
+    archive: Path
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rstrip("/").rpartition(":")[2])
+
+    @property
+    def log(self) -> str:
+        return (self.state_dir / "stderr").read_text()
+
+    def request(self, method: str, path: str, **more: Any) -> requests.Response:
+        headers = {"Authorization": f"token {self.token}", **more.pop("headers", {})}
+        return requests.request(method, self.url + path, headers=headers, timeout=60, **more)
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, data: Any = None, **more: Any) -> requests.Response:
+        return self.request("POST", path, data=data, allow_redirects=False, **more)
+
+
+@contextlib.contextmanager
+def run_service(folder: Path, archive: Path, *options: str, **environment: str) -> Iterator[RunningService]:
+    """``jupyter uws serve`` on a state folder below ``folder``; it is gone when this ends."""
+    state_dir = folder / "state"
+    state_dir.mkdir(mode=0o700, exist_ok=True)
+    command = [sys.executable, "-m", "jupyter_uws", "serve", "--port=0", f"--state-dir={state_dir}"]
+    with (state_dir / "stderr").open("a") as stderr:
+        process = subprocess.Popen(
+            [*command, f"--archive={archive}", *options],
+            env={**os.environ, "JUPYTER_UWS_TOKEN": TOKEN, **environment},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"serves (http://\S+)", line)
+        assert found, f"it said {line!r}, and: {(state_dir / 'stderr').read_text()}"
+        yield RunningService(process, found.group(1), TOKEN, state_dir, archive)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        finally:
+            if process.stdout:
+                process.stdout.close()
+
+
+def wait_until(condition: Any, seconds: float = 30.0) -> Any:
+    """The first true value of ``condition()``; fails the test after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return value
