@@ -11,8 +11,8 @@ import gzip
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from astropy.io import fits
 
@@ -51,7 +51,7 @@ def scan(path: Path, keep: Callable[[fits.Header], bool] = lambda header: False)
         try:
             if compressed:
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    return _scan(stream, keep)  # type: ignore[arg-type]
+                    return _scan(stream, keep)
             return _scan(raw, keep, size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DamagedFile(f"broken gzip data ({error})") from error
@@ -59,16 +59,17 @@ def scan(path: Path, keep: Callable[[fits.Header], bool] = lambda header: False)
             raise DamagedFile(f"not a valid FITS file ({error})") from error
 
 
-def _scan(stream: BinaryIO, keep: Callable[[fits.Header], bool], size: int | None = None) -> dict[str, Hdu]:
+def _scan(
+    stream: BufferedReader | gzip.GzipFile, keep: Callable[[fits.Header], bool], size: int | None = None
+) -> dict[str, Hdu]:
     hdus: dict[str, Hdu] = {}
     first = True
     while True:
-        try:
-            header = fits.Header.fromfile(stream, endcard=True)
-        except EOFError:
+        if not stream.peek(1):
             if first:
-                raise DamagedFile("the file is empty") from None
+                raise DamagedFile("the file is empty")
             return hdus
+        header = fits.Header.fromfile(stream, endcard=True)
         if first and "SIMPLE" not in header:
             raise DamagedFile("not a FITS file: the SIMPLE keyword is missing")
         first = False
@@ -87,7 +88,7 @@ def _scan(stream: BinaryIO, keep: Callable[[fits.Header], bool], size: int | Non
         hdus.setdefault(name, Hdu(header, data))
 
 
-def _skip(stream: BinaryIO, length: int) -> bool:
+def _skip(stream: BufferedReader | gzip.GzipFile, length: int) -> bool:
     while length > 0:
         got = len(stream.read(min(length, _CHUNK)))
         if got == 0:
