@@ -4,12 +4,14 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
+import { ServerConnection } from '@jupyterlab/services';
 
 import { telescopeIcon } from './icons';
 
 const COMMAND = 'jupyter-uws:open-quickstart';
 const CATEGORY = 'Observatory';
-const NOTEBOOK = 'notebooks/quickstart.ipynb';
+/** In a clone, and where `jupyter uws demo` has put a copy of the installed one. */
+const NOTEBOOKS = ['notebooks/quickstart.ipynb', 'quickstart.ipynb'];
 
 export const quickstart: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-uws:quickstart',
@@ -30,15 +32,27 @@ export const quickstart: JupyterFrontEndPlugin<void> = {
 };
 
 async function open(app: JupyterFrontEnd): Promise<void> {
-  try {
-    await app.serviceManager.contents.get(NOTEBOOK, { content: false });
-  } catch {
-    Notification.warning(
-      `There is no ${NOTEBOOK} below the folder that JupyterLab was started in. ` +
-        'Start JupyterLab in a clone of jupyter_uws, or run: jupyter uws demo',
-      { autoClose: false }
-    );
-    return;
+  for (const path of NOTEBOOKS) {
+    if (await exists(app, path)) {
+      await app.commands.execute('docmanager:open', { path });
+      return;
+    }
   }
-  await app.commands.execute('docmanager:open', { path: NOTEBOOK });
+  Notification.warning(
+    `There is no ${NOTEBOOKS.join(' or ')} below the folder that JupyterLab was started in. ` +
+      'Start JupyterLab in a clone of jupyter_uws, or run: jupyter uws demo',
+    { autoClose: false }
+  );
+}
+
+async function exists(app: JupyterFrontEnd, path: string): Promise<boolean> {
+  try {
+    await app.serviceManager.contents.get(path, { content: false });
+    return true;
+  } catch (error) {
+    if (error instanceof ServerConnection.ResponseError && error.response.status === 404) {
+      return false;
+    }
+    throw error;
+  }
 }
