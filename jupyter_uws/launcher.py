@@ -227,8 +227,9 @@ async def _start(state_dir: Path, command: Sequence[str], timeout: float) -> Non
                 raise ServiceError(f"Another UWS service (version {running.get('version')}) was started meanwhile")
             return
         if status not in (None, EXIT_ALREADY_RUNNING):
+            log = state_dir / "service.log"
             raise ServiceError(
-                f"The UWS service ended at its start (status {status}): {_last_lines(state_dir, log_start)}"
+                f"The UWS service ended at its start (status {status}): {_last_line(log, log_start)}; see {log}"
             )
         info = rendezvous.read_info(state_dir)
         if status == EXIT_ALREADY_RUNNING and info and info.is_here and not info.socket:
@@ -282,14 +283,13 @@ def _spawn(state_dir: Path, command: Sequence[str]) -> tuple[subprocess.Popen[by
     return process, start
 
 
-def _last_lines(state_dir: Path, start: int) -> str:
-    """The end of what the service wrote since `start`, for an error's text."""
-    log = state_dir / "service.log"
+def _last_line(log: Path, start: int) -> str:
+    """What the service said last since `start`: the exception of a traceback, or its own words."""
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(start, size - 2000))
+        file.seek(max(start, size - 1000))
         lines = file.read().decode(errors="replace").split("\n")
-    return "\n".join(line for line in lines if line.strip())[-1000:] or f"{log} says nothing"
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
 @dataclass

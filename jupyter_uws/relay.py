@@ -116,7 +116,7 @@ class _Upstream(IOStream):
     would close our end too, and with it the answer that is still unread.
     """
 
-    def write_to_fd(self, data: memoryview) -> int | None:
+    def write_to_fd(self, data: memoryview) -> int:
         try:
             return super().write_to_fd(data)
         except (BrokenPipeError, ConnectionResetError):

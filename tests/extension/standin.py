@@ -3,7 +3,7 @@
 It keeps the rendezvous as the real service does, and has resources that the real one has
 not: slow, endless, broken and lying answers.
 
-    python standin.py [--protocol N] [--active N] [--die TEXT] [--delay S] --socket PATH --state-dir DIR
+    python standin.py [--protocol N] [--active N] [--delay S] [--linger S] --socket PATH --state-dir DIR
 """
 
 from __future__ import annotations
@@ -279,10 +279,7 @@ if __name__ == "__main__":
     parser.add_argument("--state-dir", required=True)
     parser.add_argument("--protocol", type=int, default=rendezvous.PROTOCOL)
     parser.add_argument("--active", type=int, default=0)
-    parser.add_argument("--die", default="")
     parser.add_argument("--delay", type=float, default=0)
     parser.add_argument("--linger", type=float, default=0)
     arguments = parser.parse_args()
-    if arguments.die:
-        sys.exit(arguments.die)
     asyncio.run(main(arguments))

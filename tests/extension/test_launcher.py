@@ -98,11 +98,18 @@ async def test_what_lies_at_the_sockets_place_does_not_matter(state_dir: Path, l
     assert await pid_of(state_dir)
 
 
-async def test_death_at_the_start_shows_the_log(state_dir: Path) -> None:
-    (state_dir / "service.log").write_text("an old line\n")
-    mine = Launcher(str(state_dir), [*STANDIN, "--die", "the archive is broken"])
+@pytest.mark.parametrize("said", ["the archive is broken", ""])
+async def test_death_at_the_start_tells_its_last_word(state_dir: Path, said: str) -> None:
+    log = state_dir / "service.log"
+    log.write_text("an old line\n")
+    dies = [sys.executable, "-c", f"import sys; print('Traceback'); sys.exit({said!r} or 2)"]
+    mine = Launcher(str(state_dir), dies)
     results = await asyncio.gather(*(mine.connect() for _ in range(3)), return_exceptions=True)
-    assert {str(error) for error in results} == {"The UWS service ended at its start (status 1): the archive is broken"}
+    word, status = (said, 1) if said else ("Traceback", 2)
+    assert {str(error) for error in results} == {
+        f"The UWS service ended at its start (status {status}): {word}; see {log}"
+    }
+    assert log.read_text().count("Traceback") == 1  # three asked, one was started
 
 
 async def test_a_command_that_is_not_there(state_dir: Path) -> None:
