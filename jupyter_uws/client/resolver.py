@@ -175,6 +175,8 @@ def parse_coordinates(text: str) -> Target | None:
         longitude = Angle(first, unit=u.hourangle if hours else u.deg)
         latitude = Angle(parts[1], unit=u.deg)
     except (ValueError, u.UnitsError, TypeError):
+        if ":" in body or "h" in body:
+            raise ValueError(f"{text!r} looks like coordinates, but its angles are not between 0, 24 and 60") from None
         return None
     limit = 24.0 if hours else 360.0
     value = longitude.to_value(u.hourangle) if hours else longitude.deg
