@@ -118,6 +118,7 @@ async def _start(config: ClusterConfig) -> Cluster:
         "processes": True,
         "dashboard_address": None,
         "scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        "security": True,  # TLS with keys kept in memory: whoever reaches a port of Dask's runs code as its owner
         "memory_limit": 0,  # jobs have limits of their own; the worker itself holds next to nothing
         **config.options,
     }

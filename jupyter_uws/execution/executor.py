@@ -324,7 +324,10 @@ class DaskExecutor:
         time = datetime.fromisoformat(event["time"]) if "time" in event else datetime.now(UTC)
         results = tuple(Result(**result) for result in event.get("results", ()))
         summary = ErrorSummary(**error) if error else None
-        self._reporter(Report(run.job.job_id, run.job.run, kind, time, info or {}, results, summary))
+        try:
+            self._reporter(Report(run.job.job_id, run.job.run, kind, time, info or {}, results, summary))
+        except Exception:  # the others must go on; the folder knows, and the next service settles it
+            logger.exception("the report %r of job %s was not taken", kind, run.job.job_id)
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.create_task(coroutine)

@@ -120,7 +120,7 @@ def kill(pids: Collection[int], signum: int = signal.SIGKILL) -> None:
             os.kill(pid, signum)
 
 
-def end(find: Callable[[], Collection[int]], *, timeout: float = 5.0) -> bool:
+def end(find: Callable[[], Collection[int]], *, timeout: float = 2.0) -> bool:
     """Kill what ``find`` finds until it finds nothing; False where something withstood for ``timeout`` s.
 
     Everything found is stopped before it is killed, so that nothing forks away between two looks.

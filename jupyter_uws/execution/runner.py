@@ -24,6 +24,9 @@ NAME = "jupyter-uws-runner"
 #: Bytes of one line of a supervisor: a last word may list thousands of results.
 LINE_LIMIT = 64 << 20
 
+#: Seconds after which a supervisor that does not end a job is killed, and the job with it.
+STOP_TIMEOUT = 3.0
+
 Key = tuple[str, int]
 
 
@@ -110,10 +113,15 @@ class Runner(WorkerPlugin):
     async def stop(self, key: Key, reason: str | None) -> None:
         """End a run; one that is not here (yet) is not begun when it comes."""
         if supervisor := self.busy.get(key):
+            asyncio.get_running_loop().call_later(STOP_TIMEOUT, self.insist, key, supervisor)
             with contextlib.suppress(ConnectionError):
                 await _send(supervisor, _abort(key, reason))
         else:
             self.stopped[key] = reason
+
+    def insist(self, key: Key, supervisor: asyncio.subprocess.Process) -> None:
+        if self.busy.get(key) is supervisor and supervisor.returncode is None:
+            supervisor.kill()
 
     def pass_on(self, key: Key, event: Event) -> None:
         self.worker.log_event(TOPIC, {"job_id": key[0], "run": key[1], **event})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -72,6 +74,29 @@ async def test_starting_the_cluster_leaves_the_loop_free(tmp_path: Path) -> None
     print(f"the loop was away for {max(gaps) * 1e3:.0f} ms at most while the cluster started")
     assert max(gaps) < 5
     await bench.executor.close()
+
+
+async def test_strangers_cannot_connect(tmp_path: Path) -> None:
+    """Other users of this host reach the ports, and would run code as the service's user."""
+    bench = Bench(tmp_path, ClusterConfig(workers=1))
+    job = await bench.start("sleep 300")
+    await bench.report(job, "started")
+    cluster = bench.executor._cluster
+    assert cluster is not None
+    identity = await cluster.client.scheduler.identity(n_workers=-1)
+    (worker,) = identity["workers"].values()
+    for address in (identity["address"], worker["nanny"], *bench.executor._fifo.slots):
+        host, port = address.removeprefix("tls://").split(":")
+        with pytest.raises(OSError, match="certificate required|reset by peer|EOF"):
+            await asyncio.to_thread(connect_without_certificate, host, int(port))
+    await bench.executor.close()
+
+
+def connect_without_certificate(host: str, port: int) -> bytes:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((host, port), timeout=5) as plain, context.wrap_socket(plain) as stream:
+        return stream.recv(1)
 
 
 async def test_a_worker_closed_in_order(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import Bench, processes_of
+
+from jupyter_uws.execution.processes import start_time
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -173,6 +176,27 @@ async def test_abort_ends_all_descendants(bench: Bench) -> None:
         assert last.error is None
     print(f"abort -> nothing lives: {times[0] * 1e3:.1f} ms, immune to SIGTERM {times[1] * 1e3:.1f} ms")
     assert max(times) < 2
+
+
+async def test_no_descendant_can_hide(bench: Bench) -> None:
+    """Without the job's environment, in a session of its own, its parent gone: still the supervisor's."""
+    hidden = "env -i setsid sh -c '(echo $$ > pid; sleep 300) & wait' &"
+    job = await bench.start(f"{hidden} sleep 0.1; echo '{{\"progress\": 0}}' >&3; sleep 300")
+    await bench.report(job, "progress")
+    pid = int((bench.folder(job).work / "pid").read_text())
+    assert start_time(pid) is not None
+    await bench.executor.abort(job)
+    assert (await bench.last(job)).kind == "aborted"
+    assert start_time(pid) is None
+
+
+async def test_abort_past_a_supervisor_that_hangs(bench: Bench) -> None:
+    job = await bench.start(FAMILY)
+    await bench.report(job, "progress")
+    os.kill(bench.pids(job)[1], signal.SIGSTOP)
+    await bench.executor.abort(job)
+    assert (await bench.last(job)).kind == "aborted"
+    assert processes_of(job.job_id) == []
 
 
 async def test_background_processes_end_with_the_job(bench: Bench) -> None:
