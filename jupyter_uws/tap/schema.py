@@ -42,6 +42,16 @@ class Table:
     table_type: str = "table"
 
 
+@dataclass(frozen=True)
+class ForeignKey:
+    """Columns of ``from_table`` that refer to columns of ``target_table``, as pairs."""
+
+    from_table: str
+    target_table: str
+    columns: tuple[tuple[str, str], ...]
+    description: str = ""
+
+
 def _text(name: str, description: str, principal: bool = True) -> Column:
     return Column(name, "char", description, arraysize="*", principal=principal, std=True)
 
@@ -120,18 +130,17 @@ _REQUIRED = {
     "key_id", "from_table", "target_table", "from_column", "target_column",
 }  # fmt: skip
 
-_SCHEMA_DESCRIPTIONS = {
+SCHEMA_DESCRIPTIONS = {
     "tap_schema": "What this service says of its own tables.",
     "ivoa": "Tables defined by the data models of the IVOA.",
 }
 
-# key_id, from_table, from_column, target_table, target_column
 _KEYS = (
-    ("tap_schema_1", "tap_schema.tables", "schema_name", "tap_schema.schemas", "schema_name"),
-    ("tap_schema_2", "tap_schema.columns", "table_name", "tap_schema.tables", "table_name"),
-    ("tap_schema_3", "tap_schema.keys", "from_table", "tap_schema.tables", "table_name"),
-    ("tap_schema_4", "tap_schema.keys", "target_table", "tap_schema.tables", "table_name"),
-    ("tap_schema_5", "tap_schema.key_columns", "key_id", "tap_schema.keys", "key_id"),
+    ForeignKey("tap_schema.tables", "tap_schema.schemas", (("schema_name", "schema_name"),)),
+    ForeignKey("tap_schema.columns", "tap_schema.tables", (("table_name", "table_name"),)),
+    ForeignKey("tap_schema.keys", "tap_schema.tables", (("from_table", "table_name"),)),
+    ForeignKey("tap_schema.keys", "tap_schema.tables", (("target_table", "table_name"),)),
+    ForeignKey("tap_schema.key_columns", "tap_schema.keys", (("key_id", "key_id"),)),
 )
 
 
@@ -149,7 +158,7 @@ def write_tap_schema(
     """
     everything = (*tables, *TAP_SCHEMA_TABLES)
     _check(everything)
-    descriptions = {**_SCHEMA_DESCRIPTIONS, **(schemas or {})}
+    descriptions = {**SCHEMA_DESCRIPTIONS, **(schemas or {})}
     names = list(dict.fromkeys(table.name.split(".")[0] for table in everything))
 
     con.execute("CREATE SCHEMA IF NOT EXISTS tap_schema")
@@ -165,8 +174,12 @@ def write_tap_schema(
         ],
     )
     _insert(con, "columns", [_column_row(t, c, i) for t in everything for i, c in enumerate(t.columns)])
-    _insert(con, "keys", [(key, source, target, None, None) for key, source, _, target, _ in _KEYS])
-    _insert(con, "key_columns", [(key, source, target) for key, _, source, _, target in _KEYS])
+    _insert(
+        con,
+        "keys",
+        [(f"key_{i}", k.from_table, k.target_table, k.description or None, None) for i, k in enumerate(_KEYS)],
+    )
+    _insert(con, "key_columns", [(f"key_{i}", *pair) for i, k in enumerate(_KEYS) for pair in k.columns])
 
 
 def read_tap_schema(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:
@@ -187,6 +200,21 @@ def read_tap_schema(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:
         name: Table(name, tuple(columns.get(name, ())), description or "", utype, table_type)
         for name, description, utype, table_type in tables
     }
+
+
+def read_keys(con: duckdb.DuckDBPyConnection) -> tuple[ForeignKey, ...]:
+    """The foreign keys that a DuckDB file describes."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for key_id, source, target in con.execute(
+        "SELECT key_id, from_column, target_column FROM tap_schema.key_columns ORDER BY ALL"
+    ).fetchall():
+        pairs.setdefault(key_id, []).append((source, target))
+    return tuple(
+        ForeignKey(source, target, tuple(pairs.get(key_id, ())), description or "")
+        for key_id, source, target, description in con.execute(
+            "SELECT key_id, from_table, target_table, description FROM tap_schema.keys ORDER BY key_id"
+        ).fetchall()
+    )
 
 
 def _check(tables: Iterable[Table]) -> None:

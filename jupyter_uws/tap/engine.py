@@ -1,0 +1,262 @@
+"""Runs queries on the archive's file: in threads, with bounds on time, memory, rows and number."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from .adql import Query, translate
+from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
+from .fields import Field, conform, field_of
+from .schema import ForeignKey, Table
+from .scope import output_names
+from .snapshot import Snapshot, file_identity, first_line
+
+BATCH_ROWS = 8192  # facts: fastest for the encoders, and short enough for the other threads
+
+T = TypeVar("T")
+
+
+class Engine:
+    """The queries of one archive file.
+
+    Parameters
+    ----------
+    path
+        The DuckDB file. It may be replaced while the service runs: later queries see the new one.
+    threads, memory_limit
+        What DuckDB may use, for all queries together.
+    timeout
+        Seconds that a query may work. The time its client takes to read does not count.
+    max_queries, max_waiting
+        How many queries run at a time, and how many more wait (up to ``timeout``) before they are refused.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int = 2,
+        memory_limit: str = "512MB",
+        timeout: float = 60.0,
+        max_queries: int = 8,
+        max_waiting: int = 64,
+    ) -> None:
+        self.path = Path(path)
+        self.timeout = timeout
+        self._options = {"threads": threads, "memory_limit": memory_limit}
+        self._pool = ThreadPoolExecutor(max_queries, thread_name_prefix="tap")
+        self._slots = asyncio.Semaphore(max_queries)
+        self._waiting = 0
+        self._max_waiting = max_waiting
+        self._active: set[Result] = set()
+        self._snapshot: Snapshot | None = None
+        self._opening = asyncio.Lock()
+
+    async def tables(self) -> dict[str, Table]:
+        """The tables that can be queried, by name. Raises ArchiveUnavailable."""
+        return (await self._current()).tables
+
+    async def keys(self) -> tuple[ForeignKey, ...]:
+        """The foreign keys between them."""
+        return (await self._current()).keys
+
+    @asynccontextmanager
+    async def query(
+        self, adql: str, *, maxrec: int, variables: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Result]:
+        """Run one query; gives a :class:`Result` of at most ``maxrec`` rows, its first rows already there.
+
+        ``variables`` is what views of the archive may ask for by getvariable(), such as ``root_url``.
+        Raises :class:`TAPError` (bad query, time-out, too many queries, no archive). Cancelling the task
+        interrupts the query.
+        """
+        async with self._slot():
+            result = Result(self, await self._current(), adql, maxrec, variables or {})
+            self._active.add(result)
+            try:
+                await result.start()
+                yield result
+            finally:
+                self._active.discard(result)
+                await result.close()
+
+    def close(self) -> None:
+        """Interrupt all queries and end the threads."""
+        for result in self._active:
+            result.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._snapshot = None
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        if self._slots.locked() and self._waiting >= self._max_waiting:
+            raise Overloaded("too many queries are waiting: try again later")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Overloaded("too many queries are running: try again later") from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _current(self) -> Snapshot:
+        async with self._opening:
+            identity = file_identity(self.path)
+            if self._snapshot is None or self._snapshot.identity != identity:
+                opened = functools.partial(Snapshot, self.path, **self._options)  # type: ignore[arg-type]
+                self._snapshot = await self.in_thread(opened)
+            return self._snapshot
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+class Result:
+    """The rows of one query, in batches. ``overflow`` is right once the batches are exhausted."""
+
+    def __init__(
+        self, engine: Engine, snapshot: Snapshot, adql: str, maxrec: int, variables: Mapping[str, str]
+    ) -> None:
+        self.adql = adql
+        self.fields: list[Field] = []
+        self.overflow = False
+        self.rows = 0
+        self._engine = engine
+        self._snapshot = snapshot
+        self._maxrec = maxrec
+        self._variables = variables
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._reader: pa.RecordBatchReader | None = None
+        self._first: pa.RecordBatch | None = None
+        self._work: asyncio.Future[object] | None = None
+        self._spent = 0.0
+        self._stopped = False
+
+    async def start(self) -> None:
+        """Translate, execute, and read the first rows: most errors come up here."""
+        await self._bounded(self._open)
+        self._first = await self._bounded(self._read)
+
+    async def encoded(self, encode: Callable[[pa.RecordBatch], bytes]) -> AsyncIterator[bytes]:
+        """The batches as ``encode`` writes them. ``encode`` runs in a thread, one batch at a time."""
+
+        def step() -> bytes | None:
+            batch, self._first = (self._first, None) if self._first is not None else (self._read(), None)
+            return None if batch is None else encode(batch)
+
+        while True:
+            chunk = await self._bounded(step)
+            if chunk is None:
+                return
+            yield chunk
+
+    async def close(self) -> None:
+        """Interrupt what still runs and let go of the file."""
+        await self._interrupt()
+        self._reader = None
+        if self._cursor is not None:
+            self._cursor.close()
+            self._cursor = None
+
+    # in the pool's threads
+
+    def _open(self) -> None:
+        query = translate(self.adql, self._snapshot.tables, limit=self._maxrec + 1)
+        cursor = self._cursor = self._snapshot.cursor(self._variables)
+        relation = cursor.sql(query.sql)
+        is_text = [str(kind) == "VARCHAR" for kind in relation.types]
+        ascii_only = [
+            not text or all(self._snapshot.is_ascii(leaf, cursor) for leaf in value.leaves)
+            for text, value in zip(is_text, query.values, strict=True)
+        ]
+        self._reader = relation.to_arrow_reader(BATCH_ROWS)
+        self.fields = _fields(query, self._reader.schema, ascii_only)
+
+    def _read(self) -> pa.RecordBatch | None:
+        """The next batch, each column in the Arrow type of its field; None at the end."""
+        while not self.overflow and self._reader is not None:
+            try:
+                batch = self._reader.read_next_batch()
+            except StopIteration:
+                return None
+            if self.rows + batch.num_rows > self._maxrec:
+                batch = batch.slice(0, self._maxrec - self.rows)
+                self.overflow = True
+            if batch.num_rows:
+                self.rows += batch.num_rows
+                arrays = [conform(array, field) for array, field in zip(batch.columns, self.fields, strict=True)]
+                return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in self.fields])
+        return None
+
+    # in the event loop
+
+    async def _bounded(self, work: Callable[[], T]) -> T:
+        """Do ``work`` in a thread within what is left of the query's time."""
+
+        def guarded() -> T:
+            if self._stopped:
+                raise QueryTimeout("the query was stopped")
+            return work()
+
+        began = time.monotonic()
+        future = asyncio.ensure_future(self._engine.in_thread(guarded))
+        self._work = future  # type: ignore[assignment]
+        try:
+            done, _ = await asyncio.wait([future], timeout=max(self._engine.timeout - self._spent, 0.0))
+            if not done:
+                await self._interrupt()
+                raise QueryTimeout(f"the query took longer than {self._engine.timeout:g} s and was stopped")
+            return future.result()
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise _explained(error) from None
+        finally:
+            self._spent += time.monotonic() - began
+
+    def stop(self) -> None:
+        """Interrupt the query; whoever reads it gets QueryTimeout."""
+        self._stopped = True
+        if self._cursor is not None:
+            self._cursor.interrupt()
+
+    async def _interrupt(self) -> None:
+        self._stopped = True
+        while self._work is not None and not self._work.done():
+            self.stop()  # again and again: an interrupt that comes before the engine has begun is lost
+            await asyncio.wait([self._work], timeout=0.02)
+        if self._work is not None and not self._work.cancelled():
+            self._work.exception()  # seen; the reason for the interruption is told by whoever asked for it
+
+
+def _fields(query: Query, schema: pa.Schema, ascii_only: list[bool]) -> list[Field]:
+    names = output_names(query.values)
+    return [
+        field_of(value, name, kind, ascii_only=ascii)
+        for value, name, kind, ascii in zip(query.values, names, schema.types, ascii_only, strict=True)
+    ]
+
+
+def _explained(error: Exception) -> TAPError:
+    """DuckDB's error as one clear sentence."""
+    message = str(error)
+    if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in message:
+        return QueryTimeout("the query was stopped")
+    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in message:
+        return TAPError("the query needs more memory than a query may have: ask for less, or for a smaller join")
+    if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):
+        return ADQLError(first_line(error))
+    return TAPError(f"the query failed: {first_line(error)}")

@@ -1,0 +1,169 @@
+"""The formats of a result: what they are called, and a writer for each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from . import text, votable
+from .errors import TAPError
+from .fields import Field
+
+
+class Writer(Protocol):
+    """Writes one result: ``start``, ``rows`` for each batch, ``end``."""
+
+    def start(self) -> bytes: ...
+
+    def rows(self, batch: pa.RecordBatch) -> bytes: ...
+
+    def end(self, *, overflow: bool) -> bytes: ...
+
+    def broken(self, message: str) -> bytes | None:
+        """What tells the reader that the rows broke off; None where the format has no way to say so."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """``names`` are what clients may ask for; the first is the format's own."""
+
+    content_type: str
+    names: tuple[str, ...]
+    extension: str
+    writer: Callable[[Sequence[Field], str], Writer]
+    ivo_id: str | None = None
+
+
+class _Binary2:
+    def __init__(self, fields: Sequence[Field], query: str) -> None:
+        self._head = votable.head(fields, query)
+        self._rows = votable.Base64Rows(fields)
+
+    def start(self) -> bytes:
+        return (self._head + '<DATA><BINARY2><STREAM encoding="base64">\n').encode()
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        return self._rows.encode(batch)
+
+    def end(self, *, overflow: bool) -> bytes:
+        return self._rows.end() + ("</STREAM></BINARY2></DATA>\n" + votable.tail(overflow=overflow)).encode()
+
+    def broken(self, message: str) -> bytes | None:
+        return self._rows.end() + ("</STREAM></BINARY2></DATA>\n" + votable.tail(error=message)).encode()
+
+
+class _Tabledata:
+    def __init__(self, fields: Sequence[Field], query: str) -> None:
+        self._fields = fields
+        self._head = votable.head(fields, query)
+
+    def start(self) -> bytes:
+        return (self._head + "<DATA><TABLEDATA>\n").encode()
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        return text.tabledata_rows(batch, self._fields)
+
+    def end(self, *, overflow: bool) -> bytes:
+        return ("</TABLEDATA></DATA>\n" + votable.tail(overflow=overflow)).encode()
+
+    def broken(self, message: str) -> bytes | None:
+        return ("</TABLEDATA></DATA>\n" + votable.tail(error=message)).encode()
+
+
+class _Csv:
+    def __init__(self, fields: Sequence[Field], query: str) -> None:
+        self._fields = fields
+
+    def start(self) -> bytes:
+        return text.csv_header(self._fields)
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        return text.csv_rows(batch, self._fields)
+
+    def end(self, *, overflow: bool) -> bytes:
+        return b""
+
+    def broken(self, message: str) -> bytes | None:
+        return None
+
+
+class _Tsv(_Csv):
+    def start(self) -> bytes:
+        return text.tsv_header(self._fields)
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        return text.tsv_rows(batch, self._fields)
+
+
+class _Json:
+    """``{"metadata": [fields], "data": [rows]}``; numbers that JSON has not, such as NaN, are null."""
+
+    def __init__(self, fields: Sequence[Field], query: str) -> None:
+        self._fields = fields
+        self._first = True
+
+    def start(self) -> bytes:
+        keys = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
+        metadata = [{key: getattr(f, key) for key in keys if getattr(f, key)} for f in self._fields]
+        return f'{{"metadata": {json.dumps(metadata)}, "data": ['.encode()
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        columns = [
+            [value if value is None or math.isfinite(value) else None for value in array.to_pylist()]
+            if pa.types.is_floating(array.type)
+            else array.to_pylist()
+            for array in batch.columns
+        ]
+        rows = json.dumps([list(row) for row in zip(*columns, strict=True)])[1:-1]
+        first, self._first = self._first, False
+        return (rows if first else ", " + rows).encode()
+
+    def end(self, *, overflow: bool) -> bytes:
+        return f'], "overflow": {json.dumps(overflow)}}}\n'.encode()
+
+    def broken(self, message: str) -> bytes | None:
+        return f'], "error": {json.dumps(message)}}}\n'.encode()
+
+
+_TAPREGEXT = "ivo://ivoa.net/std/TAPRegExt#output-votable-"
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "application/x-votable+xml;serialization=binary2",
+        ("votable", "votable/b2", "application/x-votable+xml", "text/xml"),
+        "vot",
+        _Binary2,
+        _TAPREGEXT + "binary2",
+    ),
+    Format(
+        "application/x-votable+xml;serialization=tabledata",
+        ("votable/td", "text/xml;serialization=tabledata"),
+        "vot",
+        _Tabledata,
+        _TAPREGEXT + "td",
+    ),
+    Format("text/csv;header=present", ("csv", "text/csv"), "csv", _Csv),
+    Format("text/tab-separated-values", ("tsv",), "tsv", _Tsv),
+    Format("application/json", ("json",), "json", _Json),
+)
+
+
+def find_format(wanted: str | None) -> Format:
+    """The format that RESPONSEFORMAT names; BINARY2 by default. Raises :class:`TAPError`."""
+    if not wanted:
+        return FORMATS[0]
+    key = _key(wanted)
+    for candidate in FORMATS:
+        if key in map(_key, (candidate.content_type, *candidate.names)):
+            return candidate
+    names = ", ".join(candidate.names[0] for candidate in FORMATS)
+    raise TAPError(f"RESPONSEFORMAT: {wanted[:100]!r} is not known; {names} are, and their MIME types")
+
+
+def _key(name: str) -> str:
+    return "".join(name.lower().split()).replace('"', "")

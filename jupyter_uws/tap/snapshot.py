@@ -1,0 +1,93 @@
+"""A DuckDB file as it was when it was opened: locked down, with its TAP_SCHEMA."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from .adql import CATALOG
+from .errors import ArchiveUnavailable
+from .schema import ForeignKey, Table, read_keys, read_tap_schema
+from .scope import NOT_ASCII, Leaf, sql_identifier
+
+Identity = tuple[int, int, int, int]
+
+
+class Snapshot:
+    """One opened file. It is attached to a database in memory, so that a file that was put in its place
+    meanwhile can be opened beside it."""
+
+    def __init__(self, path: Path, *, threads: int, memory_limit: str) -> None:
+        self.identity = file_identity(path)
+        self._connection = duckdb.connect(
+            ":memory:",
+            config={
+                "threads": threads,
+                "memory_limit": memory_limit,
+                "temp_directory": "",  # a query that needs more memory fails, and never fills a disk
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        try:
+            self._connection.execute(f"ATTACH {sql_text(str(path))} AS {CATALOG} (READ_ONLY)")
+            self._connection.execute("SET enable_external_access = false")
+            self._connection.execute("SET lock_configuration = true")
+            self._connection.execute(f"USE {CATALOG}")
+            self.tables: dict[str, Table] = read_tap_schema(self._connection)
+            self.keys: tuple[ForeignKey, ...] = read_keys(self._connection)
+            self._connection.execute("USE memory")
+        except duckdb.Error as error:
+            self._connection.close()
+            raise ArchiveUnavailable(f"the archive {path.name} cannot be opened: {first_line(error)}") from None
+        self._ascii: dict[Leaf, bool] = {}
+        self._lock = threading.Lock()
+
+    def cursor(self, variables: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
+        """A connection of its own for one query, where views find ``variables`` by getvariable()."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        for name, value in variables.items():
+            if not re.fullmatch(r"[a-z][a-z_]*", name):
+                raise ValueError(f"variable name {name!r}: must be small letters and underscores")
+            cursor.execute(f"SET VARIABLE {name} = {sql_text(value)}")
+        return cursor
+
+    def is_ascii(self, leaf: Leaf, cursor: duckdb.DuckDBPyConnection) -> bool:
+        """Whether a column of text has ASCII characters only: looked up once, for the file does not change."""
+        if leaf == NOT_ASCII:
+            return False
+        if leaf not in self._ascii:
+            table, column = leaf
+            name = sql_identifier(column)
+            full = ".".join(map(sql_identifier, (CATALOG, *table.split("."))))
+            found = cursor.execute(
+                f"SELECT 1 FROM {full} WHERE strlen(CAST({name} AS VARCHAR)) <> length(CAST({name} AS VARCHAR))"  # noqa: S608
+                " LIMIT 1"
+            ).fetchone()
+            self._ascii[leaf] = found is None
+        return self._ascii[leaf]
+
+
+def file_identity(path: Path) -> Identity:
+    """What changes when a file is replaced or written."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise ArchiveUnavailable(f"the archive {path.name} cannot be read: {error.strerror}") from None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def sql_text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def first_line(error: Exception) -> str:
+    """DuckDB's message without the kind of error and the quoted query."""
+    line = str(error).split("\n", 1)[0]
+    return re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", line).strip()

@@ -1,0 +1,206 @@
+"""What the service says of itself: VOSI 1.1 capabilities (with TAPRegExt 1.0), availability, and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from .formats import FORMATS
+from .functions import FUNCTIONS, GEOMETRY, MISSING_GEOMETRY
+from .schema import SCHEMA_DESCRIPTIONS, Column, ForeignKey, Table
+from .words import quoted
+from .xml import DECLARATION, leaf, tag, text
+
+# rows of a result: where MAXREC is not given, and at most
+DEFAULT_MAXREC = 100_000
+HARD_MAXREC = 10_000_000
+
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_FEATURES = "ivo://ivoa.net/std/TAPRegExt#features-"
+_OBSCORE = "ivo://ivoa.net/std/obscore#core-1.1"
+
+
+def capabilities(root: str, tables: Mapping[str, Table], timeout: float) -> str:
+    """The document of ``/tap/capabilities``. ``root`` is the service's URL with its last slash."""
+    tap = root + "tap"
+    vosi = [
+        ("ivo://ivoa.net/std/VOSI#capabilities", "/capabilities"),
+        ("ivo://ivoa.net/std/VOSI#availability", "/availability"),
+        ("ivo://ivoa.net/std/VOSI#tables-1.1", "/tables"),
+    ]
+    return (
+        DECLARATION
+        + tag(
+            "vosi:capabilities",
+            "\n",
+            _tap_capability(tap, tables, timeout),
+            *(tag("capability", _interface(tap + path), standardID=standard) + "\n" for standard, path in vosi),
+            xmlns_vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0",
+            xmlns_vr="http://www.ivoa.net/xml/VOResource/v1.0",
+            xmlns_vs="http://www.ivoa.net/xml/VODataService/v1.1",
+            xmlns_tr="http://www.ivoa.net/xml/TAPRegExt/v1.0",
+            xmlns_xsi=_XSI,
+        )
+        + "\n"
+    )
+
+
+def _tap_capability(tap: str, tables: Mapping[str, Table], timeout: float) -> str:
+    models = [tag("dataModel", text("ObsCore-1.1"), **{"ivo-id": _OBSCORE})] if "ivoa.obscore" in tables else []
+    geometry = sorted(GEOMETRY - MISSING_GEOMETRY)
+    language = tag(
+        "language",
+        leaf("name", "ADQL"),
+        tag("version", "2.0", **{"ivo-id": "ivo://ivoa.net/std/ADQL#v2.0"}),
+        tag("version", "2.1", **{"ivo-id": "ivo://ivoa.net/std/ADQL#v2.1"}),
+        leaf("description", "Astronomical Data Query Language"),
+        _features("adqlgeo", geometry),
+        _features("adql-string", [name for name in ("LOWER", "UPPER") if name in FUNCTIONS] + ["ILIKE"]),
+        _features("adql-sets", ["UNION", "EXCEPT", "INTERSECT"]),
+        _features("adql-common-table", ["WITH"]),
+        _features("adql-conditional", ["COALESCE"]),
+        _features("adql-type", ["CAST"]),
+        _features("adql-offset", ["OFFSET"]),
+    )
+    formats = [
+        tag(
+            "outputFormat",
+            leaf("mime", known.content_type),
+            *(leaf("alias", name) for name in known.names),
+            **({"ivo-id": known.ivo_id} if known.ivo_id else {}),
+        )
+        for known in FORMATS
+    ]
+    return (
+        tag(
+            "capability",
+            "\n",
+            _interface(tap, role="std", version="1.1"),
+            "\n",
+            *(model + "\n" for model in models),
+            language + "\n",
+            *(line + "\n" for line in formats),
+            tag("executionDuration", leaf("default", f"{timeout:.0f}"), leaf("hard", f"{timeout:.0f}")) + "\n",
+            tag(
+                "outputLimit",
+                tag("default", str(DEFAULT_MAXREC), unit="row"),
+                tag("hard", str(HARD_MAXREC), unit="row"),
+            )
+            + "\n",
+            standardID="ivo://ivoa.net/std/TAP",
+            xsi_type="tr:TableAccess",
+        )
+        + "\n"
+    )
+
+
+def _interface(url: str, **values: str) -> str:
+    return tag(
+        "interface",
+        tag("accessURL", text(url), use="full" if not values else "base"),
+        xsi_type="vs:ParamHTTP",
+        **values,
+    )
+
+
+def _features(kind: str, forms: Iterable[str]) -> str:
+    return tag(
+        "languageFeatures",
+        *(tag("feature", leaf("form", form)) for form in forms),
+        type=_FEATURES + kind,
+    )
+
+
+def availability(reason: str | None = None) -> str:
+    """The document of ``/tap/availability``; ``reason`` is why the service is not available."""
+    return (
+        DECLARATION
+        + tag(
+            "vosi:availability",
+            leaf("vosi:available", "false" if reason else "true"),
+            leaf("vosi:note", reason),
+            xmlns_vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0",
+        )
+        + "\n"
+    )
+
+
+def tables_document(tables: Mapping[str, Table], keys: Iterable[ForeignKey], *, columns: bool) -> str:
+    """The document of ``/tap/tables``: all tables, with their columns unless ``columns`` is False (detail=min)."""
+    by_table: dict[str, list[ForeignKey]] = {}
+    for key in keys:
+        by_table.setdefault(key.from_table, []).append(key)
+    schemas = [
+        tag(
+            "schema",
+            leaf("name", schema),
+            leaf("description", SCHEMA_DESCRIPTIONS.get(schema)),
+            "\n",
+            *(_table(table, by_table.get(table.name, ()), columns=columns) + "\n" for table in members),
+        )
+        for schema, members in groupby(tables.values(), key=lambda table: table.name.split(".")[0])
+    ]
+    return DECLARATION + _root("vosi:tableset", "\n", *(schema + "\n" for schema in schemas))
+
+
+def table_document(table: Table, keys: Iterable[ForeignKey]) -> str:
+    """The document of ``/tap/tables/<name>``."""
+    found = [key for key in keys if key.from_table == table.name]
+    return DECLARATION + _root("vosi:table", *_table_parts(table, found, columns=True), type=table.table_type)
+
+
+def _root(name: str, *children: str, **values: str) -> str:
+    return (
+        tag(
+            name,
+            *children,
+            xmlns_vosi="http://www.ivoa.net/xml/VOSITables/v1.0",
+            xmlns_vs="http://www.ivoa.net/xml/VODataService/v1.1",
+            xmlns_xsi=_XSI,
+            **values,
+        )
+        + "\n"
+    )
+
+
+def _table(table: Table, keys: Iterable[ForeignKey], *, columns: bool) -> str:
+    return tag("table", *_table_parts(table, keys, columns=columns), type=table.table_type)
+
+
+def _table_parts(table: Table, keys: Iterable[ForeignKey], *, columns: bool) -> list[str]:
+    parts = [leaf("name", table.name), leaf("description", table.description), leaf("utype", table.utype)]
+    if columns:
+        parts += ["\n" + _column(column) for column in table.columns]
+        parts += ["\n" + _foreign_key(key) for key in keys]
+    return parts
+
+
+def _column(column: Column) -> str:
+    datatype = tag(
+        "dataType",
+        text(column.datatype),
+        xsi_type="vs:VOTableType",
+        arraysize=column.arraysize,
+        extendedType=column.xtype,
+    )
+    flags = [leaf("flag", name) for name in ("indexed", "principal") if getattr(column, name)]
+    return tag(
+        "column",
+        leaf("name", quoted(column.name)),
+        leaf("description", column.description),
+        leaf("unit", column.unit),
+        leaf("ucd", column.ucd),
+        leaf("utype", column.utype),
+        datatype,
+        *flags,
+        std="true" if column.std else "false",
+    )
+
+
+def _foreign_key(key: ForeignKey) -> str:
+    return tag(
+        "foreignKey",
+        leaf("targetTable", key.target_table),
+        *(tag("fkColumn", leaf("fromColumn", source), leaf("targetColumn", target)) for source, target in key.columns),
+        leaf("description", key.description),
+    )

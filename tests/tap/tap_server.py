@@ -1,0 +1,139 @@
+"""A small archive, and a tornado server with the TAP routes alone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+
+from jupyter_uws.tap.engine import Engine
+from jupyter_uws.tap.handlers import make_routes
+from jupyter_uws.tap.schema import Column, Table, write_tap_schema
+
+
+def _text(name: str, **values: object) -> Column:
+    return Column(name, "char", arraysize="*", **values)  # type: ignore[arg-type]
+
+
+OBSCORE = Table(
+    "ivoa.obscore",
+    (
+        _text("obs_id", description="identifier", ucd="meta.id", utype="obscore:DataID.observationID"),
+        _text("target_name", ucd="meta.id;src"),
+        Column("s_ra", "double", "right ascension", unit="deg", ucd="pos.eq.ra", principal=True, std=True),
+        Column("s_dec", "double", "declination", unit="deg", ucd="pos.eq.dec", principal=True, std=True),
+        _text("s_region", xtype="adql:REGION"),
+        Column("t_min", "double", unit="d"),
+        Column("calib_level", "int"),
+        Column("access_estsize", "long", unit="kbyte"),
+        _text("access_url", ucd="meta.ref.url"),
+    ),
+    "observations",
+    "ivo://ivoa.net/std/obscore#core-1.1",
+    "view",
+)
+KINDS = Table(
+    "test.kinds",
+    (
+        Column("id", "int"),
+        Column("b", "boolean"),
+        Column("ub", "unsignedByte"),
+        Column("s", "short"),
+        Column("i", "int"),
+        Column("l", "long"),
+        Column("f", "float"),
+        Column("d", "double"),
+        _text("t"),
+        _text("u"),
+        Column("w", "unicodeChar", arraysize="*"),
+        Column("when", "char", arraysize="*", xtype="timestamp"),
+        Column("size", "int"),
+        Column("Mixed Name", "int"),
+    ),
+    "one column of each kind",
+)
+NUMBERS = Table("test.numbers", (Column("n", "long"), Column("x", "double")), "a million rows")
+
+
+def make_archive(path: Path) -> Path:
+    with duckdb.connect(str(path)) as con:
+        con.execute("CREATE SCHEMA _archive; CREATE SCHEMA ivoa; CREATE SCHEMA test")
+        con.execute(
+            """CREATE TABLE _archive.rows AS SELECT 'o' || range AS obs_id,
+                 CASE WHEN range % 7 = 0 THEN NULL ELSE 'Källa ' || range % 5 END AS target_name,
+                 (range * 137.507764) % 360 AS s_ra, degrees(asin(2 * (range + 0.5) / 500 - 1)) AS s_dec,
+                 53000.0 + range AS t_min, 1 AS calib_level, 100 * range AS access_estsize,
+                 'files/' || range AS _file, 1.0 AS _x FROM range(500)"""
+        )
+        con.execute(
+            """CREATE VIEW ivoa.obscore AS SELECT obs_id, target_name, s_ra, s_dec,
+                 'CIRCLE ICRS ' || s_ra || ' ' || s_dec || ' 2.5' AS s_region, t_min, calib_level,
+                 access_estsize, coalesce(getvariable('root_url')::VARCHAR, '') || _file AS access_url, _x
+               FROM _archive.rows"""
+        )
+        con.execute(
+            """CREATE TABLE test.kinds (id INTEGER, b BOOLEAN, ub UTINYINT, s SMALLINT, i INTEGER, l BIGINT, f FLOAT,
+                 d DOUBLE, t VARCHAR, u VARCHAR, w VARCHAR, "when" TIMESTAMP, size INTEGER, "Mixed Name" INTEGER)"""
+        )
+        con.execute(
+            r"""INSERT INTO test.kinds VALUES
+                 (1, true, 255, -32768, 2147483647, 9223372036854775807, 1.5, 0.1, 'a<b & "c", d', 'grün', '星🌟x',
+                  '2020-01-02T03:04:05', 7, 8),
+                 (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+                 (3, false, 0, 32767, -2147483648, -9223372036854775807, 'NaN', '-Infinity', '', 'plain', '',
+                  '1999-12-31T23:59:59.25', 0, -1)"""
+        )
+        con.execute("CREATE TABLE test.numbers AS SELECT range AS n, range * 0.5 AS x FROM range(1000000)")
+        write_tap_schema(con, [OBSCORE, KINDS, NUMBERS], schemas={"test": "tables of the tests"})
+    return path
+
+
+class Base(tornado.web.RequestHandler):
+    """What the service does for every handler, in short."""
+
+    owner = "tester"
+
+    def prepare(self) -> None:
+        self.root = f"http://{self.request.host}/svc/"
+
+
+@dataclass
+class Server:
+    """A running server: its TAP URL, its engine, and its event loop in a thread of its own."""
+
+    url: str
+    engine: Engine
+    loop: asyncio.AbstractEventLoop
+
+
+def run_server(engine: Engine) -> Iterator[Server]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def start() -> tuple[tornado.httpserver.HTTPServer, int]:
+        routes = [("/svc" + pattern, handler, arguments) for pattern, handler, arguments in make_routes(Base, engine)]
+        server = tornado.httpserver.HTTPServer(tornado.web.Application(routes))  # type: ignore[arg-type]
+        sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
+        server.add_sockets(sockets)
+        return server, sockets[0].getsockname()[1]
+
+    server, port = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+
+    async def stop() -> None:
+        server.stop()
+        engine.close()
+        await server.close_all_connections()
+
+    yield Server(f"http://127.0.0.1:{port}/svc/tap", engine, loop)
+    asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
