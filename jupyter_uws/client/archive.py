@@ -210,13 +210,13 @@ def _plain_strings(table: Table) -> None:
         column = table[name]
         if column.dtype.kind != "O":
             continue
-        missing = np.asarray(getattr(column, "mask", np.zeros(len(column), bool)))
-        values = ["" if gone or value is None else value for value, gone in zip(column.data, missing, strict=True)]
-        if not all(isinstance(value, str) for value in values):
+        values = np.ma.getdata(column)
+        missing = np.array([value is None for value in values], dtype=bool) | np.ma.getmaskarray(column)
+        if not all(isinstance(value, str) for value in values[~missing]):
             continue
-        none = [value is None for value in np.ma.getdata(column.data)]
+        plain = np.array(["" if gone else value for value, gone in zip(values, missing, strict=True)], dtype=str)
         kept = {"name": name, "description": column.description, "meta": column.meta}
-        table[name] = MaskedColumn(np.array(values, dtype=str), mask=missing | none, **kept)
+        table[name] = MaskedColumn(plain, mask=missing, **kept)
 
 
 def _warn_truncated(rows: int, total: int | None) -> None:

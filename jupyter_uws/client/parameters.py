@@ -106,9 +106,11 @@ def _encode(parameter: Mapping[str, Any], value: Any) -> str | list[str]:
 
 
 def _in_unit(parameter: Mapping[str, Any], value: Any) -> Any:
-    """Quantities in the parameter's unit, as plain numbers; everything else as it is."""
-    if not hasattr(value, "unit") or not hasattr(value, "to") or isinstance(value, str):
+    """Quantities, and columns with a unit, in the parameter's unit as plain numbers; everything else as it is."""
+    if getattr(value, "unit", None) is None:
         return value
+    if not hasattr(value, "to_value"):
+        value = value.quantity  # of a table's column
     from astropy import units as u
 
     unit = parameter.get("unit") or ""
