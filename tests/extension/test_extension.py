@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import BASE_URL, STANDIN, TOKEN, Jupyter, kill_service, run_jupyter
+from jupyters import BASE_URL, STANDIN, TOKEN, Jupyter, kill_service, run_jupyter
 
 from jupyter_uws import rendezvous
 

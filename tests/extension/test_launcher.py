@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import STANDIN, kill_service, wait_until
+from jupyters import STANDIN, kill_service
+from running import wait_until
 
 from jupyter_uws import launcher, rendezvous
 from jupyter_uws.launcher import Launcher, NoAnswer, ServiceError

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import BASE_URL, TOKEN, Jupyter, kill_service, wait_until
+from jupyters import BASE_URL, TOKEN, Jupyter, kill_service
+from running import wait_until
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from jupyter_uws.relay import is_patient, request_headers, request_target
