@@ -236,18 +236,23 @@ def _reduce(
 
 def _ring_maps(stacked: MapDataset, centre: Position, exclusion_radius: float, correlation_radius: float) -> Maps:
     """Ring background in two passes: the second keeps out what the first found to be sources."""
+    import numpy as np
     from astropy import units as u
     from gammapy.estimators import ExcessMapEstimator
     from gammapy.makers import RingBackgroundMaker
     from gammapy.maps import Map
 
     image = stacked.counts.geom.to_image()
+    # where no run looked, gammapy gives 0 sigma as if something had been measured
+    observed = stacked.mask_safe.data.any(axis=0)
     estimator = ExcessMapEstimator(correlation_radius * u.deg, selection_optional=[], correlate_off=False)
     background_area = Map.from_geom(image, data=image.separation(_sky(centre)).deg >= exclusion_radius)
     for _ in range(2):
         ring = RingBackgroundMaker(RING_INNER * u.deg, RING_WIDTH * u.deg, exclusion_mask=background_area)
-        onoff = ring.run(stacked)
-        significance = estimator.run(onoff)["sqrt_ts"].sum_over_axes(keepdims=False)
+        with np.errstate(divide="ignore", invalid="ignore"):  # outside of all fields of view
+            onoff = ring.run(stacked)
+            significance = estimator.run(onoff)["sqrt_ts"].sum_over_axes(keepdims=False)
+        significance.data[~observed] = np.nan
         sources = Map.from_geom(image, data=significance.data > SOURCE_SIGMA)
         near_sources = sources.binary_dilate(SOURCE_MARGIN * u.deg).data.astype(bool)
         background_area = Map.from_geom(image, data=background_area.data & ~near_sources)

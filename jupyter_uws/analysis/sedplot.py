@@ -48,7 +48,7 @@ def _sed(axes: Axes, model: SpectralModel, table: Any, summary: dict[str, Any]) 
         (table["e_max"].quantity - x).to_value("TeV"),
     ]
     limit = table["is_ul"].data.astype(bool)
-    value = _sed_value(x, table["dnde"].quantity)
+    value, upper = (_sed_value(x, table[name].quantity) for name in ("dnde", "dnde_ul"))
     axes.errorbar(
         x.to_value("TeV")[~limit],
         value[~limit],
@@ -60,18 +60,20 @@ def _sed(axes: Axes, model: SpectralModel, table: Any, summary: dict[str, Any]) 
         label="flux points",
     )
     if limit.any():
-        upper = _sed_value(x, table["dnde_ul"].quantity)[limit]
         axes.errorbar(
             x.to_value("TeV")[limit],
-            upper,
+            upper[limit],
             xerr=[side[limit] for side in span],
-            yerr=0.4 * upper,
+            yerr=0.4 * upper[limit],
             uplims=True,
             fmt="none",
             color="grey",
             label="upper limits, 95 %",
         )
-    axes.set(xscale="log", yscale="log", ylabel="E² dN/dE (erg cm⁻² s⁻¹)")
+    # the error bar of a single count reaches to zero: it may leave the plot, the points may not
+    shown = np.concatenate([middle, value[~limit], upper[limit]])
+    shown = shown[np.isfinite(shown) & (shown > 0)]
+    axes.set(xscale="log", yscale="log", ylim=(shown.min() / 5, shown.max() * 3), ylabel="E² dN/dE (erg cm⁻² s⁻¹)")
     axes.grid(which="major", alpha=0.3)
     axes.legend(loc="lower left", fontsize=9)
 
@@ -81,7 +83,6 @@ def _residuals(axes: Axes, model: SpectralModel, table: Any) -> None:
 
     x = table["e_ref"].quantity
     measured, error = table["dnde"].quantity, table["dnde_err"].quantity
-    # an error that is not a tenth of the flux or limit it belongs to comes from an empty bin
     valid = ~table["is_ul"].data.astype(bool) & np.isfinite(error.value) & (error.value > 0)
     deviation = ((measured - model(x)) / error).to_value("")[valid]
     axes.errorbar(x.to_value("TeV")[valid], deviation, yerr=1, fmt="o", color="black", markersize=4)

@@ -55,16 +55,9 @@ def _sky(axes: Any, significance: Map, runs: Sequence[Run], summary: dict[str, A
     centre = summary["centre"]
     axes.scatter(centre["ra"], centre["dec"], transform=sky, marker="+", s=90, color="lime", label="centre of the map")
     inside = [run for run in runs if _contains(significance, run.ra, run.dec)]
-    axes.scatter(
-        [run.ra for run in inside],
-        [run.dec for run in inside],
-        transform=sky,
-        marker="o",
-        s=28,
-        facecolors="none",
-        edgecolors="black",
-        label="pointings",
-    )
+    if inside:
+        ra, dec = [run.ra for run in inside], [run.dec for run in inside]
+        axes.scatter(ra, dec, transform=sky, marker="o", s=28, facecolors="none", edgecolors="black", label="pointings")
     height, width = significance.data.shape
     axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5), xlabel="Right ascension", ylabel="Declination")
     for coordinate in axes.coords:
@@ -95,5 +88,6 @@ def _distribution(axes: Axes, significance: Map, background_area: Map, summary: 
         x = np.linspace(-5, 5, 201)
         normal = off.size * 0.25 / np.sqrt(2 * np.pi) * np.exp(-(x**2) / 2)
         axes.plot(x, normal, color="black", linewidth=1, label="expected: 0 ± 1")
-    axes.set(yscale="log", ylim=(0.5, None), xlabel="Significance (σ)", ylabel="Pixels")
+    axes.set(yscale="log", xlabel="Significance (σ)", ylabel="Pixels")
+    axes.set_ylim(0.5, 5 * axes.get_ylim()[1])  # room for the legend
     axes.legend(loc="upper right", fontsize=9)

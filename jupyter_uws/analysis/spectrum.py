@@ -202,9 +202,13 @@ def _fit(stacked: SpectrumDatasetOnOff, kind: str, target: Position) -> tuple[Sk
     from gammapy.modeling import Fit
     from gammapy.modeling.models import ExpCutoffPowerLawSpectralModel, PowerLawSpectralModel, SkyModel
 
+    usable = stacked.mask_safe.data
+    if not (stacked.counts.data[usable].any() or stacked.counts_off.data[usable].any()):
+        low, high = (edge.to_value("TeV") for edge in stacked.energy_range_total)
+        raise JobError(f"no event at {target} nor in the OFF regions between {low:.3g} and {high:.3g} TeV")
     info = stacked.info_dict()
     on, off, significance = info["counts"], info["counts_off"], float(info["sqrt_ts"])
-    if not significance >= MIN_SIGNIFICANCE:  # nan where there is no OFF count at all
+    if not significance >= MIN_SIGNIFICANCE:
         raise JobError(
             f"no significant signal at {target}: {significance:.1f} sigma "
             f"(ON {on:.0f}, OFF {off:.0f}, alpha {info['acceptance'] / info['acceptance_off']:.3f}); "
@@ -226,14 +230,15 @@ def _fit(stacked: SpectrumDatasetOnOff, kind: str, target: Position) -> tuple[Sk
 
 
 def check_fit(result: FitResult, fitted: SkyModel) -> None:
-    """Raise JobError unless the fit converged and knows the error of every free parameter."""
+    """Raise JobError unless the fit converged, knows every error, and measured a flux."""
     if not result.success:
         raise JobError(f"the fit did not converge: {result.message}")
     for parameter in fitted.parameters.free_parameters:
-        if not (math.isfinite(parameter.value) and math.isfinite(parameter.error) and parameter.error > 0):
+        known = math.isfinite(parameter.value) and math.isfinite(parameter.error) and parameter.error > 0
+        if not known or (parameter.name == "amplitude" and parameter.error >= parameter.value):
             raise JobError(
-                f"the fit found no error for {parameter.name} ({parameter.value:.3g} {parameter.unit}): "
-                "the data do not constrain it, try the simpler model, more runs or a wider energy range"
+                f"the data do not constrain the model: {parameter.name} is {parameter.value:.3g} ± "
+                f"{parameter.error:.3g} {parameter.unit}; try the simpler model, more runs or a wider energy range"
             )
 
 
