@@ -5,6 +5,7 @@ Standard library only: the supervisor imports this.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Callable
@@ -126,8 +127,15 @@ def _error(folder: JobFolder, status: int, memory_limit: int) -> dict[str, Any]:
         message = f"killed by {signal_name(-status)}"
         if status == -signal.SIGKILL:
             message += ", not by this service: by the kernel for want of memory, or by a person"
+    if _full(folder):
+        message += "; the disk of the job folder is full"
     kind = "transient" if own.get("type") == "transient" else "fatal"
     return {"message": message, "type": kind, "detail": detail or None}
+
+
+def _full(folder: JobFolder) -> bool:
+    disk = os.statvfs(folder.path)
+    return disk.f_bavail * disk.f_frsize < CHUNK // 64
 
 
 def signal_name(number: int) -> str:

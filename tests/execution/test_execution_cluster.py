@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Bench, until
+from execution_bench import Bench, until
 
 from jupyter_uws.execution.cluster import ClusterConfig
 from jupyter_uws.execution.fifo import Fifo

@@ -7,25 +7,17 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import Bench, processes_of
+from execution_bench import FAMILY, Bench, processes_of
 
+from jupyter_uws.execution.cluster import ClusterConfig
 from jupyter_uws.execution.processes import start_time
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-#: A shell with a child, a grandchild in a session of its own, and one that was daemonised twice.
-FAMILY = """
-sleep 300 &
-setsid sleep 300 &
-(setsid sh -c 'setsid sleep 300 &' &)
-sleep 0.1
-echo '{"progress": 0.1}' >&3
-wait
-"""
 
 
 def seconds(*reports: object) -> float:
@@ -301,6 +293,23 @@ async def test_full_disk(bench: Bench) -> None:
     assert last.error is not None
     assert "No space left on device" in last.error.message
     assert (await bench.last(await bench.start("true"))).kind == "completed"
+
+
+async def test_full_disk_under_the_job_folder(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    bench = Bench(tmp_path, ClusterConfig(workers=1))
+    try:
+        fills = await bench.last(await bench.start("cat /dev/zero > big"))
+        assert fills.error is not None
+        assert fills.error.message == "exit status 1; the disk of the job folder is full"
+        after = await bench.last(await bench.start("true"))
+        assert after.error is not None
+        assert after.error.message == "the job folder cannot be written: No space left on device"
+    finally:
+        await bench.executor.close()
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 async def test_job_folder_that_cannot_be_made(bench: Bench) -> None:

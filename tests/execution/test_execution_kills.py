@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import Bench, parent, processes_of, until
-from test_execution_jobs import FAMILY
+from execution_bench import FAMILY, Bench, parent, processes_of, until
 
 from jupyter_uws.execution.cluster import ClusterConfig
 from jupyter_uws.execution.folder import JobFolder
