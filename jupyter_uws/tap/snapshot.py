@@ -69,8 +69,8 @@ class Snapshot:
             found = cursor.execute(
                 f"SELECT 1 FROM {full} WHERE strlen(CAST({name} AS VARCHAR)) <> length(CAST({name} AS VARCHAR))"  # noqa: S608
                 " LIMIT 1"
-            ).fetchone()
-            self._ascii[leaf] = found is None
+            ).fetchall()
+            self._ascii[leaf] = not found
         return self._ascii[leaf]
 
 

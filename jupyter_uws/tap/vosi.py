@@ -58,7 +58,6 @@ def _tap_capability(tap: str, tables: Mapping[str, Table], timeout: float) -> st
         _features("adql-string", [name for name in ("LOWER", "UPPER") if name in FUNCTIONS] + ["ILIKE"]),
         _features("adql-sets", ["UNION", "EXCEPT", "INTERSECT"]),
         _features("adql-common-table", ["WITH"]),
-        _features("adql-conditional", ["COALESCE"]),
         _features("adql-type", ["CAST"]),
         _features("adql-offset", ["OFFSET"]),
     )

@@ -1,0 +1,155 @@
+"""Every kind of value survives every format, nulls too."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from astropy.io import votable
+from astropy.table import Table
+from tap_server import Server
+
+KINDS = "SELECT * FROM test.kinds ORDER BY id"
+NAMES = ["id", "b", "ub", "s", "i", "l", "f", "d", "t", "u", "w", "when", "size", "Mixed Name"]
+DATATYPES = ["int", "boolean", "unsignedByte", "short", "int", "long", "float", "double", "char", "unicodeChar"]
+DATATYPES += ["unicodeChar", "char", "int", "int"]
+
+
+def ask(server: Server, query: str, **parameters: object) -> requests.Response:
+    answer = requests.get(server.url + "/sync", params={"LANG": "ADQL", "QUERY": query, **parameters}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["votable", "votable/td"])
+def test_votable_round_trip(server: Server, kind: str) -> None:
+    document = votable.parse(io.BytesIO(ask(server, KINDS, RESPONSEFORMAT=kind).content), verify="exception")
+    fields = document.get_first_table().fields
+    assert [field.name for field in fields] == NAMES
+    assert [field.datatype for field in fields] == DATATYPES
+    assert fields[11].xtype == "timestamp"
+    table = document.get_first_table().array
+    first, null, last = (table[i] for i in range(3))
+    assert tuple(first)[:8] == (1, True, 255, -32768, 2147483647, 9223372036854775807, 1.5, 0.1)
+    assert tuple(first)[8:] == ('a<b & "c", d', "grün", "星🌟x", "2020-01-02T03:04:05.000000", 7, 8)
+    assert tuple(last)[1:6] == (False, 0, 32767, -2147483648, -9223372036854775807)
+    assert np.isnan(table["f"].data[2])
+    assert last["d"] == -np.inf
+    assert (last["u"], last["when"]) == ("plain", "1999-12-31T23:59:59.250000")
+    for name in ("b", "ub", "s", "i", "l", "size", "Mixed Name"):
+        assert table.mask[name].tolist() == [False, True, False], name
+    assert null["t"] in ("", np.ma.masked)
+    assert np.isnan(table["d"].data[1])
+
+
+def test_stilts_reads_the_same(server: Server, need: Callable[[str, str], str], tmp_path: Path) -> None:
+    stilts = need("stilts", "stilts")
+    for kind in ("votable", "votable/td"):
+        path = tmp_path / "kinds.vot"
+        path.write_bytes(ask(server, KINDS, RESPONSEFORMAT=kind).content)
+        lint = subprocess.run([stilts, "votlint", f"votable={path}"], capture_output=True, text=True, check=False)
+        assert (lint.returncode, lint.stdout) == (0, ""), lint.stdout + lint.stderr
+        pipe = subprocess.run(
+            [stilts, "tpipe", f"in={path}", "ifmt=votable", "ofmt=csv", "omode=out"],
+            capture_output=True, check=True,
+        )  # fmt: skip
+        rows = list(csv.reader(io.StringIO(pipe.stdout.decode())))
+        assert rows[0] == NAMES
+        assert rows[1][:6] == ["1", "true", "255", "-32768", "2147483647", "9223372036854775807"]
+        assert rows[1][8:11] == ['a<b & "c", d', "grün", "星🌟x"]
+        assert rows[2] == ["2"] + [""] * 13
+        assert rows[3][1:6] == ["false", "0", "32767", "-2147483648", "-9223372036854775807"]
+
+
+def test_csv_tsv_json(server: Server) -> None:
+    answer = ask(server, KINDS, FORMAT="csv")
+    assert answer.headers["Content-Type"] == "text/csv;header=present"
+    rows = list(csv.reader(io.StringIO(answer.content.decode())))
+    assert rows[0] == NAMES
+    assert rows[1][7:11] == ["0.1", 'a<b & "c", d', "grün", "星🌟x"]
+    assert rows[2] == ["2"] + [""] * 13
+    assert rows[3][6:9] == ["NaN", "-Inf", ""]
+    assert b',-Inf,"",plain,"",' in answer.content  # an empty text is not a null
+
+    lines = ask(server, KINDS, RESPONSEFORMAT="text/tab-separated-values").content.decode().splitlines()
+    assert lines[0].split("\t") == NAMES
+    assert lines[1].split("\t")[8] == 'a<b & "c", d'
+
+    found = json.loads(ask(server, KINDS, RESPONSEFORMAT="json").content)
+    assert [field["name"] for field in found["metadata"]] == NAMES
+    assert found["data"][0][:9] == [1, True, 255, -32768, 2147483647, 9223372036854775807, 1.5, 0.1, 'a<b & "c", d']
+    assert found["data"][1] == [2] + [None] * 13
+    assert found["data"][2][6:8] == [None, None]  # NaN and infinity
+
+
+def test_metadata_follows_plain_columns_and_not_computed_ones(server: Server) -> None:
+    content = ask(
+        server, "SELECT s_ra AS x, s_ra + 1 AS y, MAX(s_dec) AS z, COUNT(*) FROM (SELECT * FROM ivoa.obscore) AS t"
+        " GROUP BY s_ra",
+    ).content  # fmt: skip
+    x, y, z, n = votable.parse(io.BytesIO(content)).get_first_table().fields
+    assert (x.name, str(x.unit), x.ucd, x.description) == ("x", "deg", "pos.eq.ra", "right ascension")
+    assert (y.name, y.unit, y.ucd, y.datatype) == ("y", None, None, "double")
+    assert (z.name, str(z.unit), z.ucd) == ("z", "deg", "stat.max;pos.eq.dec")
+    assert (n.name, n.datatype) == ("count", "long")
+
+
+def test_computed_types(server: Server) -> None:
+    content = ask(
+        server,
+        "SELECT SUM(n) AS s, AVG(n) AS a, MAX('grün') AS g, MAX('x' || n) AS h,"
+        " MIN(CAST('2020-01-01' AS TIMESTAMP)) AS t, MAX(CAST(n AS REAL)) AS r, NULL AS e"
+        " FROM test.numbers WHERE n < 10",
+    ).content
+    table = votable.parse(io.BytesIO(content)).get_first_table()
+    assert [f.datatype for f in table.fields] == ["long", "double", "unicodeChar", "char", "char", "float", "char"]
+    assert tuple(table.array[0])[:6] == (45, 4.5, "grün", "x9", "2020-01-01T00:00:00.000000", 9.0)
+
+
+def test_batches_join_without_a_seam(server: Server) -> None:
+    """30 000 rows are four batches; base64 must not notice."""
+    query = "SELECT n, x, 'row ' || n AS name FROM test.numbers WHERE n < 30000 ORDER BY n"
+    for kind in ("votable", "votable/td", "csv"):
+        content = ask(server, query, RESPONSEFORMAT=kind).content
+        table = Table.read(io.BytesIO(content), format="votable" if kind != "csv" else "ascii.csv")
+        assert np.array_equal(table["n"], np.arange(30000))
+        assert np.array_equal(table["x"], np.arange(30000) / 2)
+        assert table["name"][29999] == "row 29999"
+
+
+def test_maxrec_and_overflow(server: Server) -> None:
+    def status(**parameters: object) -> tuple[int, list[str]]:
+        query = str(parameters.pop("query", "SELECT n FROM test.numbers"))
+        document = votable.parse(io.BytesIO(ask(server, query, **parameters).content))
+        infos = [info.value for info in document.resources[0].infos if info.name == "QUERY_STATUS"]
+        return len(document.get_first_table().array), infos
+
+    assert status(MAXREC=10) == (10, ["OK", "OVERFLOW"])
+    assert status(MAXREC=0) == (0, ["OK", "OVERFLOW"])
+    assert status(query="SELECT TOP 5 n FROM test.numbers", MAXREC=10) == (5, ["OK"])
+    assert status(query="SELECT TOP 10 n FROM test.numbers", MAXREC=10) == (10, ["OK"])
+    assert status(query="SELECT n FROM test.numbers WHERE n < 10", MAXREC=10) == (10, ["OK"])
+    assert status(query="SELECT n FROM test.numbers WHERE n < 11", MAXREC=10) == (10, ["OK", "OVERFLOW"])
+    assert status(query="SELECT n FROM test.numbers WHERE n < 0") == (0, ["OK"])
+    assert status(query="SELECT n FROM test.numbers WHERE n < 20000", MAXREC=16384) == (16384, ["OK", "OVERFLOW"])
+    union = "SELECT n FROM test.numbers WHERE n < 6 UNION SELECT n FROM test.numbers WHERE n < 11"
+    assert status(query=union, MAXREC=10) == (10, ["OK", "OVERFLOW"])
+
+
+def test_names_of_formats(server: Server) -> None:
+    for name, content_type in [
+        ("text/xml", "text/xml"),
+        ("application/x-votable+xml", "application/x-votable+xml"),
+        ("application/x-votable+xml; serialization=TABLEDATA", "application/x-votable+xml;serialization=tabledata"),
+        ("votable/b2", "application/x-votable+xml;serialization=binary2"),
+        ("TSV", "text/tab-separated-values"),
+    ]:
+        answer = ask(server, "SELECT TOP 1 n FROM test.numbers", RESPONSEFORMAT=name)
+        assert answer.headers["Content-Type"] == content_type
