@@ -4,7 +4,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 NPM := $(PYTHON) tools/frontend.py npm
-ARGS :=
+ARGS ?=
 
 # What an installation depends on; Python sources are not among it, for it is editable.
 FRONTEND := $(wildcard labextension/*.json) $(shell find labextension/src labextension/style -type f)
