@@ -15,12 +15,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
-
-if TYPE_CHECKING:
-    from .client import Job
 
 NOTEBOOK = "quickstart.ipynb"
 #: The Jupyter server of a headless run must answer within this time [s].
@@ -171,12 +168,15 @@ def _execute(notebook: Path, environment: dict[str, str]) -> str | None:
     """Run the notebook top to bottom, leaving its file alone; the error of the cell that failed, if one did."""
     try:
         import nbformat
+        from jupyter_client.manager import AsyncKernelManager
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError, CellTimeoutError
     except ImportError as error:
         raise DemoError(f"--headless needs nbclient: pip install nbclient ({error})") from error
-    content = nbformat.read(notebook, as_version=4)
-    client: Any = NotebookClient(content, timeout=CELL_TIMEOUT, kernel_name="python3")
+    content: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    # sockets of files, not of ports: nobody else on this machine can speak to the kernel
+    kernel = AsyncKernelManager(transport="ipc")
+    client: Any = NotebookClient(content, timeout=CELL_TIMEOUT, km=kernel)
     try:
         client.execute(env=environment, cwd=str(notebook.parent))
     except (CellExecutionError, CellTimeoutError) as error:
@@ -189,17 +189,8 @@ def _report(url: str, token: str) -> list[str]:
     from .client import JobService
 
     phases = []
-    for job in reversed(list(JobService(url, token).jobs())):
-        print(f"{job.type} {job.phase} {_outcome(job)}".rstrip(), flush=True)
+    for listed in reversed(list(JobService(url, token).jobs())):
+        job = listed.refresh()
+        print(f"{job.type} {job.phase} {job.message if job.phase == 'COMPLETED' else job.error or ''}".rstrip())
         phases.append(str(job.phase))
     return phases
-
-
-def _outcome(job: Job) -> str:
-    """What the job found, in a few words."""
-    if job.phase != "COMPLETED":
-        return str(job.error or "")
-    if "summary" not in job.results:
-        return ""
-    summary = job.results["summary"].yaml
-    return str(summary.get("headline", ""))

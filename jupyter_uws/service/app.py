@@ -150,7 +150,7 @@ class Service:
             server.stop()
             await self.manager.close()
             await self.executor.close()
-            await self.archive_routes.close()
+            self.archive_routes.close()
             await self._archive.close()
             self.store.close()
             self.settings.socket.unlink(missing_ok=True)

@@ -113,9 +113,9 @@ class ArchiveRoutes(Router):
         routes = [*tap.make_routes(base, self._engine), *files.make_routes(base, lambda: self._archive.path)]
         return Application(routes, default_handler_class=NotFoundHandler, access=self._access, log_function=log_request)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         if self._engine is not None:
-            await self._engine.close()
+            self._engine.close()
 
 
 def archive_handler(archive: ServedArchive) -> type[RequestHandler]:
