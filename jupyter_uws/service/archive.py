@@ -110,7 +110,7 @@ class ArchiveRoutes(Router):
 
         self._engine = Engine(self._archive.path)
         base = archive_handler(self._archive)
-        routes = [*tap.make_routes(base, self._engine), *files.make_routes(base, lambda: self._archive.path)]
+        routes: list[Any] = [*tap.make_routes(base, self._engine), *files.make_routes(base, lambda: self._archive.path)]
         return Application(routes, default_handler_class=NotFoundHandler, access=self._access, log_function=log_request)
 
     def close(self) -> None:
