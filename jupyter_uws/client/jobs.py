@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from .connection import Connection, connect
 from .errors import ClientError, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
 from .parameters import encode
+from .progress import progress_bar
 from .results import Result, Results
 from .uws import FINISHED, JobDocument, JobReference, UWSClient
 
@@ -42,14 +43,19 @@ class JobService:
         self._types: dict[str, dict[str, Any]] = {}
 
     def __repr__(self) -> str:
-        return f"<JobService {self.connection.url}uws>"
+        return f"<JobService {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The URL of the list of all jobs (UWS 1.1)."""
+        return self.connection.resolve("uws")
 
     def types(self) -> dict[str, dict[str, Any]]:
         """The job types of the service: name -> description, with its parameters and their ``schema``."""
         try:
             document = self.connection.get("uws/types").json()
         except ValueError:
-            raise ServiceError(f"{self.connection.url}uws/types is not the list of a job service") from None
+            raise ServiceError(f"{self.url}/types is not the list of a job service") from None
         if isinstance(document, dict):
             document = document.get("types", [])
         self._types = {description["name"]: description for description in document}
@@ -124,7 +130,7 @@ class JobService:
         for reference in self._uws.jobs("uws"):
             if reference.job_id == id:
                 return Job(self, reference.url, self._uws.job(reference.url))
-        raise ServiceError(f"There is no job {id!r} at {self.connection.url}uws.", 404)
+        raise ServiceError(f"There is no job {id!r} at {self.url}.", 404)
 
 
 class Job:
@@ -244,11 +250,11 @@ class Job:
             The service has not answered for half a minute; the job may go on.
         """
         end = None if timeout is None else time.monotonic() + _seconds(timeout)
-        bar = _Bar(f"{self.type} {self.id}") if progress else None
+        bar = progress_bar(f"{self.type} {self.id}") if progress else None
         try:
             for _ in self._follow(end, POLL if bar is None else POLL_PROGRESS):
                 if bar is not None:
-                    bar.show(self)
+                    bar.show(self._document.phase, self.progress, self.message)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"Job {self.id} was left {self._document.phase}: it goes on. "
@@ -345,26 +351,6 @@ class JobList(list[Job]):
         for job in self:
             known = job.document
             yield job.id, job.type, known.phase, _utc(known.creation_time), known.run_id or ""
-
-
-class _Bar:
-    """A progress bar over the fraction done, with the job's message beside it."""
-
-    def __init__(self, title: str) -> None:
-        from tqdm.auto import tqdm
-
-        self._bar = tqdm(total=100, desc=title, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}")
-
-    def show(self, job: Job) -> None:
-        document = job.document
-        done = 100.0 if document.phase == "COMPLETED" else 100.0 * (job.progress or 0.0)
-        self._bar.n = round(done)
-        words = document.phase if document.phase != "EXECUTING" else job.message or "EXECUTING"
-        self._bar.set_postfix_str(words[:80], refresh=False)
-        self._bar.refresh()
-
-    def close(self) -> None:
-        self._bar.close()
 
 
 def _known(reference: JobReference) -> JobDocument:

@@ -32,10 +32,11 @@ def plot_pointings(table: ObservationTable, ax: Any = None) -> Any:
     centre = target.position.icrs.cartesian.xyz.value if target is not None else _mean_direction(vectors)
     reach = np.nan_to_num(radii) + np.rad2deg(np.arccos(np.clip(vectors @ centre, -1, 1)))
     extent = float(reach.max(initial=0.5)) * 1.05
-    wcs, size = _local_wcs(centre, extent) if extent < _LOCAL else _all_sky_wcs()
-    ax = _axes(ax, wcs)
-    ax.set_xlim(-0.5, size[0] - 0.5)
-    ax.set_ylim(-0.5, size[1] - 0.5)
+    wcs = _local_wcs(centre, extent) if extent < _LOCAL else _all_sky_wcs()
+    ax = _axes(ax, wcs, all_sky=extent >= _LOCAL)
+    height, width = wcs.array_shape
+    ax.set_xlim(-0.5, width - 0.5)
+    ax.set_ylim(-0.5, height - 0.5)
     ax.set_aspect("equal")
 
     collections = np.asarray(table["obs_collection"], str)
@@ -52,9 +53,7 @@ def plot_pointings(table: ObservationTable, ax: Any = None) -> Any:
     if target is not None:
         x, y = _pixels(target.position.icrs.cartesian.xyz.value[None], wcs)
         ax.plot(x, y, "*", color="crimson", ms=13, mec="white", label=target.name, zorder=5)
-    ax.coords[0].set_axislabel("Right ascension")
-    ax.coords[1].set_axislabel("Declination")
-    ax.coords.grid(color="grey", alpha=0.35, linestyle=":")
+    _name_axes(ax)
     if len(table) or target is not None:
         ax.legend(loc="upper right", fontsize="small", framealpha=0.8)
     ax.set_title(str(table.summary) if len(table) else "No observations")
@@ -68,6 +67,7 @@ def plot_map(hdus: Any, ax: Any = None, title: str = "") -> Any:
     does not hide the sky; contours show 5, 10, 20 sigma.
     """
     from astropy.wcs import WCS
+    from matplotlib.colors import TwoSlopeNorm
 
     hdu = next((hdu for hdu in hdus if hdu.is_image and hdu.data is not None), None)
     if hdu is None:
@@ -77,13 +77,15 @@ def plot_map(hdus: Any, ax: Any = None, title: str = "") -> Any:
         data = data[0]
     ax = _axes(ax, WCS(hdu.header).celestial)
     significance = "signif" in title.lower() or "sqrt_ts" in title.lower()
-    limits: dict[str, Any] = {"vmin": -5, "vmax": 10, "cmap": "coolwarm"} if significance else {"cmap": "viridis"}
-    image = ax.imshow(data, origin="lower", interpolation="nearest", **limits)
+    colours: dict[str, Any] = {"cmap": "viridis"}
+    if significance:
+        colours = {"cmap": "RdBu_r", "norm": TwoSlopeNorm(0, vmin=-5, vmax=10)}
+    image = ax.imshow(data, origin="lower", interpolation="nearest", **colours)
     if significance and np.nanmax(data, initial=0) > 5:
         ax.contour(np.nan_to_num(data), levels=[5, 10, 20], colors="black", linewidths=0.7)
     ax.figure.colorbar(image, ax=ax, label="significance (sigma)" if significance else str(hdu.header.get("BUNIT", "")))
     ax.set_title(title)
-    ax.coords.grid(color="grey", alpha=0.3, linestyle=":")
+    _name_axes(ax, galactic=ax.wcs.wcs.ctype[0].startswith("GLON"))
     return ax
 
 
@@ -123,15 +125,24 @@ def plot_flux_points(table: Table, ax: Any = None) -> Any:
     return ax
 
 
-def _axes(ax: Any, wcs: Any) -> Any:
+def _axes(ax: Any, wcs: Any, all_sky: bool = False) -> Any:
     import matplotlib.pyplot as plt
+    from astropy.visualization.wcsaxes.frame import EllipticalFrame
 
+    if ax is None and all_sky:
+        return plt.figure(figsize=(9, 5)).add_subplot(projection=wcs, frame_class=EllipticalFrame)
     if ax is None:
         return plt.figure(figsize=(6.5, 5.5)).add_subplot(projection=wcs)
     if not hasattr(ax, "wcs"):
         raise ValueError("ax must be a WCSAxes: plt.subplot(projection=wcs)")
     ax.reset_wcs(wcs)
     return ax
+
+
+def _name_axes(ax: Any, galactic: bool = False) -> None:
+    ax.coords[0].set_axislabel("Galactic longitude" if galactic else "Right ascension")
+    ax.coords[1].set_axislabel("Galactic latitude" if galactic else "Declination")
+    ax.coords.grid(color="grey", alpha=0.35, linestyle=":")
 
 
 def _mean_direction(vectors: Any) -> Any:
@@ -152,17 +163,17 @@ def _pixels(vectors: Any, wcs: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def _local_wcs(centre: Any, extent: float) -> tuple[Any, tuple[int, int]]:
+def _local_wcs(centre: Any, extent: float) -> Any:
     size = 400
     half = np.rad2deg(np.tan(np.deg2rad(extent)))
     longitude, latitude = _lonlat(centre)
-    return _wcs("TAN", (float(longitude), float(latitude)), 2 * half / size, (size, size)), (size, size)
+    return _wcs("TAN", (float(longitude), float(latitude)), 2 * half / size, (size, size))
 
 
-def _all_sky_wcs() -> tuple[Any, tuple[int, int]]:
+def _all_sky_wcs() -> Any:
     # the ellipse of Aitoff's projection is 2 sqrt(2) by sqrt(2) radians, twice
     size = (720, 360)
-    return _wcs("AIT", (0.0, 0.0), 4 * np.sqrt(2) * 180 / np.pi / size[0], size), size
+    return _wcs("AIT", (0.0, 0.0), 4 * np.sqrt(2) * 180 / np.pi / size[0], size)
 
 
 def _wcs(projection: str, centre: tuple[float, float], scale: float, size: tuple[int, int]) -> Any:
