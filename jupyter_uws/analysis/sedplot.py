@@ -80,6 +80,7 @@ def _sed(axes: Axes, model: SpectralModel, table: Any, summary: dict[str, Any]) 
 
 def _residuals(axes: Axes, model: SpectralModel, table: Any) -> None:
     import numpy as np
+    from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
     x = table["e_ref"].quantity
     measured, error = table["dnde"].quantity, table["dnde_err"].quantity
@@ -89,6 +90,8 @@ def _residuals(axes: Axes, model: SpectralModel, table: Any) -> None:
     axes.axhline(0, color="C0")
     limit = max(3.5, float(np.max(np.abs(deviation), initial=0)) + 1.5)
     axes.set(ylim=(-limit, limit), xlabel="Energy (TeV)", ylabel="Deviation (σ)")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
     axes.grid(which="major", alpha=0.3)
 
 

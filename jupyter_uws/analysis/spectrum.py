@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 #: Reconstructed energies, in TeV, and bins per decade; flux points take PER_POINT bins each.
 ENERGIES, TRUE_ENERGIES = (0.01, 200.0), (0.01, 300.0)
 BINS_PER_DECADE, TRUE_BINS_PER_DECADE, PER_POINT = 10, 16, 2
-#: Energies count from where the effective area reaches this percentage of its maximum.
-SAFE_AREA_PERCENT = 10
+#: Where the producers of a run give no energy threshold (LO_THRES of its effective area), energies
+#: count from where the effective area reaches this percentage of its maximum.
+SAFE_AREA_PERCENT = 5
 #: Below this, in sigma, a fit would describe the background's fluctuations.
 MIN_SIGNIFICANCE = 3.0
 
@@ -95,7 +96,7 @@ def spectrum(
         float | None,
         Parameter(
             title="Lowest energy",
-            description="Of fit and flux points; without it: where 10 % of the largest effective area is reached",
+            description="Of fit and flux points; events below the runs' own energy thresholds are never used",
             unit="TeV",
             ucd="em.energy;stat.min",
             minimum=0.01,
@@ -163,7 +164,8 @@ def _reduce(
     empty = SpectrumDataset.create(geom, energy_axis_true=true_axis)
     maker = SpectrumDatasetMaker(selection=["counts", "exposure", "edisp"], containment_correction=True)
     background = ReflectedRegionsBackgroundMaker()
-    safe = SafeMaskMaker(methods=["aeff-max"], aeff_percent=SAFE_AREA_PERCENT)
+    threshold_given = SafeMaskMaker(methods=["aeff-default"])
+    threshold_guessed = SafeMaskMaker(methods=["aeff-max"], aeff_percent=SAFE_AREA_PERCENT)
     wanted = geom.energy_mask(low * u.TeV, high * u.TeV, round_to_edge=True)
 
     datasets = Datasets()
@@ -179,6 +181,7 @@ def _reduce(
                 f"too near for a second circle of {on_radius:g} deg at the same distance",
             )
             continue
+        safe = threshold_given if "LO_THRES" in observation.aeff.meta else threshold_guessed
         dataset = safe.run(dataset, observation)
         dataset.mask_safe &= wanted
         if dataset.mask_safe.data.any():

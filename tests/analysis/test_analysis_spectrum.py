@@ -32,10 +32,12 @@ def crab(hess_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcom
 def test_the_crab_in_hess_data(crab: Outcome) -> None:
     index, amplitude = (crab.summary["parameters"][name] for name in ("index", "amplitude"))
     assert index["value"] == pytest.approx(2.63, abs=0.10)
-    assert index["error"] == pytest.approx(0.06, abs=0.02)
+    assert index["error"] == pytest.approx(0.07, abs=0.02)
     assert amplitude["value"] == pytest.approx(4.25e-11, rel=0.15)
     assert amplitude["unit"] == "1 / (TeV s cm2)"
-    assert crab.summary["significance"] == pytest.approx(41, abs=2)
+    assert crab.summary["significance"] == pytest.approx(38.2, abs=1.5)
+    # the producers' thresholds of these runs are 0.66 to 0.87 TeV
+    assert 0.66 < crab.summary["energy"]["min"] < 0.87
     assert crab.summary["flux_above_1TeV"]["value"] == pytest.approx(2.6e-11, rel=0.15)
     assert crab.summary["runs"]["used"] == CRAB_RUNS
     assert [run["obs_id"] for run in crab.summary["runs"]["dropped"]] == ["20136"]
@@ -69,6 +71,7 @@ def test_the_simulated_truth_comes_back(sim_archive: Path, tmp_path: Path) -> No
     assert found["index"]["error"] < 0.05
     assert outcome.summary["model"] == "ecpl"
     assert outcome.summary["significance"] > 80
+    assert outcome.summary["energy"]["min"] < 0.13
 
 
 @pytest.mark.parametrize(
@@ -81,9 +84,12 @@ def test_the_simulated_truth_comes_back(sim_archive: Path, tmp_path: Path) -> No
         ({"Dec": 23.4}, "no significant signal at RA 83.6331 deg, Dec 23.4000 deg"),
         ({"energy_min": 5, "energy_max": 1}, "energy_min 5 TeV is not below energy_max 1 TeV"),
         ({"energy_max": 0.03}, "no usable effective area between 0.01 and 0.03 TeV"),
-        ({"energy_min": 99}, "no event at RA 83.6331 deg, Dec 22.0145 deg nor in the OFF regions"),
+        ({"energy_min": 60}, "no event at RA 83.6331 deg, Dec 22.0145 deg nor in the OFF regions"),
         # 13 photons do not make a cut-off
-        ({"obs_ids": ["100201"], **AGN, "model": "ecpl"}, "the data do not constrain the model: amplitude is"),
+        (
+            {"obs_ids": ["100201"], **AGN, "model": "ecpl", "energy_min": 0.9},
+            "the data do not constrain the model: amplitude is",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(
