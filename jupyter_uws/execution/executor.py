@@ -154,7 +154,10 @@ class DaskExecutor:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=ORDER_TIMEOUT)
         if self._changing:
-            await asyncio.wait([self._changing])
+            await asyncio.wait([self._changing], timeout=ORDER_TIMEOUT)
+        if self._changing:
+            self._changing.cancel()
+            await asyncio.wait([self._changing], timeout=ORDER_TIMEOUT)
         if self._cluster:
             cluster, self._cluster = self._cluster, None
             await cluster.close()
