@@ -16,6 +16,7 @@ extras-docs := docs
 extras-dev := gamma,test,docs,dev
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help demo test lint format dev bench docs clean
 
 help: ## this list
