@@ -8,7 +8,9 @@ they begin with an empty preamble, which RFC 2046 (section 5.1.1) allows.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import stat
 from collections.abc import Awaitable
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
@@ -75,93 +77,105 @@ def form_handler(mixin: type, base: type[RequestHandler]) -> type[RequestHandler
     return stream_request_body(type(mixin.__name__.removesuffix("Mixin") + "Handler", (mixin, base), {}))
 
 
-def _range(header: str, size: int) -> tuple[int, int] | None:
-    """First and last byte of a single range (RFC 9110, section 14.1.2); None where the header is to be ignored.
+def open_regular(path: Path) -> tuple[BinaryIO, os.stat_result]:
+    """Open a file to be sent. Raises OSError; PermissionError where it is a pipe, a device or a folder."""
+    # not blocking: a named pipe in the file's place must not hang a thread
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    info = os.fstat(descriptor)
+    if not stat.S_ISREG(info.st_mode):
+        os.close(descriptor)
+        raise PermissionError(f"{path} is not a regular file")
+    return os.fdopen(descriptor, "rb"), info
 
-    Raises HTTPError 416 for a range that the file has no byte of.
+
+async def send_file(handler: RequestHandler, file: BinaryIO, info: os.stat_result, content_type: str) -> None:
+    """Answer a GET or HEAD with an open file: in pieces, as fast as the client takes them, and close it.
+
+    With Range, ETag and conditional requests (RFC 9110, sections 13 and 14). What is sent is what was
+    there when it was opened: a log that grows meanwhile goes up to its size at the request.
     """
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
-    if match is None or match.group(0) == "bytes=-":
-        return None
-    first, last = match.groups()
-    if first == "":
-        start, end = max(size - int(last), 0), size - 1
-        if int(last) == 0:
-            start = size
-    else:
-        start, end = int(first), min(int(last), size - 1) if last else size - 1
-        if last and int(last) < start:
-            return None
-    if start >= size:
-        raise HTTPError(416, f"the range '{header[:60]}' lies behind the file's {size} bytes")
-    return start, end
-
-
-async def send_file(handler: RequestHandler, path: Path, content_type: str, filename: str | None = None) -> None:
-    """Answer a GET or HEAD with a file: streamed with back-pressure, Range, ETag and 304.
-
-    The caller has made sure that the path may be served. What is read is what was there at the
-    beginning: a log that grows meanwhile is sent up to its size at the request.
-    """
-    try:
-        stream = await asyncio.to_thread(path.open, "rb")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise HTTPError(404, f"the file '{path.name}' is not there any more") from None
-    with stream:
-        status = path.stat()
-        etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    with file:
+        # tornado would hash the body; it takes the tag that is set
+        etag = f'"{info.st_mtime_ns:x}-{info.st_size:x}"'
+        modified = int(info.st_mtime)
         handler.set_header("Content-Type", content_type)
-        handler.set_header("ETag", etag)
-        handler.set_header("Last-Modified", formatdate(status.st_mtime, usegmt=True))
-        handler.set_header("Accept-Ranges", "bytes")
         handler.set_header("X-Content-Type-Options", "nosniff")
-        if filename is not None:
-            handler.set_header("Content-Disposition", f"inline; filename*=UTF-8''{quote(filename, safe='')}")
-        if _unchanged(handler, etag, status.st_mtime):
+        handler.set_header("Accept-Ranges", "bytes")
+        handler.set_header("Cache-Control", "private, no-cache")
+        handler.set_header("ETag", etag)
+        handler.set_header("Last-Modified", formatdate(modified, usegmt=True))
+        headers = handler.request.headers
+        if _not_modified(headers, etag, modified):
             handler.set_status(304)
             return
-        first, last = 0, status.st_size - 1
-        asked = handler.request.headers.get("Range")
-        if asked is not None and handler.request.headers.get("If-Range", etag) == etag:
-            try:
-                found = _range(asked, status.st_size)
-            except HTTPError:
-                handler.set_header("Content-Range", f"bytes */{status.st_size}")
-                raise
-            if found is not None:
-                first, last = found
-                handler.set_status(206)
-                handler.set_header("Content-Range", f"bytes {first}-{last}/{status.st_size}")
-        handler.set_header("Content-Length", str(last - first + 1))
-        if handler.request.method == "HEAD":
-            return
-        await _send_bytes(handler, stream, first, last - first + 1)
-
-
-async def _send_bytes(handler: RequestHandler, stream: BinaryIO, first: int, left: int) -> None:
-    stream.seek(first)
-    try:
-        while left > 0:
-            chunk = await asyncio.to_thread(stream.read, min(CHUNK, left))
-            if not chunk:
-                # the file shrank: break the connection rather than let a part look complete
-                handler.request.connection.stream.close()  # type: ignore[union-attr]
+        start, length = 0, info.st_size
+        wanted = _range(headers, etag, modified, info.st_size)
+        if wanted is not None:
+            start, length = wanted
+            if length <= 0:
+                _refuse_range(handler, info.st_size)
                 return
-            left -= len(chunk)
-            handler.write(chunk)
-            await handler.flush()
-    except StreamClosedError:
-        pass  # the client has gone
-
-
-def _unchanged(handler: RequestHandler, etag: str, modified: float) -> bool:
-    headers = handler.request.headers
-    if "If-None-Match" in headers:
-        known = [tag.strip().removeprefix("W/") for tag in headers["If-None-Match"].split(",")]
-        return etag in known or "*" in known
-    if "If-Modified-Since" in headers:
+            handler.set_status(206)
+            handler.set_header("Content-Range", f"bytes {start}-{start + length - 1}/{info.st_size}")
+        handler.set_header("Content-Length", str(length))
         try:
-            return int(modified) <= parsedate_to_datetime(headers["If-Modified-Since"]).timestamp()
-        except ValueError:
-            return False
-    return False
+            await handler.flush()
+            while handler.request.method != "HEAD" and length > 0:
+                piece = await asyncio.to_thread(os.pread, file.fileno(), min(CHUNK, length), start)
+                if not piece:
+                    # cut short while it was read: the client must see it, and does, by the length
+                    handler.request.connection.stream.close()  # type: ignore[union-attr]
+                    return
+                start += len(piece)
+                length -= len(piece)
+                handler.write(piece)
+                await handler.flush()
+        except StreamClosedError:
+            return
+
+
+def name_file(handler: RequestHandler, name: str) -> None:
+    """Say under which name a client may save the body."""
+    handler.set_header("Content-Disposition", f"inline; filename*=UTF-8''{quote(name, safe='')}")
+
+
+def _refuse_range(handler: RequestHandler, size: int) -> None:
+    for name in ("Content-Disposition", "ETag", "Last-Modified"):
+        handler.clear_header(name)
+    handler.set_status(416)
+    handler.set_header("Content-Range", f"bytes */{size}")
+    handler.set_header("Content-Type", "text/plain; charset=UTF-8")
+    handler.write(f"the file has {size} bytes\n")
+
+
+def _not_modified(headers: httputil.HTTPHeaders, etag: str, modified: int) -> bool:
+    if (tags := headers.get("If-None-Match")) is not None:
+        return tags.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in tags.split(",")]
+    since = _http_date(headers.get("If-Modified-Since"))
+    return since is not None and modified <= since
+
+
+def _range(headers: httputil.HTTPHeaders, etag: str, modified: int, size: int) -> tuple[int, int] | None:
+    """First byte and length of the range asked for, length 0 where there is no such byte; None for all of it."""
+    condition = headers.get("If-Range")
+    if condition is not None and condition.strip() != etag and _http_date(condition) != modified:
+        return None
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("Range", "").strip())
+    if match is None or match.groups() == ("", ""):
+        return None  # a range we do not know, such as several at once: the whole file is a right answer
+    first, last = match.groups()
+    if not first:
+        length = min(int(last), size)
+        return size - length, length
+    start = int(first)
+    end = min(int(last), size - 1) if last else size - 1
+    if last and int(last) < start:
+        return None
+    return start, max(0, end - start + 1)
+
+
+def _http_date(text: str | None) -> int | None:
+    try:
+        return int(parsedate_to_datetime(text or "").timestamp())
+    except ValueError:
+        return None

@@ -25,6 +25,9 @@ from ..uws.store import StoreError
 from .app import Service, Settings
 from .archive import ArchiveError
 
+#: A service that only the relay can reach ends after this long [s] without job and client.
+RELAY_IDLE_TIMEOUT = 12 * 3600.0
+
 _ALIASES: dict[Any, Any] = {
     **base_aliases,
     "ip": "ServeApp.ip",
@@ -61,7 +64,12 @@ class ServeApp(JupyterApp):
         "", help="The archive file ($JUPYTER_UWS_ARCHIVE); without it the user's, made by simulation if need be."
     ).tag(config=True)
     store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(config=True)
-    idle_timeout = Float(0.0, help="End after so many seconds without job and client; 0: never.").tag(config=True)
+    idle_timeout = Float(
+        None,
+        allow_none=True,
+        help="End after so many seconds without job and client; 0: never. By default never with a port, "
+        "and after 12 hours where only the Jupyter server's relay can come, which starts it again.",
+    ).tag(config=True)
     job_lifetime_days = Float(30.0, min=0.001, help="Default time from a job's creation to its destruction.").tag(
         config=True
     )
@@ -96,17 +104,20 @@ class ServeApp(JupyterApp):
             port=port,
             token=token if port is not None else None,
             store_url=self.store_url or None,
-            idle_timeout=self.idle_timeout,
+            idle_timeout=self._idle_timeout(port),
             job_lifetime=timedelta(days=self.job_lifetime_days),
             job_lifetime_max=timedelta(days=self.job_lifetime_max_days),
             cluster=self._cluster(),
         )
 
+    def _idle_timeout(self, port: int | None) -> float:
+        if self.idle_timeout is not None:
+            return max(float(self.idle_timeout), 0.0)
+        return RELAY_IDLE_TIMEOUT if port is None else 0.0
+
     def _cluster(self) -> ClusterConfig:
-        options: dict[str, Any] = {"backend": self.backend, "options": dict(self.backend_options)}
-        if self.workers is not None:
-            options["workers"] = self.workers
-        return ClusterConfig(**options)
+        workers = self.workers or os.cpu_count() or 1
+        return ClusterConfig(backend=self.backend, workers=workers, options=dict(self.backend_options))
 
     def initialize(self, argv: list[str] | None = None) -> None:
         super().initialize(argv)

@@ -7,6 +7,7 @@ class writes them as text.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import unquote
 
 from tornado.web import RequestHandler
 
-from ..serving import FormMixin, form_handler, send_file
+from ..serving import FormMixin, form_handler, name_file, open_regular, send_file
 from . import xml
 from .errors import NotFound, UsageError
 from .manager import Control, JobManager
@@ -60,6 +61,14 @@ class _UWSHandler(FormMixin, _Handler):
     def text(self, text: str) -> None:
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         self.write(text)
+
+    async def send(self, path: Path, content_type: str) -> None:
+        try:
+            file, info = await asyncio.to_thread(open_regular, path)
+        except OSError:
+            raise NotFound(f"the file '{path.name}' is not there any more") from None
+        name_file(self, path.name)
+        await send_file(self, file, info, content_type)
 
     def see_job(self, job: Job) -> None:
         self.redirect(xml.job_url(job, self.root), status=303)
@@ -242,8 +251,7 @@ class ResultsMixin(_UWSHandler):
         wanted = unquote(name)
         for result in job.results:
             if result.name == wanted:
-                path = self.files.result(job, result.path)
-                await send_file(self, path, result.content_type, Path(result.path).name)
+                await self.send(self.files.result(job, result.path), result.content_type)
                 return
         known = ", ".join(result.name for result in job.results) or "none"
         raise NotFound(f"the job '{job.job_id}' has no result '{wanted[:80]}'; its results are: {known}")
@@ -258,7 +266,7 @@ class LogMixin(_UWSHandler):
         job = self.job(job_type, job_id)
         path = self.files.log(job, stream)
         if path.exists():
-            await send_file(self, path, "text/plain; charset=UTF-8")
+            await self.send(path, "text/plain; charset=UTF-8")
         else:
             self.text("")  # it has not started yet
 
