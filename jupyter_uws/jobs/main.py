@@ -83,14 +83,18 @@ def _quieten() -> None:
 
 
 def _memory_limit() -> str:
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return "there is" if limit == resource.RLIM_INFINITY else f"its limit of {limit // 2**20} MiB"
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_DATA)]
+    finite = [limit for limit in limits if limit != resource.RLIM_INFINITY]
+    return f"its limit of {min(finite) // 2**20} MiB" if finite else "there is"
 
 
 def _fail(job: JobContext, message: str, kind: str = "fatal") -> int:
     detail = traceback.format_exc()
     log.error("%s\n%s", message, detail)
-    write_json(job.folder / "error.json", {"message": message[:2000], "type": kind, "detail": detail[-100_000:]})
+    try:
+        write_json(job.folder / "error.json", {"message": message[:2000], "type": kind, "detail": detail[-100_000:]})
+    except OSError as error:  # no room: the supervisor tells the end of stderr instead
+        log.error("error.json cannot be written: %s", error)
     return 1
 
 

@@ -32,7 +32,7 @@ class Ended:
         return json.loads((self.folder / name).read_bytes())
 
 
-def run(folder: Path, entry_point: str, memory: int | None = None, **values: Any) -> Ended:
+def run(folder: Path, entry_point: str, limit: tuple[int, int] | None = None, **values: Any) -> Ended:
     (folder / "work").mkdir()
     (folder / "request.json").write_text(json.dumps({"parameters": {"entry_point": entry_point, "values": values}}))
     reader, writer = os.pipe()
@@ -50,7 +50,7 @@ def run(folder: Path, entry_point: str, memory: int | None = None, **values: Any
         capture_output=True,
         text=True,
         timeout=60,
-        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory))) if memory else None,
+        preexec_fn=(lambda: resource.setrlimit(limit[0], (limit[1], limit[1]))) if limit else None,
     )
     os.close(writer)
     with open(reader, encoding="utf-8") as stream:
@@ -112,10 +112,19 @@ def test_sys_exit_zero_is_completed(tmp_path: Path) -> None:
     assert (ended.code, (tmp_path / "error.json").exists()) == (0, False)
 
 
-def test_too_much_memory_names_the_limit(tmp_path: Path) -> None:
-    ended = run(tmp_path, "jobs_for_tests:memory", memory=2**30)
+@pytest.mark.parametrize("kind", [resource.RLIMIT_AS, resource.RLIMIT_DATA])
+def test_too_much_memory_names_the_limit(tmp_path: Path, kind: int) -> None:
+    ended = run(tmp_path, "jobs_for_tests:memory", limit=(kind, 2**30))
     assert ended.code == 1
     assert ended.json("error.json")["message"] == "the job needed more memory than its limit of 1024 MiB"
+
+
+def test_no_room_for_files_is_told_on_stderr(tmp_path: Path) -> None:
+    ended = run(tmp_path, "jobs_for_tests:write_two", limit=(resource.RLIMIT_FSIZE, 0), text="x")
+    assert ended.code == 1
+    assert "OSError: [Errno 27] File too large" in ended.stderr
+    assert "error.json cannot be written" in ended.stderr
+    assert sorted(os.listdir(tmp_path)) == ["request.json", "work"]
 
 
 def test_the_sleeper(tmp_path: Path) -> None:

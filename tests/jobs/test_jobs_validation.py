@@ -82,6 +82,12 @@ def test_an_empty_value_counts_as_not_given() -> None:
         validate(LOOK, {"obs_ids": [" , "]})
 
 
+def test_a_pending_job_may_lack_what_is_required_but_not_be_wrong() -> None:
+    assert "obs_ids" not in validate(LOOK, {"nxpix": ["100"]}, complete=False)
+    with pytest.raises(ParameterError, match="nxpix is 5"):
+        validate(LOOK, {"nxpix": ["5"]}, complete=False)
+
+
 @pytest.mark.parametrize(
     ("name", "texts", "message"),
     [
