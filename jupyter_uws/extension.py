@@ -149,7 +149,7 @@ class UWSExtension(ExtensionApp):
     service_args = List(Unicode(), help="More arguments for the service's command.").tag(config=True)
     start_timeout = Float(20.0, help="How long the service may take to answer after its start [s].").tag(config=True)
     silence_timeout = Float(10.0, help="After how much silence [s] the service's health is asked for.").tag(config=True)
-    idle_timeout = Float(60.0, help="The same for long polls and event streams [s].").tag(config=True)
+    long_poll_timeout = Float(60.0, help="The same for long polls and event streams [s].").tag(config=True)
     probe_timeout = Float(5.0, help="How long the answer about its health may take [s].").tag(config=True)
     answer_timeout = Float(600.0, help="How long a healthy service may take to begin an answer [s].").tag(config=True)
 
@@ -159,6 +159,6 @@ class UWSExtension(ExtensionApp):
             command += ["--archive", os.path.abspath(os.path.expanduser(self.archive))]
         arguments = {
             "launcher": Launcher(self.state_dir or None, command, self.start_timeout),
-            "bounds": Bounds(self.silence_timeout, self.idle_timeout, self.probe_timeout, self.answer_timeout),
+            "bounds": Bounds(self.silence_timeout, self.long_poll_timeout, self.probe_timeout, self.answer_timeout),
         }
         self.handlers.append((rf"/{MOUNT}/(.*)", RelayHandler, arguments))

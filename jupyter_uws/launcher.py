@@ -325,7 +325,7 @@ class Launcher:
         except RendezvousError as error:
             raise ServiceError(str(error)) from error
         except OSError as error:
-            raise ServiceError(f"The UWS service ended right after its start ({error.strerror})") from error
+            raise ServiceError(f"The UWS service cannot be reached: {error.strerror}") from error
 
     def doubt(self) -> None:
         """A connection broke: ask for health before the next one is used.
@@ -351,5 +351,7 @@ class Launcher:
     async def _ask(self, timeout: float) -> dict[str, Any] | None:
         try:
             return await health(self.state_dir, timeout)
+        except (RendezvousError, OSError) as error:
+            raise ServiceError(f"The UWS service cannot be reached: {error}") from error
         finally:
             self._asking = None

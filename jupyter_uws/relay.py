@@ -47,13 +47,13 @@ _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 class Bounds:
     """How long [s] the relay waits.
 
-    After `silence` without a word from the service (`idle` for long polls and event streams)
+    After `silence` without a word from the service (`long_poll` where the client asked to wait)
     its health is asked for; no answer within `probe` ends the request with 504. A healthy
     service may take `answer` until its response header.
     """
 
     silence: float = 10.0
-    idle: float = 60.0
+    long_poll: float = 60.0
     probe: float = 5.0
     answer: float = 600.0
 
@@ -141,7 +141,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._stream = _Upstream(upstream)
         self._bounds = bounds
         self._healthy = healthy
-        self._patience = bounds.idle if is_patient(handler.request) else bounds.silence
+        self._may_wait = is_patient(handler.request)
         self._chunked = False
         self._body_sent = asyncio.Event()
         self._body_unwanted = asyncio.Event()  # the service has answered, or has gone
@@ -150,7 +150,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._client_gone = False
         self._client_is_slow = False
         self._failure: ServiceError | None = None
-        self._begun = self._heard = time.monotonic()
+        self._heard = self._asked = time.monotonic()  # the last word of the service, the last one of the client
 
     def begin(self, target: str, headers: httputil.HTTPHeaders) -> None:
         """Send the request's head and start to listen for the answer."""
@@ -179,6 +179,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         if self._chunked:
             await self._push(b"0\r\n\r\n")
         self._body_sent.set()
+        self._asked = time.monotonic()
         if self._failure is None:
             await self._watch(self._reading)
         self._stream.close()
@@ -218,16 +219,17 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     async def _watch(self, *waited: asyncio.Future[Any]) -> None:
         """Until one is done. Whenever the service is silent for too long its health is asked for."""
+        patience = self._bounds.long_poll if self._may_wait else self._bounds.silence
         while True:
-            done, _ = await asyncio.wait(waited, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(waited, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if done:
                 return
             now = time.monotonic()
-            if self._client_is_slow or now - self._heard < self._patience:
+            if self._client_is_slow or now - self._heard < patience:
                 continue
             try:
                 await self._healthy()
-                if self._patience != self._bounds.idle and now - self._begun > self._bounds.answer:
+                if not (self._answered or self._may_wait) and now - self._asked > self._bounds.answer:
                     raise ServiceError(f"The UWS service gave no answer within {self._bounds.answer:g} s", status=504)
             except ServiceError as error:
                 self._failure = error

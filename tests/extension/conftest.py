@@ -28,7 +28,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     folder = tmp_path_factory.mktemp("jupyter")
     state = rendezvous.state_dir(folder / "state")
     (state / "files").mkdir()
-    bounds = {"silence_timeout": 0.8, "probe_timeout": 0.8, "idle_timeout": 1.0, "answer_timeout": 2.0}
+    bounds = {"silence_timeout": 0.8, "probe_timeout": 0.8, "long_poll_timeout": 1.0, "answer_timeout": 2.0}
     try:
         with run_jupyter(folder, state, service_command=STANDIN, **bounds) as server:
             yield server

@@ -100,7 +100,11 @@ def run_jupyter(
             "open_browser": False,
             "allow_root": True,
             "root_dir": str(folder),
-            "jpserver_extensions": {"jupyter_uws": True},
+            "jpserver_extensions": {
+                "jupyter_uws": True,
+                # the others only cost time
+                **dict.fromkeys(("jupyterlab", "jupyter_lsp", "notebook_shim", "jupyter_server_terminals"), False),
+            },
             **(server or {}),
         },
         "IdentityProvider": {"token": TOKEN},

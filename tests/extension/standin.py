@@ -162,9 +162,12 @@ class Forget(Base):
 
 
 class Silent(Base):
-    """Begins its answer after ``?s=`` seconds; healthy meanwhile."""
+    """Begins its answer after ``?s=`` seconds, or with ``&begin=1`` is silent in its middle; healthy meanwhile."""
 
     async def get(self) -> None:
+        if self.get_argument("begin", ""):
+            self.write("first ")
+            await self.flush()
         await asyncio.sleep(float(self.get_argument("s")))
         self.write("at last")
 

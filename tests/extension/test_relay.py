@@ -296,6 +296,7 @@ def test_slow_but_healthy_is_waited_for_within_a_bound(jupyter: Jupyter) -> None
     response = jupyter("GET", "silent?s=10")
     assert (response.status_code, response.text) == (504, "The UWS service gave no answer within 2 s\n")
     assert jupyter("GET", "silent?s=2.5&WAIT=60").text == "at last"  # asked for
+    assert jupyter("GET", "silent?s=3&begin=1").text == "first at last"  # it had begun
 
 
 @pytest.mark.parametrize("path", ["echo", "echo?WAIT=60"])
