@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,8 +16,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from jupyter_uws import rendezvous
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "of-the-tests"
@@ -66,13 +71,13 @@ def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(frontend: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(frontend: Path, sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on an empty folder, with no configuration but its own."""
     home = tmp_path_factory.mktemp("lab")
     names = ("config", "data", "runtime", "settings", "workspaces", "ipython", "state", "root")
     folders = {name: home / name for name in names}
     for folder in folders.values():
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
     extensions = home / "share" / "labextensions"
     extensions.mkdir(parents=True)
     (extensions / "jupyter-uws").symlink_to(frontend)
@@ -89,6 +94,7 @@ def lab(frontend: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
         "IPYTHONDIR": str(folders["ipython"]),
         "JUPYTER_PATH": str(home / "share"),
         "JUPYTER_UWS_STATE_DIR": str(folders["state"]),
+        "JUPYTER_UWS_ARCHIVE": str(sim_archive),
         "PYTHONPATH": str(ROOT),
     }
     port = free_port()
@@ -110,6 +116,21 @@ def lab(frontend: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(timeout=20)
+        stop_service(folders["state"])
+
+
+def stop_service(state_dir: Path) -> None:
+    """The service that a test's Jupyter server started outlives it: end it with its workers."""
+    info = rendezvous.read_info(state_dir)
+    if info is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        service = psutil.Process(info.pid)
+        family = [service, *service.children(recursive=True)]
+        service.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=20)
+        for process in alive:
+            process.kill()
 
 
 @dataclass

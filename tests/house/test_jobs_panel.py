@@ -1,7 +1,7 @@
 """The side panel "Jobs" and the launcher card, in a real JupyterLab.
 
-The browser gets the documents that our server writes, from jobs made up by the test: so every
-state of the panel can be had at will. The story with the real service is tested with the service.
+In the first tests the browser gets the documents that our server writes, from jobs made up by the
+test: so every state of the panel can be had at will. The last one tells the story with the real service.
 """
 
 from __future__ import annotations
@@ -181,3 +181,32 @@ def test_quickstart_card(answers: Answers, browsing: Any, lab: Any) -> None:
     notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
     card.click()
     expect(page.get_by_role("tab", name="quickstart.ipynb")).to_be_visible()
+
+
+def test_panel_with_the_real_service(browsing: Any, lab: Any) -> None:
+    """The first look starts the service; jobs are seen running, and are aborted and deleted by their buttons."""
+    page = browsing.page
+    open_lab(page, lab.url)
+    page.get_by_role("tab", name="Jobs").click()
+    panel = page.locator("#jupyter-uws-jobs")
+    expect(panel).to_contain_text("No jobs yet", timeout=30_000)
+
+    post = {"token": "of-the-tests"}
+    for duration in ("0.2", "300"):
+        form = {"duration": duration, "PHASE": "RUN", "RUNID": f"{duration} s"}
+        answer = page.request.post(f"{lab.url}jupyter-uws/uws/sleeper", params=post, form=form, max_redirects=0)
+        assert answer.status == 303, answer.text()
+    short, long = (panel.locator("tbody", has_text=f"· {run_id}") for run_id in ("0.2 s", "300 s"))
+    expect(short).to_have_attribute("data-phase", "COMPLETED", timeout=60_000)
+    expect(long).to_have_attribute("data-phase", "EXECUTING", timeout=60_000)
+    expect(long.get_by_role("progressbar")).to_be_visible()
+    shot(page, "jobs-real")
+    long.get_by_role("button", name="Abort").click()
+    expect(long).to_have_attribute("data-phase", "ABORTED")
+    for row in (short, long):
+        row.get_by_role("button", name="Delete").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(row).to_have_count(0)
+    expect(panel).to_contain_text("No jobs yet")
+    assert browsing.foreign == []
+    assert browsing.errors == []
