@@ -83,7 +83,7 @@ def _quieten() -> None:
 
 
 def _memory_limit() -> str:
-    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_DATA)]
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS)]
     finite = [limit for limit in limits if limit != resource.RLIM_INFINITY]
     return f"its limit of {min(finite) // 2**20} MiB" if finite else "there is"
 
