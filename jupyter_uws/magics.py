@@ -129,7 +129,7 @@ class ObservatoryMagics(Magics):
         print(f"deleted {job.id}")
 
 
-_WORD = re.compile(r"""(?: [^\s"'{}] | "[^"]*" | '[^']*' | \{[^{}]*\} )+""", re.VERBOSE)
+_WORD = re.compile(r"""(?: [^\s"'{}] | "[^"]*" | '[^']*' | \{ (?: [^{}] | \{[^{}]*\} )* \} )+""", re.VERBOSE)
 
 
 def _split(line: str) -> list[str]:

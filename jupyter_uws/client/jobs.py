@@ -271,8 +271,22 @@ class Job:
         """Refresh by long polls until the job has ended; yields after each answer."""
         pause = 0.0
         unanswered: float | None = None
-        self.refresh()
+        wait: int | None = None  # the first answer is wanted at once
         while True:
+            asked, before = time.monotonic(), self._document.phase
+            try:
+                self._document = self._uws.job(self.url, wait=wait, phase=before if wait else None)
+            except (ServiceUnreachable, ServiceError) as error:
+                if isinstance(error, ServiceError) and error.status not in _RESTARTING:
+                    raise
+                unanswered = unanswered or asked
+                if asked - unanswered > PATIENCE or (end is not None and asked >= end):
+                    raise ServiceUnreachable(
+                        f"{error} Job {self.id} may go on: service.job({self.id!r}).wait() waits again."
+                    ) from None
+                time.sleep(0.5)
+                continue
+            unanswered = None
             yield
             phase = self._document.phase
             if phase in FINISHED:
@@ -282,25 +296,12 @@ class Job:
             now = time.monotonic()
             if end is not None and now >= end:
                 raise JobTimeout(f"Job {self.id} is still {phase}; it goes on, job.wait() waits again.")
-            wait = poll if end is None else max(1, min(poll, int(end - now)))
-            try:
-                self._document = self._uws.job(self.url, wait=wait, phase=phase)
-                unanswered = None
-            except (ServiceUnreachable, ServiceError) as error:
-                if isinstance(error, ServiceError) and error.status not in _RESTARTING:
-                    raise
-                unanswered = unanswered or now
-                if now - unanswered > PATIENCE:
-                    raise ServiceUnreachable(
-                        f"{error} Job {self.id} may go on: service.job({self.id!r}).wait() waits again."
-                    ) from None
-                time.sleep(0.5)
-                continue
             # A service that does not block at WAIT is asked ever less often.
-            quick = time.monotonic() - now < 0.2 and self._document.phase == phase
-            pause = min(pause * 1.5 + 0.2, 5.0) if quick else 0.0
-            if pause:
-                time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))
+            unblocked = wait is not None and now - asked < 0.2 and phase == before
+            pause = min(pause * 1.5 + 0.2, 5.0) if unblocked else 0.0
+            left = float(poll) if end is None else end - now
+            time.sleep(max(0.0, min(pause, left)))
+            wait = max(1, min(poll, int(left)))
 
     def _why(self) -> str:
         if self._document.phase == "ERROR":

@@ -27,7 +27,7 @@ def progress_bar(title: str) -> Progress:
         from IPython import get_ipython
     except ImportError:
         return TerminalProgress(title)
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     return NotebookProgress(title) if hasattr(shell, "kernel") else TerminalProgress(title)
 
 
