@@ -141,7 +141,7 @@ class Service:
         self._archive.open()
         await self.manager.open()
         logger.info("serving %s, state in %s", url or self.settings.socket, self.state_dir)
-        watch = loop.create_task(self._watch())
+        watch = loop.create_task(self._watch(server))
         try:
             await self._stopped.wait()
         finally:
@@ -160,9 +160,7 @@ class Service:
 
     def _listen(self, server: tornado.httpserver.HTTPServer) -> str | None:
         """Open the socket and the port; returns the URL where there is a port."""
-        # under the lock nobody else can be listening on what is left there
-        self.settings.socket.unlink(missing_ok=True)
-        server.add_socket(tornado.netutil.bind_unix_socket(str(self.settings.socket), backlog=4096))
+        self._listen_for_relay(server)
         if self.settings.port is None:
             return None
         sockets = tornado.netutil.bind_sockets(self.settings.port, self.settings.ip)
@@ -171,13 +169,24 @@ class Service:
         host = f"[{self.settings.ip}]" if ":" in self.settings.ip else self.settings.ip
         return f"http://{host}:{port}/"
 
-    async def _watch(self) -> None:
+    def _listen_for_relay(self, server: tornado.httpserver.HTTPServer) -> None:
+        path = self.settings.socket
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        # under the lock nobody else can be listening on what is left there
+        path.unlink(missing_ok=True)
+        server.add_socket(tornado.netutil.bind_unix_socket(str(path), backlog=4096))
+
+    async def _watch(self, server: tornado.httpserver.HTTPServer) -> None:
         """Beat for other hosts, and end when there has been no job and no client for long enough."""
         timeout = self.settings.idle_timeout
         interval = min(rendezvous.HEARTBEAT, timeout / 4) if timeout else rendezvous.HEARTBEAT
         while True:
             await asyncio.sleep(interval)
             rendezvous.beat(self.state_dir)
+            if not self.settings.socket.exists():
+                # $XDG_RUNTIME_DIR is emptied when its user logs out, and made anew at the next log-in
+                with contextlib.suppress(OSError):
+                    self._listen_for_relay(server)
             if timeout and self.access.idle_seconds() >= timeout and self.store.count_active() == 0:
                 logger.info("nobody has asked for anything in %.0f s and no job is active", timeout)
                 self.stop()

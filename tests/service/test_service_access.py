@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from running import run_service, wait_until
 
 ROUTES = [
     "",
@@ -111,6 +113,22 @@ def test_a_second_service_on_the_same_folder_ends_and_names_the_first(service: A
     assert other.returncode == 3
     assert f"pid {service.process.pid}" in other.stderr
     assert service.get("health").ok
+
+
+def test_a_socket_that_was_removed_is_made_anew(sim_archive: Path, tmp_path: Path) -> None:
+    """As $XDG_RUNTIME_DIR is, at a user's last log-out."""
+    with run_service(tmp_path, sim_archive, "--idle-timeout=8") as other:
+        socket = Path(json.loads((other.state_dir / "service.json").read_text())["socket"])
+        socket.unlink()
+        wait_until(lambda: other.get("health").ok and socket.exists())
+        status = subprocess.run(
+            [sys.executable, "-m", "jupyter_uws", "status", f"--state-dir={other.state_dir}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert status.returncode == 0, status.stderr
+        assert f"pid {other.process.pid}" in status.stdout
 
 
 def test_a_taken_port_is_named(service: Any, tmp_path: Path) -> None:
