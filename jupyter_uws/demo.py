@@ -108,7 +108,8 @@ def _headless(notebook: Path, environment: dict[str, str]) -> int:
         environment["JUPYTER_UWS_STATE_DIR"] = str(state)
         with _jupyter_server(Path(folder), environment) as (url, token):
             begin = time.monotonic()
-            failure = _execute(notebook, {**environment, "JUPYTER_UWS_URL": url, "JUPYTER_UWS_TOKEN": token})
+            variables = {**environment, "JUPYTER_UWS_URL": url, "JUPYTER_UWS_TOKEN": token}
+            failure = _execute(notebook, variables, Path(folder))
             jobs = _report(url, token)
             print(f"{notebook.name}: {'failed' if failure else 'ran'} in {time.monotonic() - begin:.1f} s")
         if failure:
@@ -164,7 +165,7 @@ def _stop_service(state_dir: Path) -> None:
             time.sleep(0.05)
 
 
-def _execute(notebook: Path, environment: dict[str, str]) -> str | None:
+def _execute(notebook: Path, environment: dict[str, str], folder: Path) -> str | None:
     """Run the notebook top to bottom, leaving its file alone; the error of the cell that failed, if one did."""
     try:
         import nbformat
@@ -174,8 +175,9 @@ def _execute(notebook: Path, environment: dict[str, str]) -> str | None:
     except ImportError as error:
         raise DemoError(f"--headless needs nbclient: pip install nbclient ({error})") from error
     content: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-    # sockets of files, not of ports: nobody else on this machine can speak to the kernel
-    kernel = AsyncKernelManager(transport="ipc")
+    # sockets of files, not of ports: nobody else on this machine can speak to the kernel; by their
+    # whole path, for the kernel works in another folder
+    kernel = AsyncKernelManager(transport="ipc", ip=str(folder / "kernel"))
     client: Any = NotebookClient(content, timeout=CELL_TIMEOUT, km=kernel)
     try:
         client.execute(env=environment, cwd=str(notebook.parent))

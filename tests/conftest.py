@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +56,10 @@ def sim_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sim")
     add_store(folder / "archive.duckdb", simulate(folder / "sim-dr1", energy_min=0.2))
     return folder / "archive.duckdb"
+
+
+@pytest.fixture(scope="session")
+def frontend() -> Path:
+    """The folder of the built front end, that of the present sources."""
+    subprocess.run([sys.executable, ROOT / "tools" / "frontend.py", "build"], check=True, timeout=280)
+    return ROOT / "jupyter_uws" / "labextension"
