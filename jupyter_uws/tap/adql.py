@@ -22,6 +22,10 @@ from .scope import Name, Scope, Source, Value, closest, find_table, output_names
 # the name the archive's file is attached under
 CATALOG = "archive"
 
+# what a query may come to when subqueries and * are spelt out: planning takes more than linear time
+MAX_TABLES = 100
+MAX_COLUMNS = 2000
+
 
 @dataclass(frozen=True)
 class Query:
@@ -57,7 +61,8 @@ class _Translator(Expressions):
         super().__init__(text)
         self.tables = tables
         self.aliases = 0
-        self.common: dict[str, tuple[str, tuple[Value, ...]]] = {}  # WITH: name -> SQL name, columns
+        self.read = 0  # tables read so far, those of a WITH query once for each use
+        self.common: dict[str, tuple[str, tuple[Value, ...], int]] = {}  # WITH: name -> SQL name, columns, tables
 
     def query(self, node: exp.Expr, limit: int | None) -> Query:
         top = self._top(node) if isinstance(node, exp.Select) else None
@@ -159,10 +164,11 @@ class _Translator(Expressions):
             self.only(cte, "this", "alias")
             self.only(cte.args["alias"], "this")
             name = self.name(cte.args["alias"].this)
+            before = self.read
             sql, values = self.rows(cte.this, parent)
             alias = self._alias()
             parts.append(f"{alias} AS ({sql})")
-            self.common[name.text if name.quoted else name.text.lower()] = (alias, values)
+            self.common[name.text if name.quoted else name.text.lower()] = (alias, values, self.read - before)
         return "WITH " + ", ".join(parts) + " "
 
     def _select_list(self, node: exp.Select, scope: Scope) -> tuple[Value, ...]:
@@ -176,6 +182,8 @@ class _Translator(Expressions):
                 values.extend(self.source(item, scope).values)
             else:
                 values.append(self._select_item(item, scope))
+            if len(values) > MAX_COLUMNS:
+                raise self.error(f"the query has more than {MAX_COLUMNS} columns", item)
         return tuple(values)
 
     def _select_item(self, item: exp.Expr, scope: Scope) -> Value:
@@ -340,12 +348,14 @@ class _Translator(Expressions):
         if schema is None and not node.args.get("catalog"):
             key = name.text if name.quoted else name.text.lower()
             if key in self.common:
-                sql, values = self.common[key]
+                sql, values, read = self.common[key]
+                self._count(read, node)
                 return self._named(sql, values, self.name(alias.this) if alias else name)
         table = None if node.args.get("catalog") else find_table(self.tables, schema, name)
         if table is None:
             written = ".".join(part.name for part in node.parts)
             raise self.error(f"there is no table {written!r}{closest(written, self.tables)}", node)
+        self._count(1, node)
         sql_name = self._alias()
         values = table_values(table, sql_name)
         names = (self.name(alias.this).text,) if alias else (table.name.split(".")[1], table.name)
@@ -358,6 +368,11 @@ class _Translator(Expressions):
             if any(source.names[-1].lower() == other.names[-1].lower() for other in scope.sources):
                 raise self.error(f"{source.names[0]!r} is the name of two tables in FROM: give one another", node)
             scope.sources.append(source)
+
+    def _count(self, tables: int, node: exp.Expr) -> None:
+        self.read += tables
+        if self.read > MAX_TABLES:
+            raise self.error(f"the query reads more than {MAX_TABLES} tables", node)
 
     def _alias(self) -> str:
         self.aliases += 1

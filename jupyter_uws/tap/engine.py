@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,12 @@ from .schema import ForeignKey, Table
 from .scope import output_names
 from .snapshot import Snapshot, file_identity, first_line
 
+logger = logging.getLogger(__name__)
+
 BATCH_ROWS = 8192  # facts: fastest for the encoders, and short enough for the other threads
+
+# seconds that an interrupted query may take to end, before its thread is left to itself
+_LAST_WORD = 5.0
 
 T = TypeVar("T")
 
@@ -58,7 +64,7 @@ class Engine:
         self._slots = asyncio.Semaphore(max_queries)
         self._waiting = 0
         self._max_waiting = max_waiting
-        self._active: set[Result] = set()
+        self.active: set[Result] = set()
         self._snapshot: Snapshot | None = None
         self._opening = asyncio.Lock()
 
@@ -82,17 +88,17 @@ class Engine:
         """
         async with self._slot():
             result = Result(self, await self._current(), adql, maxrec, variables or {})
-            self._active.add(result)
+            self.active.add(result)
             try:
                 await result.start()
                 yield result
             finally:
-                self._active.discard(result)
                 await result.close()
+                self.active.discard(result)
 
     def close(self) -> None:
         """Interrupt all queries and end the threads."""
-        for result in self._active:
+        for result in self.active:
             result.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._snapshot = None
@@ -119,7 +125,7 @@ class Engine:
             identity = file_identity(self.path)
             if self._snapshot is None or self._snapshot.identity != identity:
                 opened = functools.partial(Snapshot, self.path, **self._options)  # type: ignore[arg-type]
-                self._snapshot = await self.in_thread(opened)
+                self._snapshot = await asyncio.to_thread(opened)  # the pool may be full of queries
             return self._snapshot
 
     async def in_thread(self, work: Callable[[], T]) -> T:
@@ -169,9 +175,9 @@ class Result:
         """Interrupt what still runs and let go of the file."""
         await self._interrupt()
         self._reader = None
-        if self._cursor is not None:
+        if self._cursor is not None and (self._work is None or self._work.done()):
             self._cursor.close()
-            self._cursor = None
+        self._cursor = None
 
     # in the pool's threads
 
@@ -235,7 +241,11 @@ class Result:
 
     async def _interrupt(self) -> None:
         self._stopped = True
+        deadline = time.monotonic() + _LAST_WORD
         while self._work is not None and not self._work.done():
+            if time.monotonic() > deadline:
+                logger.warning("a query did not end within %g s of its interruption: %s", _LAST_WORD, self.adql[:1000])
+                return
             self.stop()  # again and again: an interrupt that comes before the engine has begun is lost
             await asyncio.wait([self._work], timeout=0.02)
         if self._work is not None and not self._work.cancelled():
@@ -257,6 +267,8 @@ def _explained(error: Exception) -> TAPError:
         return QueryTimeout("the query was stopped")
     if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in message:
         return TAPError("the query needs more memory than a query may have: ask for less, or for a smaller join")
+    if "Max expression depth" in message:
+        return ADQLError("the query is nested too deeply")
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):
         return ADQLError(first_line(error))
     return TAPError(f"the query failed: {first_line(error)}")

@@ -89,8 +89,6 @@ class Expressions(Geometry):
         if node.is_string:
             if not node.name.isascii():
                 self.leaves.add(NOT_ASCII)
-            if "\0" in node.name:
-                raise self.error("a string must not have a NUL character", node)
             return "'" + node.name.replace("'", "''") + "'"
         text = node.name
         if text.isdecimal() and text.isascii():

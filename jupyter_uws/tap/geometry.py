@@ -30,7 +30,11 @@ class Geometry(Resolver):
             raise self.error(f"{name} takes two arguments", node)
         first, second = (self._shape(argument, name, scope) for argument in node.expressions)
         if name == "INTERSECTS":
-            return sphere.intersects(first, second)
+            if isinstance(second, sphere.Circle):
+                return sphere.intersects(first, second)
+            if isinstance(first, sphere.Circle):
+                return sphere.intersects(second, first)
+            raise self.error("INTERSECTS is not for two POINTs: use DISTANCE", node)
         if not isinstance(second, sphere.Circle):
             raise self.error("the second argument of CONTAINS is a CIRCLE or a region, not a POINT", node)
         return sphere.contains(first, second)

@@ -97,8 +97,11 @@ _ALLOWED = (
 # sqlglot overlooks a comma too many
 _NEVER_AFTER_COMMA = {TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY, TokenType.ORDER_BY}
 _SIGNS = {TokenType.STAR, TokenType.SLASH, TokenType.EQ}
+_WORDS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEX_STRING}
 _NULL_ORDER = ("FIRST", "LAST")
 
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+MAX_WORD = 128  # characters of a name or a number
 _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 # words and signs of other SQLs, and how ADQL says it
@@ -190,6 +193,8 @@ def parse(text: str) -> exp.Expr:
     """The syntax tree of one query. Raises :class:`ADQLError` with the position of what is wrong."""
     if len(text) > MAX_LENGTH:
         raise ADQLError(f"the query has {len(text)} characters; {MAX_LENGTH} are allowed: upload long lists as a table")
+    if (place := _UNWRITABLE.search(text)) is not None:
+        raise ADQLError("the query has a control character", text, place.start())
     try:
         found = ADQL().tokenize(text)
     except TokenError as error:
@@ -210,25 +215,27 @@ def parse(text: str) -> exp.Expr:
     return statements[0]
 
 
-def hint_near(text: str, found: list[Token], offset: int) -> str | None:
-    """How ADQL says what the words just before or at ``offset`` mean in another SQL."""
+def _hint_near(found: list[Token], offset: int) -> tuple[str, int] | None:
+    """What a word at or around ``offset`` means in another SQL, how ADQL says it, and the word's place."""
     near = [token for token in found if token.start <= offset][-3:]
     following = [token for token in found if token.start > offset][:1]
     for token in (*reversed(near), *following):
         if token.token_type == TokenType.VAR and (hint := HINTS.get(token.text.upper())):
-            return hint
+            return hint, token.start
     return None
 
 
 def _check_tokens(text: str, found: list[Token]) -> None:
     depth = 0
-    for token, following in zip(found, [*found[1:], None], strict=True):
+    for token, following in zip(found, [*found[1:], None], strict=False):
         kind, offset = token.token_type, token.start
         written = text[offset : token.end + 1]
         sign = text[offset : offset + 2] if kind in _SIGNS or kind not in _ALLOWED else ""
         if kind not in _ALLOWED or sign in HINTS:
             sign = sign if sign in HINTS else sign[:1]
             raise ADQLError(f"{sign!r} is not ADQL" + (f": {HINTS[sign]}" if sign in HINTS else ""), text, offset)
+        if kind in _WORDS and len(written) > MAX_WORD:
+            raise ADQLError(f"{written[:40]}… has more than {MAX_WORD} characters", text, offset)
         if kind == TokenType.VAR and not _REGULAR.match(written):
             raise ADQLError(
                 f"{written[:40]!r} is not an identifier: they begin with a letter and have letters, digits and _;"
@@ -242,7 +249,7 @@ def _check_tokens(text: str, found: list[Token]) -> None:
             raise ADQLError("ADQL has no NULLS FIRST or LAST: they come last here", text, offset)
         if kind == TokenType.COMMA and following and following.token_type in _NEVER_AFTER_COMMA:
             raise ADQLError("nothing follows the comma", text, offset)
-        if kind == TokenType.SEMICOLON and any(t.token_type != TokenType.SEMICOLON for t in found if t.start > offset):
+        if kind == TokenType.SEMICOLON and following and following.token_type != TokenType.SEMICOLON:
             raise ADQLError("one query at a time: nothing may follow the semicolon", text, offset)
         depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
         if depth > MAX_DEPTH:
@@ -255,8 +262,8 @@ def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLErr
     if error.token is None or not error.token.text:
         return ADQLError("the query ends too early", text, len(text.rstrip()))
     offset = error.token.start
-    if hint := hint_near(text, found, offset):
-        return ADQLError(hint, text, offset)
+    if (hint := _hint_near(found, offset)) is not None:
+        return ADQLError(hint[0], text, hint[1])
     written = text[offset : error.token.end + 1]
     if sum((t.token_type == TokenType.L_PAREN) - (t.token_type == TokenType.R_PAREN) for t in found):
         return ADQLError(f"the parentheses do not match, at {written!r}", text, offset)

@@ -105,12 +105,13 @@ def renamed(values: Iterable[Value], sql_name: str) -> tuple[Value, ...]:
 def output_names(values: Iterable[Value]) -> list[str]:
     """A name of its own for each column of a query: DuckDB tells neither case nor duplicates apart."""
     seen: set[str] = set()
+    numbers: dict[str, int] = {}
     names = []
     for value in values:
-        name, number = value.name, 1
+        name, base = value.name, value.name.lower()
         while name.lower() in seen:
-            number += 1
-            name = f"{value.name}_{number}"
+            numbers[base] = numbers.get(base, 1) + 1
+            name = f"{value.name}_{numbers[base]}"
         seen.add(name.lower())
         names.append(name)
     return names

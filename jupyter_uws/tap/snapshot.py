@@ -88,6 +88,6 @@ def sql_text(value: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """DuckDB's message without the kind of error and the quoted query."""
-    line = str(error).split("\n", 1)[0]
+    """DuckDB's message without the kind of error, the quoted query, and advice that a client cannot follow."""
+    line = str(error).split("\n", 1)[0].split(". Use TRY(", 1)[0]
     return re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", line).strip()

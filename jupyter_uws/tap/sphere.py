@@ -64,15 +64,11 @@ def contains(inner: Shape, outer: Circle) -> str:
     return within(inner.centre, outer.centre, f"({outer.radius} - {inner.radius})")
 
 
-def intersects(a: Shape, b: Shape) -> str:
+def intersects(a: Shape, b: Circle) -> str:
     """Condition: the shapes have a point in common."""
-    if isinstance(b, Circle):
-        if isinstance(a, Point):
-            return within(a, b.centre, b.radius)
-        return within(a.centre, b.centre, f"({a.radius} + {b.radius})")
-    if isinstance(a, Circle):
-        return within(b, a.centre, a.radius)
-    return within(a, b, "0")
+    if isinstance(a, Point):
+        return within(a, b.centre, b.radius)
+    return within(a.centre, b.centre, f"({a.radius} + {b.radius})")
 
 
 def circle_of_region(column: str, name: str) -> Circle:

@@ -90,7 +90,7 @@ def make_archive(path: Path) -> Path:
                  (3, false, 0, 32767, -2147483648, -9223372036854775807, 'NaN', '-Infinity', '', 'plain', '',
                   '1999-12-31T23:59:59.25', 0, -1)"""
         )
-        con.execute("CREATE TABLE test.numbers AS SELECT range AS n, range * 0.5 AS x FROM range(1000000)")
+        con.execute("CREATE TABLE test.numbers AS SELECT range AS n, (range * 0.5)::DOUBLE AS x FROM range(1000000)")
         write_tap_schema(con, [OBSCORE, KINDS, NUMBERS], schemas={"test": "tables of the tests"})
     return path
 

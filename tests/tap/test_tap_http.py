@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
 import numpy as np
+import pytest
 import pyvo
+import requests
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from tap_server import Server
+from defusedxml import ElementTree
+from tap_server import Server, run_server
+
+from jupyter_uws.tap.engine import Engine
+
+TOP5 = "SELECT TOP 5 obs_id, s_ra FROM ivoa.obscore ORDER BY obs_id"
 
 
 def test_pyvo_searches_a_cone(server: Server) -> None:
@@ -22,3 +37,201 @@ def test_pyvo_searches_a_cone(server: Server) -> None:
     assert sorted(found["obs_id"]) == sorted(near["obs_id"])
     assert found["s_ra"].unit == u.deg
     assert all(np.char.startswith(found["access_url"].astype(str), server.url.removesuffix("tap") + "files/"))
+
+
+def test_pyvo_reads_what_the_service_says_of_itself(server: Server) -> None:
+    service = pyvo.dal.TAPService(server.url)
+    assert service.available
+    assert (service.maxrec, service.hardlimit) == (100_000, 10_000_000)
+    tables = service.tables
+    assert set(tables.keys()) == {
+        "ivoa.obscore", "test.kinds", "test.numbers", "tap_schema.schemas", "tap_schema.tables", "tap_schema.columns",
+        "tap_schema.keys", "tap_schema.key_columns",
+    }  # fmt: skip
+    columns = {column.name: column for column in tables["ivoa.obscore"].columns}
+    assert columns["s_ra"].unit == "deg"
+    assert columns["s_ra"].ucd == "pos.eq.ra"
+    assert columns["s_region"].datatype.content == "char"
+    assert [c.name for c in tables["test.kinds"].columns][-2:] == ['"size"', '"Mixed Name"']
+    capability = next(c for c in service.capabilities if c.standardid == "ivo://ivoa.net/std/TAP")
+    assert [language.name for language in capability.languages] == ["ADQL"]
+    assert capability.interfaces[0].accessurls[0].content == server.url
+
+
+def test_tables_without_columns_and_one_by_one(server: Server) -> None:
+    short = requests.get(server.url + "/tables", params={"detail": "min"}, timeout=10).content
+    assert len(ElementTree.fromstring(short).findall(".//table")) == 8
+    assert b"<column" not in short
+    one = ElementTree.fromstring(requests.get(server.url + "/tables/test.kinds", timeout=10).content)
+    assert len(one.findall("column")) == 14
+    assert requests.get(server.url + "/tables/test.nothing", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"QUERY": ""}, "QUERY is missing"),
+        ({"QUERY": TOP5, "LANG": "SQL"}, "LANG: 'SQL' is not known"),
+        ({"QUERY": TOP5, "REQUEST": "getCapabilities"}, "REQUEST: 'getCapabilities' is not known"),
+        ({"QUERY": TOP5, "MAXREC": "-1"}, "MAXREC: '-1' is not a whole number"),
+        ({"QUERY": TOP5, "MAXREC": "ten"}, "MAXREC: 'ten' is not a whole number"),
+        ({"QUERY": TOP5, "RESPONSEFORMAT": "xls"}, "RESPONSEFORMAT: 'xls' is not known; votable, votable/td, csv"),
+        ({"QUERY": [TOP5, TOP5 + " "]}, "QUERY is given 2 times with different values"),
+        ({"QUERY": TOP5, "maxrec": "5", "MaxRec": "6"}, "MAXREC is given 2 times"),
+        ({"QUERY": TOP5, "UPLOAD": "t,http://x/y"}, "UPLOAD: tables cannot be uploaded"),
+        ({"QUERY": "SELECT s_raa FROM ivoa.obscore"}, "line 1, column 8: there is no column s_raa; did you mean s_ra?"),
+        ({"QUERY": "SELECT * FROM read_csv('/etc/passwd')"}, "only tables may stand in FROM"),
+        ({"QUERY": "SELECT x<y&z FROM ivoa.obscore"}, "'&' is not ADQL"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_errors_are_votables(server: Server, method: str, parameters: dict[str, str], message: str) -> None:
+    where = {"params" if method == "GET" else "data": {"LANG": "ADQL", **parameters}}
+    answer = requests.request(method, server.url + "/sync", timeout=10, **where)  # type: ignore[arg-type]
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"].startswith("text/xml")
+    info = ElementTree.fromstring(answer.content).find(".//{*}INFO[@name='QUERY_STATUS']")
+    assert info.get("value") == "ERROR"
+    assert message in info.text
+    with pytest.raises(pyvo.dal.DALQueryError, match="."):
+        pyvo.dal.TAPService(server.url).search("SELECT nothing FROM nowhere")
+
+
+def test_parameters_are_read_as_dali_says(server: Server) -> None:
+    for parameters in (
+        {"query": TOP5, "lang": "adql-2.1", "ReQuEsT": "doQuery", "format": "csv", "runid": "x", "unknown": "ignored"},
+        {"QUERY": [TOP5, TOP5], "LANG": "ADQL-2.0", "RESPONSEFORMAT": "csv", "FORMAT": "votable", "MAXREC": " 100 "},
+        {"QUERY": TOP5, "FORMAT": "text/csv"},
+    ):
+        answer = requests.post(server.url + "/sync", data=parameters, timeout=10)
+        assert answer.text.splitlines()[:2] == ["obs_id,s_ra", "o0,0"]
+    # some in the address, some in the body
+    answer = requests.post(server.url + "/sync?LANG=ADQL&FORMAT=csv", data={"QUERY": TOP5}, timeout=10)
+    assert answer.text.startswith("obs_id,s_ra\r\no0,")
+
+
+def test_multipart_with_the_preamble_of_stilts(server: Server) -> None:
+    boundary = "<<<--------------MULTIPART-BOUNDARY------->>>"
+    parts = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in {"LANG": "ADQL", "REQUEST": "doQuery", "FORMAT": "csv", "QUERY": TOP5}.items()
+    )
+    answer = requests.post(
+        server.url + "/sync",
+        data=iter([f"\r\n{parts}--{boundary}--\r\n".encode()]),  # an iterator is sent in chunks
+        headers={"Content-Type": f'multipart/form-data; boundary="{boundary}"'},
+        timeout=10,
+    )
+    assert answer.text.startswith("obs_id,s_ra\r\no0,"), answer.text
+
+
+def test_bodies_are_bounded(server: Server) -> None:
+    answer = requests.post(server.url + "/sync", data={"QUERY": "x" * 3_000_000}, timeout=10)
+    assert answer.status_code == 400
+    assert "200000 are allowed" in answer.text
+    try:
+        answer = requests.post(server.url + "/sync", data=b"x" * 5_000_000, timeout=10)
+    except requests.ConnectionError:
+        return  # it was refused while it was still being sent
+    assert answer.status_code == 413
+
+
+@pytest.fixture
+def small(archive: Path) -> Iterator[Server]:
+    """A server that answers one query at a time."""
+    yield from run_server(Engine(archive, max_queries=1, max_waiting=0, timeout=20))
+
+
+HEAVY = "SELECT COUNT(*) FROM test.numbers AS a, test.numbers AS b WHERE MOD(a.n * b.n, 7) = 3"
+
+
+def _send(server: Server, query: str) -> socket.socket:
+    """A request whose answer nobody reads."""
+    url = urlsplit(server.url)
+    client = socket.create_connection((url.hostname or "", url.port or 0))
+    client.sendall(f"GET {url.path}/sync?QUERY={quote(query)} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
+    return client
+
+
+def _until(server: Server, condition: Callable[[], bool]) -> None:
+    async def wait() -> None:
+        while not condition():
+            await asyncio.sleep(0.005)
+
+    asyncio.run_coroutine_threadsafe(asyncio.wait_for(wait(), 10), server.loop).result(12)
+
+
+def test_too_many_queries_are_told_to_come_again_and_a_client_that_leaves_frees_its_query(small: Server) -> None:
+    client = _send(small, HEAVY)
+    _until(small, lambda: len(small.engine.active) == 1)
+    refused = requests.get(small.url + "/sync", params={"QUERY": TOP5}, timeout=10)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert "too many queries are waiting" in refused.text
+    client.close()
+    _until(small, lambda: not small.engine.active)
+    assert requests.get(small.url + "/sync", params={"QUERY": TOP5}, timeout=10).status_code == 200
+
+
+def test_a_client_that_leaves_in_the_middle_of_the_rows_frees_its_query(small: Server) -> None:
+    client = _send(small, "SELECT a.n, b.x FROM test.numbers AS a, test.numbers AS b")
+    assert client.recv(100).startswith(b"HTTP/1.1 200")
+    assert len(small.engine.active) == 1
+    client.close()
+    _until(small, lambda: not small.engine.active)
+
+
+def test_rows_that_break_off_are_told_from_complete_ones(server: Server) -> None:
+    """The error comes in a late batch, long after the head went out."""
+    query = "SELECT MOD(n, 60000 - n) AS m FROM test.numbers WHERE n < 100000"
+    answer = requests.get(server.url + "/sync", params={"QUERY": query}, timeout=10)
+    if answer.status_code == 200:  # else it came up before the first row
+        infos = ElementTree.fromstring(answer.content).findall(".//{*}INFO[@name='QUERY_STATUS']")
+        assert [info.get("value") for info in infos] == ["OK", "ERROR"]
+    try:
+        answer = requests.get(server.url + "/sync", params={"QUERY": query, "FORMAT": "csv"}, timeout=10)
+    except requests.exceptions.ChunkedEncodingError:
+        return
+    assert answer.status_code == 400
+
+
+def test_a_missing_archive_is_said_clearly(tmp_path: Path) -> None:
+    running = run_server(Engine(tmp_path / "gone.duckdb"))
+    server = next(running)
+    for path in ("/sync?QUERY=SELECT+1", "/tables", "/capabilities"):
+        answer = requests.get(server.url + path, timeout=10)
+        assert answer.status_code == 503
+        assert "the archive gone.duckdb cannot be read: No such file or directory" in answer.text
+    available = requests.get(server.url + "/availability", timeout=10)
+    assert available.status_code == 200
+    assert "<vosi:available>false</vosi:available><vosi:note>the archive gone.duckdb" in available.text
+    assert next(running, None) is None
+
+
+def test_stilts_queries(server: Server, need: Callable[[str, str], str]) -> None:
+    command = [need("stilts", "stilts"), "tapquery", f"tapurl={server.url}", "sync=true", f"adql={TOP5}", "ofmt=csv"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.splitlines()[:2] == ["obs_id,s_ra", "o0,0.0"]
+
+
+def test_taplint_finds_nothing(sim_archive: Path, need: Callable[[str, str], str]) -> None:
+    """On the simulated archive, all that a service without jobs, uploads and examples can be asked."""
+    running = run_server(Engine(sim_archive))
+    server = next(running)
+    found = subprocess.run(
+        [need("stilts", "stilts"), "taplint", f"tapurl={server.url}", "report=EWF",
+         "stages=TMV TME TMS TMC CPV CAP AVV QGE QPO OBS"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert "Totals: Errors: 0; Warnings: 0; Failures: 0" in found.stdout, found.stdout
+    assert next(running, None) is None
+
+
+def test_the_examples_of_the_documentation_run(sim_archive: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "observers" / "adql.md"
+    queries = re.findall(r"```sql\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(queries) > 5
+    running = run_server(Engine(sim_archive))
+    service = pyvo.dal.TAPService(next(running).url)
+    for query in queries:
+        assert len(service.search(query)) > 0, query
+    assert next(running, None) is None

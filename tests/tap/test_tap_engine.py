@@ -1,0 +1,148 @@
+"""The engine's bounds: time, number, memory, and a file that comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+from tap_server import make_archive
+
+from jupyter_uws.tap.engine import Engine, Result
+from jupyter_uws.tap.errors import ADQLError, ArchiveUnavailable, Overloaded, QueryTimeout, TAPError
+from jupyter_uws.tap.schema import Column, Table, write_tap_schema
+
+HEAVY = "SELECT COUNT(*) FROM test.numbers AS a, test.numbers AS b WHERE MOD(a.n * b.n, 7) = 3"
+
+
+async def count(result: Result) -> int:
+    async for _ in result.encoded(lambda batch: b"x"):
+        pass
+    return result.rows
+
+
+async def rows(engine: Engine, query: str, maxrec: int = 10) -> int:
+    async with engine.query(query, maxrec=maxrec) as result:
+        return await count(result)
+
+
+async def test_a_query_that_takes_too_long_is_interrupted(archive: Path) -> None:
+    engine = Engine(archive, timeout=0.5)
+    began = time.monotonic()
+    with pytest.raises(QueryTimeout, match=r"longer than 0.5 s"):
+        await rows(engine, HEAVY)
+    assert time.monotonic() - began < 5
+    assert await rows(engine, "SELECT n FROM test.numbers") == 10  # and its thread is free again
+    engine.close()
+
+
+async def test_a_cancelled_query_is_interrupted(archive: Path) -> None:
+    engine = Engine(archive, max_queries=1)
+    task = asyncio.create_task(rows(engine, HEAVY))
+    await asyncio.wait([task], timeout=0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # the only thread and the only slot are free
+    async with asyncio.timeout(10):
+        assert await rows(engine, "SELECT n FROM test.numbers") == 10
+    engine.close()
+
+
+async def test_closing_the_engine_ends_its_queries(archive: Path) -> None:
+    engine = Engine(archive)
+    task = asyncio.create_task(rows(engine, HEAVY))
+    await asyncio.wait([task], timeout=0.2)
+    engine.close()
+    with pytest.raises(QueryTimeout, match="stopped"):
+        async with asyncio.timeout(10):
+            await task
+
+
+async def test_the_number_of_queries_is_bounded(archive: Path) -> None:
+    engine = Engine(archive, max_queries=1, max_waiting=1, timeout=20)
+    async with engine.query("SELECT n FROM test.numbers", maxrec=5) as first:
+        waiting = asyncio.create_task(rows(engine, "SELECT n FROM test.numbers"))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="too many queries are waiting"):
+            await rows(engine, "SELECT n FROM test.numbers")
+        assert not waiting.done()
+        assert await count(first) == 5
+    assert await waiting == 10
+    engine.close()
+
+
+async def test_memory_is_bounded(archive: Path) -> None:
+    engine = Engine(archive, memory_limit="20MB")
+    with pytest.raises(TAPError, match="needs more memory"):
+        await rows(engine, "SELECT COUNT(DISTINCT n + x * 1e7) FROM test.numbers")
+    assert await rows(engine, "SELECT n FROM test.numbers") == 10
+    engine.close()
+
+
+async def test_errors_of_the_engine_are_one_sentence(archive: Path) -> None:
+    engine = Engine(archive)
+    for query, message in [
+        ("SELECT n, COUNT(*) FROM test.numbers", "must appear in the GROUP BY clause"),
+        ("SELECT n FROM test.numbers WHERE x = 'abc'", "Could not convert string 'abc' to DOUBLE"),
+        ("SELECT MAX(COUNT(*)) FROM test.numbers", "cannot be nested"),
+        ("SELECT n FROM test.numbers WHERE COUNT(*) > 1", "aggregates"),
+        ("SELECT MOD(n, 0) FROM test.numbers", r"Division by zero in expression \S+ \S+$"),
+        ("SELECT " + "n + " * 990 + "n FROM test.numbers", "nested too deeply"),
+    ]:
+        with pytest.raises(TAPError, match=message) as caught:
+            await rows(engine, query, maxrec=1000)
+        assert "LINE" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    engine.close()
+
+
+async def test_views_know_the_root_of_the_caller(archive: Path) -> None:
+    engine = Engine(archive)
+
+    async def first_url(root: str) -> str:
+        variables = {"root_url": root}
+        async with engine.query("SELECT access_url FROM ivoa.obscore", maxrec=1, variables=variables) as result:
+            found: list[str] = []
+            async for _ in result.encoded(lambda batch: found.append(batch.column(0)[0].as_py()) or b""):
+                pass
+            return found[0]
+
+    assert await first_url("http://a/'x/") == "http://a/'x/files/0"
+    assert await asyncio.gather(first_url("http://b/"), first_url("http://c/")) == [
+        "http://b/files/0", "http://c/files/0",
+    ]  # fmt: skip
+    engine.close()
+
+
+async def test_a_replaced_file_is_seen_and_running_queries_keep_the_old_one(tmp_path: Path) -> None:
+    path = make_archive(tmp_path / "archive.duckdb")
+    engine = Engine(path)
+    async with engine.query("SELECT n FROM test.numbers", maxrec=100_000) as old:
+        with duckdb.connect(str(tmp_path / "new.duckdb")) as con:
+            con.execute("CREATE SCHEMA test; CREATE TABLE test.other AS SELECT 1::INTEGER AS one")
+            write_tap_schema(con, [Table("test.other", (Column("one", "int"),))])
+        os.replace(tmp_path / "new.duckdb", path)
+        assert await rows(engine, "SELECT one FROM test.other") == 1
+        with pytest.raises(ADQLError, match=r"no table 'test.numbers'"):
+            await rows(engine, "SELECT n FROM test.numbers")
+        assert await count(old) == 100_000
+    path.unlink()
+    with pytest.raises(ArchiveUnavailable, match="archive.duckdb cannot be read: No such file"):
+        await rows(engine, "SELECT one FROM test.other")
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(ArchiveUnavailable, match="archive.duckdb cannot be opened"):
+        await rows(engine, "SELECT one FROM test.other")
+    engine.close()
+
+
+async def test_a_file_without_tap_schema_is_refused(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "plain.duckdb")) as con:
+        con.execute("CREATE TABLE t AS SELECT 1")
+    engine = Engine(tmp_path / "plain.duckdb")
+    with pytest.raises(ArchiveUnavailable, match="plain.duckdb cannot be opened"):
+        await engine.tables()
+    engine.close()
