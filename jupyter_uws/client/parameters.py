@@ -111,11 +111,15 @@ def _in_unit(parameter: Mapping[str, Any], value: Any) -> Any:
         return value
     if not hasattr(value, "to_value"):
         value = value.quantity  # of a table's column
+    import numpy as np
     from astropy import units as u
 
     unit = parameter.get("unit") or ""
     try:
-        return value.to_value(u.Unit(unit))
+        if value.unit == u.Unit(unit):
+            return value.value
+        # the last bits are the conversion's: 6.6 arcmin shall be 0.11 deg, not 0.10999999999999999
+        return np.vectorize(lambda number: float(f"{number:.15g}"))(value.to_value(u.Unit(unit)))
     except u.UnitConversionError:
         wanted = f"is in {unit}" if unit else "has no unit"
         raise ValueError(f"Parameter {parameter['name']!r} {wanted}; {value} cannot be converted to it") from None
@@ -131,14 +135,10 @@ def _scalar(name: str, value: Any) -> str:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"Parameter {name!r} got {value}, which is not a number")
-        return _number(value)
+        return repr(value)
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, str):
         return value
     kind = type(value).__name__
     raise ValueError(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values or lists of these")
-
-
-def _number(value: float) -> str:
-    return repr(value)

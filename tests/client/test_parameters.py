@@ -22,6 +22,7 @@ QUICKLOOK = describe(quicklook).model_dump(mode="json")
         ({"NXPIX": np.int64(100)}, {"nxpix": "100"}),
         ({"binsz": 0.02}, {"binsz": "0.02"}),
         ({"binsz": 1.2 * u.arcmin}, {"binsz": "0.02"}),
+        ({"binsz": 6.6 * u.arcmin}, {"binsz": "0.11"}),
         ({"energy_min": 500 * u.GeV}, {"energy_min": "0.5"}),
         ({"energy_min": np.float32(0.5)}, {"energy_min": "0.5"}),
         ({"obs_ids": "1"}, {"obs_ids": "1"}),

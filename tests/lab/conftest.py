@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "of-the-tests"
 #: A base URL that needs quoting: what forgets to quote or to prefix fails here.
 BASE_URL = "/a%40b/"
+#: All cells of a notebook are in the page, also those out of sight.
+TRACKER = "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
 NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
@@ -84,6 +86,9 @@ def lab(frontend: Path, sim_archive: Path, tmp_path_factory: pytest.TempPathFact
     news = folders["settings"] / NOTIFICATIONS
     news.parent.mkdir(parents=True)
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    tracker = folders["settings"] / TRACKER
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text(json.dumps({"windowingMode": "none"}))
     environment = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(folders["config"]),

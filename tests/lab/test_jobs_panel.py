@@ -21,7 +21,7 @@ from jupyter_uws.uws.phases import Phase
 from jupyter_uws.uws.xml import job_document, jobs_document
 
 pytestmark = pytest.mark.browser
-SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "house"
+SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "lab"
 REASON = "No run covers RA 12.5 Dec -80.0: the nearest pointing is 61.2 deg away"
 
 
