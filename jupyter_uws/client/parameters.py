@@ -53,8 +53,8 @@ def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
             raise ValueError("position= and RA=, Dec= are the same thing twice; give one of them")
         if not given & {"ra", "dec"}:
             degrees = position.position.icrs
-            form[known["ra"]["name"]] = _number(float(degrees.ra.deg))
-            form[known["dec"]["name"]] = _number(float(degrees.dec.deg))
+            form[known["ra"]["name"]] = repr(float(degrees.ra.deg))
+            form[known["dec"]["name"]] = repr(float(degrees.dec.deg))
     return form
 
 
