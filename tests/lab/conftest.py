@@ -46,17 +46,6 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def run_tool(*arguments: str) -> None:
-    subprocess.run([sys.executable, ROOT / "tools" / "frontend.py", *arguments], check=True, timeout=280)
-
-
-@pytest.fixture(scope="session")
-def frontend() -> Path:
-    """The built front end of the present sources."""
-    run_tool("build")
-    return ROOT / "jupyter_uws" / "labextension"
-
-
 def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Return when the server answers; fail with its log when it ends or takes over a minute."""
     deadline = time.monotonic() + 60
