@@ -17,7 +17,20 @@ from . import grammar
 from .errors import ADQLError
 from .expressions import Expressions
 from .schema import Table
-from .scope import Name, Scope, Source, Value, closest, find_table, output_names, renamed, sql_identifier, table_values
+from .scope import (
+    Name,
+    Scope,
+    Source,
+    Value,
+    closest,
+    find_table,
+    joined_value,
+    merged,
+    output_names,
+    renamed,
+    sql_identifier,
+    table_values,
+)
 
 # the name the archive's file is attached under
 CATALOG = "archive"
@@ -29,11 +42,10 @@ MAX_COLUMNS = 2000
 
 @dataclass(frozen=True)
 class Query:
-    """A translated query. ``values`` describe its columns; ``top`` is the TOP of the outermost SELECT."""
+    """A translated query. ``values`` describe its columns."""
 
     sql: str
     values: tuple[Value, ...]
-    top: int | None
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = Non
     Raises :class:`ADQLError` with the position and the reason.
     """
     try:
-        return _Translator(text, tables).query(grammar.parse(text), limit)
+        return Query(*_Translator(text, tables).rows(grammar.parse(text), None, limit))
     except RecursionError:
         raise ADQLError("the query is nested too deeply") from None
 
@@ -63,12 +75,6 @@ class _Translator(Expressions):
         self.aliases = 0
         self.read = 0  # tables read so far, those of a WITH query once for each use
         self.common: dict[str, tuple[str, tuple[Value, ...], int]] = {}  # WITH: name -> SQL name, columns, tables
-
-    def query(self, node: exp.Expr, limit: int | None) -> Query:
-        top = self._top(node) if isinstance(node, exp.Select) else None
-        rows = min((n for n in (top, limit) if n is not None), default=None)
-        sql, values = self.rows(node, None, rows)
-        return Query(sql, values, top)
 
     def rows(self, node: exp.Expr, parent: Scope | None, limit: int | None = None) -> tuple[str, tuple[Value, ...]]:
         """A query expression: SELECT, set operation, or one of them in parentheses."""
@@ -105,6 +111,8 @@ class _Translator(Expressions):
             parts.append("WHERE " + self.condition(where.this, scope))
         if group := node.args.get("group"):
             self.only(group, "expressions")
+            if not group.expressions:
+                raise self.error("GROUP BY is followed by no columns", node)
             parts.append("GROUP BY " + ", ".join(self._group_term(term, scope) for term in group.expressions))
         if having := node.args.get("having"):
             parts.append("HAVING " + self.condition(having.this, scope))
@@ -142,7 +150,7 @@ class _Translator(Expressions):
                 )
             every = "" if operation.args.get("distinct") else " ALL"
             sql = f"({sql} {kind}{every} ({right_sql}))"
-            values = tuple(_merged(a, b) for a, b in zip(values, right, strict=True))
+            values = tuple(merged(a, b) for a, b in zip(values, right, strict=True))
         names = ", ".join(map(sql_identifier, output_names(values)))
         parts = [with_sql + f"SELECT * FROM {sql} AS {self._alias()}({names})"]  # noqa: S608
         if order := node.args.get("order"):
@@ -201,6 +209,8 @@ class _Translator(Expressions):
 
     def _order(self, order: exp.Expr, values: tuple[Value, ...], scope: Scope | None) -> str:
         self.only(order, "expressions")
+        if not order.expressions:
+            raise ADQLError("ORDER BY is followed by no columns")
         terms = []
         for ordered in order.expressions:
             self.only(ordered, "this", "desc", "nulls_first")
@@ -291,17 +301,17 @@ class _Translator(Expressions):
             )
         if natural:
             names = {b.name.lower() for b in right.values}
-            shared = [Name(a.name) for a in left.values if a.name.lower() in names]
-            pairs = [(self._one(left, name), self._one(right, name)) for name in shared]
+            common = [Name(a.name) for a in left.values if a.name.lower() in names]
+            pairs = [(self._one(left, name), self._one(right, name)) for name in common]
         elif using:
             pairs = [(self._one(left, self.name(i)), self._one(right, self.name(i))) for i in using]
         else:
             raise self.error("JOIN needs a condition: ON …, USING (…), or NATURAL JOIN", join)
-        merged = tuple(_joined_value(a, b, side) for a, b in pairs)
+        shared = tuple(joined_value(a, b, side) for a, b in pairs)
         used = {id(value) for pair in pairs for value in pair}
         rest = tuple(value for value in left.values + right.values if id(value) not in used)
         condition = " AND ".join(f"{a.sql} = {b.sql}" for a, b in pairs) or "TRUE"
-        return _Relation(f"{left.sql} {word} {right.sql} ON {condition}", merged + rest, sources)
+        return _Relation(f"{left.sql} {word} {right.sql} ON {condition}", shared + rest, sources)
 
     def _one(self, relation: _Relation, name: Name) -> Value:
         found = [value for value in relation.values if name.matches(value.name)]
@@ -389,20 +399,3 @@ def _without_joins(table: exp.Expr) -> exp.Expr:
     table = table.copy()
     table.set("joins", None)
     return table
-
-
-def _merged(a: Value, b: Value) -> Value:
-    """A column of a set operation: described where both sides are of one kind."""
-    same = a.column is not None and b.column is not None and (a.column.datatype, a.column.unit, a.column.ucd) == (
-        b.column.datatype, b.column.unit, b.column.ucd,
-    )  # fmt: skip
-    return Value(a.name, sql_identifier(a.name), a.column if same else None, a.leaves | b.leaves)
-
-
-def _joined_value(a: Value, b: Value, side: str) -> Value:
-    """The column that NATURAL or USING makes of a pair."""
-    if side == "RIGHT":
-        return replace(b, name=a.name)
-    if side == "FULL":
-        return replace(a, sql=f"COALESCE({a.sql}, {b.sql})", leaves=a.leaves | b.leaves)
-    return a

@@ -95,8 +95,13 @@ _ALLOWED = (
 )
 
 # sqlglot overlooks a comma too many
+_OPENING = {
+    TokenType.SELECT, TokenType.DISTINCT, TokenType.ALL, TokenType.COMMA, TokenType.L_PAREN, TokenType.FROM,
+    TokenType.GROUP_BY, TokenType.ORDER_BY,
+}  # fmt: skip
 _NEVER_AFTER_COMMA = {TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY, TokenType.ORDER_BY}
 _SIGNS = {TokenType.STAR, TokenType.SLASH, TokenType.EQ}
+_TYPE_TOKENS = set(_TYPES.values()) - {TokenType.TIMESTAMP}
 _WORDS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEX_STRING}
 _NULL_ORDER = ("FIRST", "LAST")
 
@@ -249,6 +254,10 @@ def _check_tokens(text: str, found: list[Token]) -> None:
             raise ADQLError("ADQL has no NULLS FIRST or LAST: they come last here", text, offset)
         if kind == TokenType.COMMA and following and following.token_type in _NEVER_AFTER_COMMA:
             raise ADQLError("nothing follows the comma", text, offset)
+        if kind in _OPENING and following and following.token_type == TokenType.COMMA:
+            raise ADQLError(f"nothing stands before the comma, after {written!r}", text, following.start)
+        if kind in _TYPE_TOKENS and following and following.token_type == TokenType.STRING:
+            raise ADQLError(f"{written} '…' is not ADQL: write CAST('…' AS {written})", text, offset)
         if kind == TokenType.SEMICOLON and following and following.token_type != TokenType.SEMICOLON:
             raise ADQLError("one query at a time: nothing may follow the semicolon", text, offset)
         depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)

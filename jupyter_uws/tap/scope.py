@@ -138,3 +138,20 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 def sql_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def merged(a: Value, b: Value) -> Value:
+    """A column of a set operation: described where both sides are of one kind."""
+    same = a.column is not None and b.column is not None and (a.column.datatype, a.column.unit, a.column.ucd) == (
+        b.column.datatype, b.column.unit, b.column.ucd,
+    )  # fmt: skip
+    return Value(a.name, sql_identifier(a.name), a.column if same else None, a.leaves | b.leaves)
+
+
+def joined_value(a: Value, b: Value, side: str) -> Value:
+    """The column that NATURAL or USING makes of a pair."""
+    if side == "RIGHT":
+        return replace(b, name=a.name)
+    if side == "FULL":
+        return replace(a, sql=f"COALESCE({a.sql}, {b.sql})", leaves=a.leaves | b.leaves)
+    return a
