@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -183,7 +184,14 @@ def _execute(notebook: Path, environment: dict[str, str], folder: Path) -> str |
         client.execute(env=environment, cwd=str(notebook.parent))
     except (CellExecutionError, CellTimeoutError) as error:
         return str(error)
+    finally:
+        # a kernel that was given to the client stays when the client is done
+        asyncio.run(_shut_down(kernel))
     return None
+
+
+async def _shut_down(kernel: Any) -> None:
+    await kernel.shutdown_kernel(now=True)
 
 
 def _report(url: str, token: str) -> list[str]:

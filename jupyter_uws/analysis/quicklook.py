@@ -158,7 +158,7 @@ def quicklook(
     job.result("image", "image.png", description="Significance map and its distribution")
     (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
     job.result("summary", "summary.json", description="Peak, background quality, runs")
-    job.progress(1, f"peak significance {summary['peak']['significance']:.1f} sigma")
+    job.progress(1, f"{summary['peak']['significance']:.1f} sigma")
 
 
 @dataclass(frozen=True)

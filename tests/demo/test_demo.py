@@ -30,7 +30,7 @@ def run_demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def sigma(output: str) -> float:
-    found = re.search(r"^quicklook COMPLETED .*?([\d.]+) sigma$", output, re.MULTILINE)
+    found = re.search(r"^quicklook COMPLETED ([\d.]+) sigma$", output, re.MULTILINE)
     assert found, output
     return float(found.group(1))
 
