@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .errors import NotAllowed, NotFound, UsageError
+from .events import Hub, Wait
 from .executor import Executor, Report
 from .model import ErrorSummary, Job
 from .phases import ACTIVE, BLOCKING, TERMINAL, Phase
@@ -72,7 +73,7 @@ class JobManager:
     types: Mapping[str, JobType]
     lifetime: timedelta = timedelta(days=30)
     lifetime_max: timedelta = timedelta(days=365)
-    _waiters: dict[str, set[asyncio.Future[Job]]] = field(default_factory=dict)
+    events: Hub = field(default_factory=Hub)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     # -- reading
@@ -93,31 +94,30 @@ class JobManager:
             raise NotAllowed(f"the job '{job_id}' belongs to somebody else")
         return job
 
-    async def wait(self, job: Job, seconds: float) -> Job:
+    async def wait(self, job: Job, seconds: float, wait: Wait | None = None) -> Job:
         """The job as soon as its phase differs from ``job.phase``; after ``seconds`` as it is then.
 
-        Negative seconds ask for as long as the service allows.
+        Negative seconds ask for as long as the service allows. Who gives a ``wait`` can release it.
         """
-        limit = WAIT_MAX if seconds < 0 else min(seconds, WAIT_MAX)
-        deadline = asyncio.get_running_loop().time() + limit
-        seen = job.phase
-        while True:
-            waiter: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
-            self._waiters.setdefault(job.job_id, set()).add(waiter)
+        wait = wait or Wait()
+        with self.events.waits.enter(job, wait):
+            # read after the wait is in place: no change can slip in between
+            current = self._present(job)
+            if current.phase != job.phase or current.phase not in BLOCKING:
+                return current
+            limit = WAIT_MAX if seconds < 0 else min(seconds, WAIT_MAX)
+            timer = asyncio.get_running_loop().call_later(limit, wait.release)
             try:
-                # read after the waiter is in place: no change can slip in between
-                current = self.store.get(job.job_id)
-                if current is None:
-                    raise NotFound(f"the job '{job.job_id}' was deleted")
-                left = deadline - asyncio.get_running_loop().time()
-                if current.phase != seen or current.phase not in BLOCKING or left <= 0:
-                    return current
-                await asyncio.wait([waiter], timeout=left)
+                changed = await wait.woken
             finally:
-                waiters = self._waiters.get(job.job_id, set())
-                waiters.discard(waiter)
-                if not waiters:
-                    self._waiters.pop(job.job_id, None)
+                timer.cancel()
+        return changed or self._present(job)
+
+    def _present(self, job: Job) -> Job:
+        current = self.store.get(job.job_id)
+        if current is None:
+            raise NotFound(f"the job '{job.job_id}' was deleted")
+        return current
 
     # -- what owners do
 
@@ -137,6 +137,7 @@ class JobManager:
             parameters=kind.validate(values, False),
         )
         self.store.create(job)
+        self.events.changed(job)
         return job
 
     def set_parameters(self, job: Job, values: Mapping[str, Sequence[str]]) -> Job:
@@ -160,6 +161,7 @@ class JobManager:
         changed = self.store.update(job.job_id, destruction=self._destruction(job.creation_time, text))
         if changed is None:
             raise NotFound(f"the job '{job.job_id}' was deleted")
+        self.events.changed(changed)
         return changed
 
     async def run(self, job: Job) -> Job:
@@ -171,7 +173,7 @@ class JobManager:
         queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters)
         if queued is None:
             raise self._wrong_phase(job, "only a PENDING job can be run")
-        self._tell(queued)
+        self.events.changed(queued)
         await self._start(kind, queued)
         return self.store.get(job.job_id) or queued
 
@@ -184,7 +186,7 @@ class JobManager:
         if job.phase in (Phase.PENDING, Phase.HELD):
             aborted = self.store.move(job.job_id, Phase.ABORTED, end_time=utcnow())
             if aborted is not None:
-                self._tell(aborted)
+                self.events.changed(aborted)
                 return aborted
         await self.job_type(job.job_type).executor.abort(job)
         return await self._until_ended(job)
@@ -197,7 +199,7 @@ class JobManager:
                 raise NotAllowed(f"the job '{job.job_id}' is being aborted but has not ended yet; try again")
         kind = self.types.get(job.job_type)
         self.store.delete(job.job_id)
-        self._tell(job)
+        self.events.deleted(job)
         if kind is not None:
             await kind.executor.delete(job)
 
@@ -231,7 +233,7 @@ class JobManager:
             case "progress":
                 current = self.store.get(report.job_id)
                 if current is not None:
-                    self.store.update(
+                    job = self.store.update(
                         report.job_id, [Phase.EXECUTING], of_run=report.run, info={**current.info, **report.info}
                     )
             case "queued":
@@ -239,7 +241,7 @@ class JobManager:
             case "completed" | "failed" | "aborted":
                 job = self._end(report)
         if job is not None:
-            self._tell(job)
+            self.events.changed(job)
 
     def _end(self, report: Report) -> Job | None:
         target = {"completed": Phase.COMPLETED, "failed": Phase.ERROR, "aborted": Phase.ABORTED}[report.kind]
@@ -270,7 +272,7 @@ class JobManager:
         else:
             job = self.store.update(current.job_id, [Phase.QUEUED], of_run=report.run, **changes)
         if job is not None and kind is not None:
-            self._tell(job)
+            self.events.changed(job)
             self._background(self._start(kind, job))
 
     # -- the service's life
@@ -313,11 +315,6 @@ class JobManager:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("a background task of the job manager failed", exc_info=task.exception())
-
-    def _tell(self, job: Job) -> None:
-        for waiter in self._waiters.get(job.job_id, ()):
-            if not waiter.done():
-                waiter.set_result(job)
 
     # -- limits
 

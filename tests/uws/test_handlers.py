@@ -111,7 +111,7 @@ async def test_lists_and_their_filters(site: Any, manager: JobManager, executor:
 async def test_wait_blocks_until_the_phase_changes(site: Any, manager: JobManager, executor: Any) -> None:
     job = await manager.run(await create(site, manager))
     waiting = asyncio.create_task(site(path(job) + "?WAIT=30&PHASE=QUEUED"))
-    while job.job_id not in manager._waiters:
+    while not manager.events.waits:
         await asyncio.sleep(0.01)
     executor.say(job, "started")
     answer = await asyncio.wait_for(waiting, 5)

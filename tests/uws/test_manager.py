@@ -67,13 +67,13 @@ async def test_wait_returns_with_the_change(manager: JobManager, executor: Any) 
     await asyncio.sleep(0)
     executor.fail(job)  # started and failed in one batch: no wake-up may be lost
     assert (await asyncio.wait_for(waiting, 1)).phase in (Phase.EXECUTING, Phase.ERROR)
-    assert not manager._waiters
+    assert not manager.events.waits
 
 
 async def test_wait_ends_after_its_time(manager: JobManager) -> None:
     job = create(manager)
     assert (await asyncio.wait_for(manager.wait(job, 0.05), 1)).phase is Phase.PENDING
-    assert not manager._waiters
+    assert not manager.events.waits
 
 
 async def test_a_deleted_job_ends_its_waits(manager: JobManager) -> None:
