@@ -1,8 +1,8 @@
 """The UWS resources over HTTP (UWS 1.1, section 2.2), as mixins for a base handler that knows the caller.
 
-The base class authenticates in ``prepare`` and offers ``owner`` (who calls) and ``root`` (the
-absolute URL above ``uws/``, with its last slash). Errors are raised as :class:`UWSError`; the base
-class writes them as text.
+The base class authenticates in ``prepare`` and offers ``owner`` (who calls), ``root`` (the
+absolute URL above ``uws/``, with its last slash) and, where there are any, ``is_admin``. Errors are
+raised as :class:`UWSError`; the base class writes them as text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from tornado.web import RequestHandler
 
 from ..serving import FormMixin, form_handler, name_file, open_regular, send_file
 from . import xml
-from .errors import NotFound, UsageError
+from .access import Act, check_access
+from .errors import NotAllowed, NotFound, UsageError
 from .manager import Control, JobManager
 from .model import Job
 from .phases import Phase
@@ -27,13 +28,14 @@ from .times import format_time, parse_time
 _ATOMS = ("phase", "executionduration", "destruction", "quote", "owner", "error")
 # What the standard gives a meaning, for creation, control and filters; all other names are the job's own.
 _CONTROL = frozenset({"phase", "runid", "executionduration", "destruction", "action"})
-_FILTERS = frozenset({"phase", "after", "last", "wait"})
+_FILTERS = frozenset({"phase", "after", "last", "wait", "all"})
 
 if TYPE_CHECKING:
 
     class _Handler(RequestHandler):
         owner: str
         root: str
+        is_admin: bool
 else:
     _Handler = object
 
@@ -47,12 +49,28 @@ class JobFiles(Protocol):
 
 
 class _UWSHandler(FormMixin, _Handler):
+    is_admin = False
+
     def initialize(self, manager: JobManager, files: JobFiles) -> None:
         self.manager = manager
         self.files = files
 
-    def job(self, job_type: str, job_id: str) -> Job:
-        return self.manager.get(self.owner, job_type, job_id)
+    def job(self, job_type: str, job_id: str, act: Act = "see") -> Job:
+        """The job, if the caller may ``act`` on it."""
+        return self.manager.get(self.owner, job_type, job_id, is_admin=self.is_admin, act=act)
+
+    def may_change(self, job: Job) -> None:
+        check_access(job, self.owner, self.is_admin, "change")
+
+    def whose(self, everybody: str | None) -> str | None:
+        """The owner whose jobs a list shows; None for those of all, where an administrator sent ALL=1."""
+        if everybody is None or everybody.strip() == "0":
+            return self.owner
+        if everybody.strip() != "1":
+            raise UsageError(f"ALL '{everybody[:60]}' is not known: ALL=1 lists the jobs of all owners")
+        if not self.is_admin:
+            raise NotAllowed("ALL=1: only an administrator may list the jobs of all owners")
+        return None
 
     def document(self, text: str) -> None:
         self.set_header("Content-Type", "text/xml; charset=UTF-8")
@@ -87,6 +105,7 @@ class _UWSHandler(FormMixin, _Handler):
     async def set_phase(self, job: Job, phase: str) -> Job:
         match phase.strip().upper():
             case "RUN":
+                self.may_change(job)
                 return await self.manager.run(job)
             case "ABORT":
                 return await self.manager.abort(job)
@@ -110,7 +129,7 @@ class JobListMixin(_UWSHandler):
             self.manager.job_type(job_type)
         query, _ = self.form(_FILTERS)
         jobs = self.manager.store.find(
-            owner=self.owner,
+            owner=self.whose(single(query, "all")),
             job_type=job_type,
             phases=_phases(query.get("phase", [])),
             after=_after(single(query, "after")),
@@ -150,7 +169,7 @@ class JobMixin(_UWSHandler):
         self.document(xml.job_document(job, self.root))
 
     async def post(self, job_type: str, job_id: str) -> None:
-        job = self.job(job_type, job_id)
+        job = self.job(job_type, job_id, "stop")
         control, values = self.form()
         action = single(control, "action")
         if action is not None:
@@ -159,6 +178,7 @@ class JobMixin(_UWSHandler):
             await self.delete(job_type, job_id)
             return
         if values:
+            self.may_change(job)
             job = self.manager.set_parameters(job, values)
         phase = single(control, "phase")
         if phase is not None:
@@ -166,7 +186,7 @@ class JobMixin(_UWSHandler):
         self.see_job(job)
 
     async def delete(self, job_type: str, job_id: str) -> None:
-        await self.manager.delete(self.job(job_type, job_id))
+        await self.manager.delete(self.job(job_type, job_id, "stop"))
         self.redirect(f"{self.root}uws/{job_type}", status=303)
 
 
@@ -191,7 +211,7 @@ class AtomMixin(_UWSHandler):
                 self.text("" if error is None else "\n\n".join(filter(None, (error.message, error.detail))))
 
     async def post(self, job_type: str, job_id: str, atom: str) -> None:
-        job = self.job(job_type, job_id)
+        job = self.job(job_type, job_id, "stop")
         control, _ = self.form()
         value = single(control, atom) if atom in _CONTROL else None
         if atom not in ("phase", "executionduration", "destruction"):
@@ -204,8 +224,10 @@ class AtomMixin(_UWSHandler):
             case "phase":
                 job = await self.set_phase(job, value)
             case "executionduration":
+                self.may_change(job)
                 job = self.manager.set_execution_duration(job, value)
             case "destruction":
+                self.may_change(job)
                 job = self.manager.set_destruction(job, value)
         self.see_job(job)
 
@@ -221,7 +243,7 @@ class ParametersMixin(_UWSHandler):
         self.text("\n".join(_named(job, unquote(name))))
 
     async def post(self, job_type: str, job_id: str, name: str | None = None) -> None:
-        job = self.job(job_type, job_id)
+        job = self.job(job_type, job_id, "change")
         _, values = self.form()
         if name is not None:
             values = {unquote(name): values.get("VALUE", []) or next(iter(values.values()), [])}
@@ -230,7 +252,7 @@ class ParametersMixin(_UWSHandler):
         self.see_job(self.manager.set_parameters(job, values))
 
     async def put(self, job_type: str, job_id: str, name: str | None = None) -> None:
-        job = self.job(job_type, job_id)
+        job = self.job(job_type, job_id, "change")
         if name is None:
             raise UsageError("PUT sets one parameter: send its value to parameters/<name>")
         try:

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from .access import Act, check_access
 from .errors import NotAllowed, NotFound, UsageError
 from .events import Hub, Wait
 from .executor import Executor, Report
-from .model import ErrorSummary, Job
+from .model import ErrorSummary, Job, Upload
 from .phases import ACTIVE, BLOCKING, TERMINAL, Phase
 from .store import JobStore
 from .times import format_time, parse_time, utcnow
+from .uploads import FileRule
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +43,10 @@ class JobType:
     """What the UWS pattern needs to know of a kind of job.
 
     ``validate(values, complete)`` returns the values in canonical form with defaults filled in, or
-    raises :class:`UsageError`; without ``complete`` required ones may still be missing.
-    Durations are in seconds.
+    raises :class:`UsageError`; without ``complete`` required ones may still be missing. The
+    parameters in ``files`` take files: their values are paths below the job folder. Durations are
+    in seconds. ``resources`` is what a job asks for (cores, memory), ``queue(job)`` tells of a
+    QUEUED one where it stands; both go to ``jobInfo``, names must be those of XML elements.
     """
 
     name: str
@@ -50,6 +54,9 @@ class JobType:
     validate: Callable[[Mapping[str, Sequence[str]], bool], Values]
     execution_duration: int = 3600
     execution_duration_max: int = 86400
+    files: Mapping[str, FileRule] = field(default_factory=dict)
+    resources: Mapping[str, str] = field(default_factory=dict)
+    queue: Callable[[Job], Mapping[str, str]] = lambda job: {}
 
 
 @dataclass(frozen=True)
@@ -85,13 +92,12 @@ class JobManager:
             known = ", ".join(sorted(self.types)) or "none"
             raise NotFound(f"there is no job type '{name[:80]}'; the job types are: {known}") from None
 
-    def get(self, owner: str, job_type: str, job_id: str) -> Job:
-        """The job, if it is there and the owner's."""
+    def get(self, owner: str, job_type: str, job_id: str, *, is_admin: bool = False, act: Act = "change") -> Job:
+        """The job, if it is there and ``owner``, who calls, may ``act`` on it."""
         job = self.store.get(job_id)
         if job is None or job.job_type != job_type:
             raise NotFound(f"there is no job '{job_id[:80]}' of type '{job_type[:80]}'")
-        if job.owner != owner:
-            raise NotAllowed(f"the job '{job_id}' belongs to somebody else")
+        check_access(job, owner, is_admin, act)
         return job
 
     async def wait(self, job: Job, seconds: float, wait: Wait | None = None) -> Job:
@@ -121,12 +127,28 @@ class JobManager:
 
     # -- what owners do
 
-    def create(self, owner: str, job_type: str, values: Mapping[str, Sequence[str]], control: Control) -> Job:
-        """A new PENDING job. Raises UsageError for bad values, NotFound for an unknown type."""
+    @staticmethod
+    def new_id() -> str:
+        """An id for a job to be created; its first eight digits are the day."""
+        return f"{utcnow():%Y%m%d}-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
+
+    def create(
+        self,
+        owner: str,
+        job_type: str,
+        values: Mapping[str, Sequence[str]],
+        control: Control,
+        job_id: str | None = None,
+        uploads: Sequence[Upload] = (),
+    ) -> Job:
+        """A new PENDING job. Raises UsageError for bad values, NotFound for an unknown type.
+
+        Where there are ``uploads`` they stand in the folder of ``job_id`` already.
+        """
         kind = self.job_type(job_type)
         now = utcnow()
         job = Job(
-            job_id=f"{now:%Y%m%d}-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(8)),
+            job_id=job_id or self.new_id(),
             job_type=kind.name,
             owner=owner,
             phase=Phase.PENDING,
@@ -135,17 +157,27 @@ class JobManager:
             execution_duration=self._duration(kind, control.execution_duration),
             destruction=self._destruction(now, control.destruction),
             parameters=kind.validate(values, False),
+            uploads=tuple(uploads),
         )
         self.store.create(job)
         self.events.changed(job)
         return job
 
-    def set_parameters(self, job: Job, values: Mapping[str, Sequence[str]]) -> Job:
-        """Replace the named parameters of a PENDING job."""
+    def set_parameters(
+        self, job: Job, values: Mapping[str, Sequence[str]], uploads: Sequence[Upload] = ()
+    ) -> Job:
+        """Replace the named parameters of a PENDING job, and the files that belong to them."""
         kind = self.job_type(job.job_type)
+        job = self._present(job)  # uploads take time: others may have set parameters meanwhile
         names = {name.lower() for name in values}
         kept = {name: old for name, old in job.parameters.items() if name.lower() not in names}
-        changed = self.store.update(job.job_id, [Phase.PENDING], parameters=kind.validate({**kept, **values}, False))
+        files = [upload for upload in job.uploads if upload.parameter.lower() not in names]
+        changed = self.store.update(
+            job.job_id,
+            [Phase.PENDING],
+            parameters=kind.validate({**kept, **values}, False),
+            uploads=(*files, *uploads),
+        )
         if changed is None:
             raise self._wrong_phase(job, "parameters can be set only while it is PENDING")
         return changed
@@ -170,7 +202,7 @@ class JobManager:
         if job.phase in (Phase.QUEUED, Phase.EXECUTING):
             return job
         parameters = kind.validate(job.parameters, True)
-        queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters)
+        queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters, info=dict(kind.resources))
         if queued is None:
             raise self._wrong_phase(job, "only a PENDING job can be run")
         self.events.changed(queued)
