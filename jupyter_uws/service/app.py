@@ -57,6 +57,7 @@ class Settings:
     ip: str = "127.0.0.1"
     port: int | None = None
     token: str | None = None
+    admins: frozenset[str] = frozenset()
     store_url: str | None = None
     idle_timeout: float = 0.0
     job_lifetime: timedelta = timedelta(days=30)
@@ -71,7 +72,7 @@ class Service:
         self.settings = settings
         self.state_dir = settings.state_dir
         self._archive = ServedArchive(settings.archive)
-        self.access = Access(rendezvous.secret(settings.state_dir), settings.token)
+        self.access = Access(rendezvous.secret(settings.state_dir), settings.token, settings.admins)
         self.registry = load_registry()
         jobs_folder = settings.state_dir / "jobs"
         jobs_folder.mkdir(mode=0o700, exist_ok=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.application import JupyterApp, NoStart, base_aliases, base_flags
-from traitlets import Bool, Dict, Float, Integer, Unicode, default
+from traitlets import Bool, Dict, Float, Integer, Set, Unicode, default
 
 from .. import rendezvous
 from .._version import __version__
@@ -79,6 +79,9 @@ class ServeApp(JupyterApp):
     ).tag(config=True)
     backend = Unicode("local", help="Where jobs run: 'local', a Dask cluster on this machine.").tag(config=True)
     backend_options = Dict(help="Options passed on to the backend's Dask cluster class.").tag(config=True)
+    admins = Set(Unicode(), help="Owners who may see, abort and delete the jobs of all others; nobody by default.").tag(
+        config=True
+    )
     verbose = Bool(False, help="Log every request.").tag(config=True)
 
     config_file_name = Unicode("jupyter_uws_config")
@@ -103,6 +106,7 @@ class ServeApp(JupyterApp):
             ip=self.ip,
             port=port,
             token=token if port is not None else None,
+            admins=frozenset(self.admins),
             store_url=self.store_url or None,
             idle_timeout=self._idle_timeout(port),
             job_lifetime=timedelta(days=self.job_lifetime_days),

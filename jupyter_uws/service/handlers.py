@@ -30,12 +30,13 @@ class Access:
     """The two secrets that open the service, and when it was last used.
 
     ``secret`` is the relay's: whoever sends it also tells the owner and the root URL. ``token`` is
-    for everybody else; None where the service listens on its socket alone. ``last_use`` is on the
-    monotonic clock, in seconds.
+    for everybody else; None where the service listens on its socket alone. ``admins`` are owners who
+    see and may stop the jobs of all. ``last_use`` is on the monotonic clock, in seconds.
     """
 
     secret: str
     token: str | None
+    admins: frozenset[str] = frozenset()
     owner: str = field(default_factory=local_user)
     requests: int = 0
     last_use: float = field(default_factory=time.monotonic)
@@ -62,6 +63,7 @@ class ServiceHandler(RequestHandler):
 
     owner: str
     root: str
+    is_admin = False
     by_relay = False
     _entered = False
 
@@ -84,6 +86,7 @@ class ServiceHandler(RequestHandler):
             self.root = self._own_root()
         else:
             raise HTTPError(401, "this service needs its token, as the header 'Authorization: token ...'")
+        self.is_admin = self.owner in self.access.admins
         return None
 
     def _own_root(self) -> str:
