@@ -20,6 +20,7 @@ from .events import Hub, Wait
 from .executor import Executor, Report
 from .model import ErrorSummary, Job, Upload
 from .phases import ACTIVE, BLOCKING, TERMINAL, Phase
+from .quotes import Quotes
 from .store import JobStore
 from .times import format_time, parse_time, utcnow
 from .uploads import FileRule
@@ -82,6 +83,9 @@ class JobManager:
     lifetime_max: timedelta = timedelta(days=365)
     events: Hub = field(default_factory=Hub)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._quotes = Quotes(self.store)
 
     # -- reading
 
@@ -259,9 +263,7 @@ class JobManager:
         job = None
         match report.kind:
             case "started":
-                job = self.store.move(
-                    report.job_id, Phase.EXECUTING, of_run=report.run, start_time=report.time, info=report.info
-                )
+                job = self._begin(report)
             case "progress":
                 current = self.store.get(report.job_id)
                 if current is not None:
@@ -275,6 +277,19 @@ class JobManager:
         if job is not None:
             self.events.changed(job)
 
+    def _begin(self, report: Report) -> Job | None:
+        current = self.store.get(report.job_id)
+        if current is None:
+            return None
+        return self.store.move(
+            report.job_id,
+            Phase.EXECUTING,
+            of_run=report.run,
+            start_time=report.time,
+            quote=self._quotes.predict(current.job_type, report.time),
+            info={**current.info, **report.info},
+        )
+
     def _end(self, report: Report) -> Job | None:
         target = {"completed": Phase.COMPLETED, "failed": Phase.ERROR, "aborted": Phase.ABORTED}[report.kind]
         current = self.store.get(report.job_id)
@@ -283,7 +298,7 @@ class JobManager:
         if current.phase is Phase.QUEUED and target is Phase.COMPLETED:
             # the word that it had started was lost with a service that died
             self.store.move(report.job_id, Phase.EXECUTING, of_run=report.run, start_time=report.time)
-        return self.store.move(
+        ended = self.store.move(
             report.job_id,
             target,
             of_run=report.run,
@@ -292,13 +307,17 @@ class JobManager:
             error=report.error,
             info={**current.info, **report.info},
         )
+        if ended is not None and target is Phase.COMPLETED:
+            self._quotes.learn(ended)
+        return ended
 
     def _requeue(self, report: Report) -> None:
         current = self.store.get(report.job_id)
         if current is None or current.run != report.run or current.phase not in (Phase.QUEUED, Phase.EXECUTING):
             return
         kind = self.types.get(current.job_type)
-        changes: dict[str, Any] = {"run": current.run + 1, "start_time": None, "info": {}}
+        info = {**(kind.resources if kind else {}), **report.info}
+        changes: dict[str, Any] = {"run": current.run + 1, "start_time": None, "quote": None, "info": info}
         if current.phase is Phase.EXECUTING:
             job = self.store.move(current.job_id, Phase.QUEUED, of_run=report.run, **changes)
         else:

@@ -26,6 +26,23 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A file that a client gave for a parameter, inline or by URL (UWS 1.1, section 2.1.11).
+
+    The parameter's value in the job is ``path``, relative to the job folder. ``size`` is in bytes,
+    ``sha256`` a hex digest, ``filename`` how its sender calls it, ``source`` the URL it came from.
+    """
+
+    parameter: str
+    path: str
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
 class ErrorSummary:
     """Why a job ended in ERROR: one clear sentence, and the whole story as ``detail``.
 
@@ -42,9 +59,9 @@ class Job:
     """A job as the store holds it. All times are aware, in UTC.
 
     ``parameters`` keeps the order and the multiplicity of what the client sent:
-    name -> list of string values. ``run`` counts how often the job was handed to its
-    executor: reports of an older run are ignored. ``info`` is the content of ``jobInfo``
-    (progress 0..1, message, worker, queue, ...).
+    name -> list of string values; ``uploads`` are those that are files. ``run`` counts how often
+    the job was handed to its executor: reports of an older run are ignored. ``info`` is the content
+    of ``jobInfo`` (progress 0..1, message, worker, queue, ...).
     """
 
     job_id: str
@@ -63,3 +80,4 @@ class Job:
     results: tuple[Result, ...] = ()
     error: ErrorSummary | None = None
     info: dict[str, Any] = field(default_factory=dict)
+    uploads: tuple[Upload, ...] = ()

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from .model import ErrorSummary, Job, Result
+from .model import ErrorSummary, Job, Result, Upload
 from .phases import Phase, sources
 
 #: Raised by one whenever the tables change; a newer database is refused.
@@ -46,8 +46,10 @@ jobs = sa.Table(
     sa.Column("results", sa.Text, nullable=False),
     sa.Column("error", sa.Text),
     sa.Column("info", sa.Text, nullable=False),
+    sa.Column("uploads", sa.Text),
     sa.Index("jobs_by_owner", "owner", "creation_time"),
     sa.Index("jobs_by_type", "owner", "job_type", "creation_time"),
+    sa.Index("jobs_by_kind", "job_type", "creation_time"),
     sa.Index("jobs_by_phase", "phase"),
     sa.Index("jobs_by_destruction", "destruction"),
 )
@@ -75,8 +77,8 @@ def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name in _TIMES:
             row[name] = _microseconds(value)
-        elif name == "results":
-            row[name] = json.dumps([asdict(result) for result in value])
+        elif name in ("results", "uploads"):
+            row[name] = json.dumps([asdict(part) for part in value]) if value or name == "results" else None
         elif name == "error":
             row[name] = None if value is None else json.dumps(asdict(value))
         elif name in _DOCUMENTS:
@@ -95,6 +97,7 @@ def _decode(row: sa.RowMapping) -> Job:
     values["results"] = tuple(Result(**result) for result in json.loads(values["results"]))
     values["error"] = ErrorSummary(**json.loads(values["error"])) if values["error"] else None
     values["info"] = json.loads(values["info"])
+    values["uploads"] = tuple(Upload(**upload) for upload in json.loads(values["uploads"] or "[]"))
     return Job(**values)
 
 
