@@ -31,9 +31,10 @@ TEXT_MAX = 500
 
 
 class Wait:
-    """One client that waits for a job to leave a phase."""
+    """One client that waits for a job to leave a phase; ``owner`` is who waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
         self.woken: asyncio.Future[Job | None] = asyncio.get_running_loop().create_future()
 
     def wake(self, job: Job | None) -> None:
@@ -62,7 +63,7 @@ class Waits:
     @contextmanager
     def enter(self, job: Job, wait: Wait) -> Iterator[None]:
         """Register a wait for ``job`` to be in another phase than it is in now."""
-        mine = self._by_owner.setdefault(job.owner, OrderedDict())
+        mine = self._by_owner.setdefault(wait.owner, OrderedDict())
         if len(mine) >= self.per_owner:
             mine.popitem(last=False)[0].release()
         if len(self._all) >= self.at_most:
@@ -75,8 +76,8 @@ class Waits:
         finally:
             self._all.pop(wait, None)
             mine.pop(wait, None)
-            if not mine and self._by_owner.get(job.owner) is mine:
-                del self._by_owner[job.owner]
+            if not mine and self._by_owner.get(wait.owner) is mine:
+                del self._by_owner[wait.owner]
             waits.pop(wait, None)
             if not waits and self._by_job.get(job.job_id) is waits:
                 del self._by_job[job.job_id]
@@ -86,6 +87,10 @@ class Waits:
 
     def deleted(self, job: Job) -> None:
         self._wake(list(self._by_job.get(job.job_id, ())), None)
+
+    def close(self) -> None:
+        for wait in self._all:
+            wait.release()
 
     def _wake(self, waits: Sequence[Wait], job: Job | None) -> None:
         for wait in waits[:WAKE_AT_ONCE]:
@@ -214,6 +219,11 @@ class Journal:
         finally:
             self._drop_idle(owner)
 
+    def close(self) -> None:
+        for owner in self._owners.values():
+            for stream in owner.streams:
+                stream.close()
+
     def event_id(self, number: int) -> str:
         return f"{self.life}-{number}"
 
@@ -263,6 +273,11 @@ class Hub:
         self.waits.deleted(job)
         self.journal.deleted(job)
 
+    def close(self) -> None:
+        """The service ends: all waits are answered, all streams end."""
+        self.waits.close()
+        self.journal.close()
+
 
 def describe(job: Job) -> dict[str, Any]:
     """A job as the JSON of its event."""
@@ -282,10 +297,10 @@ def describe(job: Job) -> dict[str, Any]:
     }
 
 
-def encode(kind: str, data: dict[str, Any], event_id: str) -> bytes:
+def encode(kind: str, data: dict[str, Any], event_id: str | None = None) -> bytes:
     """One event of a text/event-stream; JSON has no line ends of its own."""
-    text = json.dumps(data, separators=(",", ":"))
-    return f"id: {event_id}\nevent: {kind}\ndata: {text}\n\n".encode()
+    head = "" if event_id is None else f"id: {event_id}\n"
+    return f"{head}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
 def _cut(text: str | None) -> str | None:

@@ -20,9 +20,11 @@ from ..serving import FormMixin, form_handler, name_file, open_regular, send_fil
 from . import xml
 from .access import Act, check_access
 from .errors import NotAllowed, NotFound, UsageError
+from .events import Wait
 from .manager import Control, JobManager
 from .model import Job
 from .phases import Phase
+from .streams import EventsMixin
 from .times import format_time, parse_time
 
 _ATOMS = ("phase", "executionduration", "destruction", "quote", "owner", "error")
@@ -158,6 +160,8 @@ class JobListMixin(_UWSHandler):
 class JobMixin(_UWSHandler):
     """``/uws/<type>/<id>``: the job, with WAIT; deletion; parameters and phase by POST."""
 
+    waiting: Wait | None = None
+
     async def get(self, job_type: str, job_id: str) -> None:
         job = self.job(job_type, job_id)
         query, _ = self.form(_FILTERS)
@@ -165,8 +169,14 @@ class JobMixin(_UWSHandler):
         if seconds is not None:
             phase = single(query, "phase")
             if phase is None or phase.upper() == job.phase:
-                job = await self.manager.wait(job, seconds)
+                self.waiting = Wait(self.owner)
+                job = await self.manager.wait(job, seconds, self.waiting)
         self.document(xml.job_document(job, self.root))
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        if self.waiting is not None:
+            self.waiting.release()
 
     async def post(self, job_type: str, job_id: str) -> None:
         job = self.job(job_type, job_id, "stop")
@@ -339,6 +349,7 @@ def make_routes(base: type[RequestHandler], manager: JobManager, files: JobFiles
     job = r"/uws/([a-z][a-z0-9_-]*)/(\d[\w.-]*)"
     mixins: list[tuple[str, type]] = [
         (r"/uws/?", JobListMixin),
+        (r"/uws/events", EventsMixin),
         (r"/uws/([a-z][a-z0-9_-]*)/?", JobListMixin),
         (job, JobMixin),
         (rf"{job}/({'|'.join(_ATOMS)})", AtomMixin),

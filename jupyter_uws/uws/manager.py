@@ -109,7 +109,7 @@ class JobManager:
 
         Negative seconds ask for as long as the service allows. Who gives a ``wait`` can release it.
         """
-        wait = wait or Wait()
+        wait = wait or Wait(job.owner)
         with self.events.waits.enter(job, wait):
             # read after the wait is in place: no change can slip in between
             current = self._present(job)
@@ -340,6 +340,7 @@ class JobManager:
         self._background(self._sweep())
 
     async def close(self) -> None:
+        self.events.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
