@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,27 @@ def test_pyvo_searches_through_the_relay(session: Jupyter) -> None:
         assert url.startswith(session.url + "jupyter-uws/")  # as this client can reach it
         part = http.get(url, headers={"Range": "bytes=0-9"}, timeout=30)
         assert (part.status_code, len(part.content)) == (206, 10)
+
+
+def test_events_through_the_relay(session: Jupyter) -> None:
+    with session("GET", "uws/events", stream=True, headers={"Accept": "text/event-stream"}) as stream:
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        lines = stream.iter_lines(1)
+        for line in lines:
+            if line == b"event: ready":
+                break
+        job = submit(session, duration="0.1").rpartition("/")[2]
+        phases = []
+        while "COMPLETED" not in phases:
+            line = next(lines)
+            if line.startswith(b"data:") and job.encode() in line:
+                phases.append(json.loads(line[5:])["phase"])
+        assert phases == sorted(phases, key=["PENDING", "QUEUED", "EXECUTING", "COMPLETED"].index)
+    service = psutil.Process(session.service_pid)
+    files = service.num_fds()
+    with session("GET", "uws/events", stream=True):
+        assert service.num_fds() > files
+    wait_until(lambda: service.num_fds() <= files)  # the relay lets go, and so does the service
 
 
 def test_job_outlives_jupyter_and_is_found_again(session: Jupyter, sim_archive: Path, tmp_path: Path) -> None:
