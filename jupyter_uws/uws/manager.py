@@ -234,10 +234,12 @@ class JobManager:
             if job.phase in ACTIVE:
                 raise NotAllowed(f"the job '{job.job_id}' is being aborted but has not ended yet; try again")
         kind = self.types.get(job.job_type)
-        self.store.delete(job.job_id)
+        if not self.store.forget(job):
+            raise NotAllowed(f"the job '{job.job_id}' was started again meanwhile; try again")
         self.events.deleted(job)
         if kind is not None:
             await kind.executor.delete(job)
+            self.store.buried(job.job_id)
 
     async def _until_ended(self, job: Job) -> Job:
         loop = asyncio.get_running_loop()

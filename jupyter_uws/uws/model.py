@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .phases import Phase
 
@@ -61,7 +61,8 @@ class Job:
     ``parameters`` keeps the order and the multiplicity of what the client sent:
     name -> list of string values; ``uploads`` are those that are files. ``run`` counts how often
     the job was handed to its executor: reports of an older run are ignored. ``info`` is the content
-    of ``jobInfo`` (progress 0..1, message, worker, queue, ...).
+    of ``jobInfo`` (progress 0..1, message, worker, queue, ...). ``disk`` is how many bytes its files
+    have, as far as that is known; ``forget_time`` is when an ARCHIVED job disappears.
     """
 
     job_id: str
@@ -81,3 +82,16 @@ class Job:
     error: ErrorSummary | None = None
     info: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()
+    disk: int = 0
+    forget_time: datetime | None = None
+
+
+class JobRef(NamedTuple):
+    """What a list of jobs shows of a job (UWS 1.1, section 2.2.2.1)."""
+
+    job_id: str
+    job_type: str
+    owner: str
+    phase: Phase
+    run_id: str | None
+    creation_time: datetime

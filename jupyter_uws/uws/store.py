@@ -1,152 +1,69 @@
-"""The job store: the truth of what clients see, in SQLite (WAL) or another database by URL.
+"""The job store: the truth of what clients see, in SQLite (WAL) or PostgreSQL by URL.
 
 One table, one row per job. Phases change by compare-and-set only (:meth:`JobStore.move`), so two
-reports that cross each other cannot both win. Times are kept as integers, microseconds since
-1970 in UTC: every database compares them alike.
+reports that cross each other cannot both win.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
 
-from .model import ErrorSummary, Job, Result, Upload
-from .phases import Phase, sources
+from .database import Database, JobExists, StoreError, StoreFull
+from .model import Job, JobRef
+from .phases import ACTIVE, Phase, sources
+from .schema import JOB, REF, decode, decode_ref, encode, jobs, microseconds, prepare, remains
 
-#: Raised by one whenever the tables change; a newer database is refused.
-SCHEMA_VERSION = 1
+__all__ = ["JobExists", "JobStore", "StoreError", "StoreFull"]
 
-metadata = sa.MetaData()
-
-schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
-
-jobs = sa.Table(
-    "jobs",
-    metadata,
-    sa.Column("job_id", sa.String(40), primary_key=True),
-    sa.Column("job_type", sa.String(80), nullable=False),
-    sa.Column("owner", sa.String(200), nullable=False),
-    sa.Column("phase", sa.String(10), nullable=False),
-    sa.Column("run", sa.Integer, nullable=False),
-    sa.Column("run_id", sa.Text),
-    sa.Column("creation_time", sa.BigInteger, nullable=False),
-    sa.Column("start_time", sa.BigInteger),
-    sa.Column("end_time", sa.BigInteger),
-    sa.Column("quote", sa.BigInteger),
-    sa.Column("execution_duration", sa.BigInteger, nullable=False),
-    sa.Column("destruction", sa.BigInteger),
-    sa.Column("parameters", sa.Text, nullable=False),
-    sa.Column("results", sa.Text, nullable=False),
-    sa.Column("error", sa.Text),
-    sa.Column("info", sa.Text, nullable=False),
-    sa.Column("uploads", sa.Text),
-    sa.Index("jobs_by_owner", "owner", "creation_time"),
-    sa.Index("jobs_by_type", "owner", "job_type", "creation_time"),
-    sa.Index("jobs_by_kind", "job_type", "creation_time"),
-    sa.Index("jobs_by_phase", "phase"),
-    sa.Index("jobs_by_destruction", "destruction"),
-)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMES = frozenset({"creation_time", "start_time", "end_time", "quote", "destruction"})
-_DOCUMENTS = frozenset({"parameters", "results", "error", "info"})
-
-
-class StoreError(Exception):
-    """The database cannot be used: its message says why."""
-
-
-def _microseconds(time: datetime | None) -> int | None:
-    return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def _time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
-
-
-def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a :class:`Job` as the table's columns hold them."""
-    row: dict[str, Any] = {}
-    for name, value in values.items():
-        if name in _TIMES:
-            row[name] = _microseconds(value)
-        elif name in ("results", "uploads"):
-            row[name] = json.dumps([asdict(part) for part in value]) if value or name == "results" else None
-        elif name == "error":
-            row[name] = None if value is None else json.dumps(asdict(value))
-        elif name in _DOCUMENTS:
-            row[name] = json.dumps(value)
-        else:
-            row[name] = value
-    return row
-
-
-def _decode(row: sa.RowMapping) -> Job:
-    values: dict[str, Any] = {str(name): value for name, value in row.items()}
-    for name in _TIMES:
-        values[name] = _time(values[name])
-    values["phase"] = Phase(values["phase"])
-    values["parameters"] = json.loads(values["parameters"])
-    values["results"] = tuple(Result(**result) for result in json.loads(values["results"]))
-    values["error"] = ErrorSummary(**json.loads(values["error"])) if values["error"] else None
-    values["info"] = json.loads(values["info"])
-    values["uploads"] = tuple(Upload(**upload) for upload in json.loads(values["uploads"] or "[]"))
-    return Job(**values)
-
-
-@lru_cache(maxsize=64)
-def _update(columns: tuple[str, ...], phases: tuple[str, ...], with_run: bool) -> sa.Update:
-    """The UPDATE that sets ``columns`` of one job in one of ``phases``; building it costs more than running it."""
-    statement = sa.update(jobs).where(jobs.c.job_id == sa.bindparam("the_job"), jobs.c.phase.in_(phases))
-    if with_run:
-        statement = statement.where(jobs.c.run == sa.bindparam("the_run"))
-    return statement.values({name: sa.bindparam(f"new_{name}") for name in columns})
-
-
-_GET = sa.select(jobs).where(jobs.c.job_id == sa.bindparam("the_job"))
-_DELETE = sa.delete(jobs).where(jobs.c.job_id == sa.bindparam("the_job"))
-_INSERT = sa.insert(jobs)
+#: The phases of a list that names none (UWS 1.1, section 2.2.2.1).
+LISTED = tuple(phase for phase in Phase if phase is not Phase.ARCHIVED)
+#: The phases in which an executor has a job in hand.
+IN_HAND = tuple(sorted(ACTIVE - {Phase.HELD}))
+#: Jobs due for destruction that are looked at together.
+BATCH = 500
 
 
 class JobStore:
-    """The table of jobs. All methods are synchronous and quick: one indexed statement each."""
+    """The table of jobs. All methods are synchronous and quick: one or two indexed statements each.
+
+    Every method raises :class:`StoreError` where the database cannot be used; nothing is changed then.
+    """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+        self.database = Database(url)
         try:
-            metadata.create_all(self.engine)
-            self._check_version()
-        except sa.exc.DatabaseError as error:
-            raise StoreError(f"the job store {self.engine.url!r} cannot be used: {error.orig}") from error
+            self.database.own()
+            prepare(self.database)
+        except StoreError as error:
+            self.database.close()
+            raise StoreError(f"the job store {self.database} cannot be used: {error}") from error
 
-    def _check_version(self) -> None:
-        with self.engine.begin() as connection:
-            found = connection.execute(sa.select(schema_version.c.version)).scalar()
-            if found is None:
-                connection.execute(sa.insert(schema_version).values(version=SCHEMA_VERSION))
-            elif found > SCHEMA_VERSION:
-                raise StoreError(
-                    f"the job store {self.engine.url!r} has schema version {found}, this program knows "
-                    f"{SCHEMA_VERSION}: it was written by a newer jupyter_uws"
-                )
+    def close(self) -> None:
+        self.database.close()
+
+    # -- one job
 
     def create(self, job: Job) -> None:
-        """Add a new job; an id that exists is an error, never an overwrite."""
-        fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
-        with self.engine.begin() as connection:
-            connection.execute(_INSERT, _encode(fields))
+        """Add a new job; an id that exists is an error (:class:`JobExists`), never an overwrite."""
+        values = encode({part.name: getattr(job, part.name) for part in fields(Job)})
+        if not job.uploads:
+            with self.database.connect() as connection:
+                connection.execute(_INSERT, values)
+            return
+        with self.database.transaction() as connection:
+            connection.execute(_INSERT, values)
+            connection.execute(_BURIED, {"the_job": job.job_id})
 
     def get(self, job_id: str) -> Job | None:
-        with self.engine.connect() as connection:
-            row = connection.execute(_GET, {"the_job": job_id}).mappings().first()
-        return None if row is None else _decode(row)
+        with self.database.connect() as connection:
+            row = connection.execute(_GET, {"the_job": job_id}).first()
+        return None if row is None else decode(row)
 
     def move(self, job_id: str, target: Phase, *, of_run: int | None = None, **changes: Any) -> Job | None:
         """Move a job to ``target`` if the transition table allows it from where it is now.
@@ -164,21 +81,63 @@ class JobStore:
         return self._set(job_id, Phase if phases is None else phases, of_run, changes)
 
     def _set(self, job_id: str, phases: Iterable[Phase], run: int | None, changes: Mapping[str, Any]) -> Job | None:
-        statement = _update(tuple(changes), tuple(sorted(phase.value for phase in phases)), run is not None)
-        values = {f"new_{name}": value for name, value in _encode(changes).items()}
+        statement = _update(tuple(changes), tuple(sorted(phases)), run is not None)
+        values = {f"new_{name}": value for name, value in encode(changes).items()}
         values["the_job"] = job_id
         if run is not None:
             values["the_run"] = run
-        with self.engine.begin() as connection:
-            if connection.execute(statement, values).rowcount == 0:
+        with self.database.connect() as connection:
+            row = connection.execute(statement, values).first()
+        return None if row is None else decode(row)
+
+    # -- the end of a job
+
+    def archive(self, job: Job, forget_time: datetime) -> Job | None:
+        """Move a job that has ended to ARCHIVED, without results; its files are due for removal.
+
+        None where its phase or its destruction time is not what ``job`` has any more.
+        """
+        changes = {"phase": Phase.ARCHIVED, "results": (), "disk": 0, "forget_time": forget_time}
+        values = {f"new_{name}": value for name, value in encode(changes).items()}
+        values |= {"the_job": job.job_id, "the_destruction": microseconds(job.destruction)}
+        with self.database.transaction() as connection:
+            row = connection.execute(_archive(), values).first()
+            if row is None:
                 return None
-            return _decode(connection.execute(_GET, {"the_job": job_id}).mappings().one())
+            connection.execute(_REMAINS, {"job_id": job.job_id, "job_type": job.job_type})
+        return decode(row)
 
-    def delete(self, job_id: str) -> None:
-        with self.engine.begin() as connection:
-            connection.execute(_DELETE, {"the_job": job_id})
+    def forget(self, job: Job) -> bool:
+        """Remove a job from the table; its files are due for removal. False where it is in an executor's hands."""
+        with self.database.transaction() as connection:
+            if connection.execute(_FORGET, {"the_job": job.job_id}).rowcount == 0:
+                return connection.execute(_GET, {"the_job": job.job_id}).first() is None
+            if connection.execute(_IS_REMAINS, {"the_job": job.job_id}).first() is None:
+                connection.execute(_REMAINS, {"job_id": job.job_id, "job_type": job.job_type})
+        return True
 
-    def find(
+    def reserve(self, job_id: str, job_type: str) -> None:
+        """Files for a job that is not created yet: without :meth:`create` they are removed at the next start."""
+        with self.database.connect() as connection:
+            connection.execute(_REMAINS, {"job_id": job_id, "job_type": job_type})
+
+    def remains(self) -> list[tuple[str, str]]:
+        """Ids and types of jobs whose files are due for removal."""
+        with self.database.connect() as connection:
+            return [(row.job_id, row.job_type) for row in connection.execute(sa.select(remains).limit(BATCH))]
+
+    def buried(self, job_id: str) -> None:
+        """The files of this job are removed."""
+        with self.database.connect() as connection:
+            connection.execute(_BURIED, {"the_job": job_id})
+
+    # -- many jobs
+
+    def find(self, **filters: Any) -> list[Job]:
+        """Whole jobs, newest first; the filters are those of :meth:`refs`."""
+        return [decode(row) for row in self._rows(tuple(JOB), **filters)]
+
+    def refs(
         self,
         *,
         owner: str | None = None,
@@ -186,59 +145,139 @@ class JobStore:
         phases: Sequence[Phase] = (),
         after: datetime | None = None,
         last: int | None = None,
-    ) -> list[Job]:
-        """Jobs, newest first: ``after`` is exclusive, ``last`` is applied after all other filters.
+    ) -> list[JobRef]:
+        """What a list of jobs shows of each, newest first: ``after`` is exclusive, ``last`` applied after all others.
 
         Without ``phases`` all but the ARCHIVED ones (UWS 1.1, section 2.2.2.1).
         """
-        statement = sa.select(jobs).order_by(jobs.c.creation_time.desc(), jobs.c.job_id.desc())
-        if owner is not None:
-            statement = statement.where(jobs.c.owner == owner)
-        if job_type is not None:
-            statement = statement.where(jobs.c.job_type == job_type)
-        if phases:
-            statement = statement.where(jobs.c.phase.in_([phase.value for phase in phases]))
-        else:
-            statement = statement.where(jobs.c.phase != Phase.ARCHIVED.value)
-        if after is not None:
-            statement = statement.where(jobs.c.creation_time > _microseconds(after))
-        if last is not None:
-            statement = statement.limit(last)
-        return self._rows(statement)
+        rows = self._rows(tuple(REF), owner=owner, job_type=job_type, phases=phases, after=after, last=last)
+        return [decode_ref(row) for row in rows]
+
+    def pages(self, size: int = 1000, **filters: Any) -> Iterator[list[JobRef]]:
+        """The same list in pieces of ``size``, each read when it is asked for: a million jobs in bounded memory."""
+        before: tuple[int, str] | None = None
+        left = filters.pop("last", None)
+        while left is None or left > 0:
+            rows = self._rows(tuple(REF), last=size if left is None else min(size, left), before=before, **filters)
+            if rows:
+                yield [decode_ref(row) for row in rows]
+            if len(rows) < size:
+                return
+            left = None if left is None else left - len(rows)
+            before = (rows[-1].creation_time, rows[-1].job_id)
+
+    def _rows(
+        self,
+        columns: tuple[sa.Column[Any], ...],
+        *,
+        owner: str | None = None,
+        job_type: str | None = None,
+        phases: Sequence[Phase] = (),
+        after: datetime | None = None,
+        last: int | None = None,
+        before: tuple[int, str] | None = None,
+    ) -> Sequence[sa.Row[Any]]:
+        values: dict[str, Any] = {"owner": owner, "job_type": job_type, "after": microseconds(after), "last": last}
+        if before is not None:
+            values["before_time"], values["before_id"] = before
+        values = {name: value for name, value in values.items() if value is not None}
+        statement = _select(columns, tuple(sorted(set(phases or LISTED))), frozenset(values))
+        with self.database.connect() as connection:
+            return connection.execute(statement, values).all()
 
     def active(self) -> list[Job]:
         """The jobs an executor has in hand, oldest first."""
-        phases = [phase.value for phase in (Phase.QUEUED, Phase.EXECUTING, Phase.SUSPENDED, Phase.UNKNOWN)]
-        return self._rows(sa.select(jobs).where(jobs.c.phase.in_(phases)).order_by(jobs.c.creation_time))
+        return self._all(sa.select(*JOB).where(jobs.c.phase.in_(IN_HAND)).order_by(jobs.c.creation_time))
 
     def due(self, now: datetime) -> list[Job]:
-        """The jobs whose destruction time has come."""
-        return self._rows(sa.select(jobs).where(jobs.c.destruction <= _microseconds(now)))
+        """Jobs whose destruction time has come, the first ones."""
+        due = (jobs.c.destruction <= microseconds(now)) & (jobs.c.phase != sa.literal_column("'ARCHIVED'"))
+        return self._all(sa.select(*JOB).where(due).order_by(jobs.c.destruction).limit(BATCH))
 
-    def count_active(self) -> int:
-        phases = [phase.value for phase in (Phase.QUEUED, Phase.EXECUTING, Phase.SUSPENDED, Phase.UNKNOWN)]
-        with self.engine.connect() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).where(jobs.c.phase.in_(phases))).scalar_one())
+    def faded(self, now: datetime) -> list[Job]:
+        """ARCHIVED jobs that are to be forgotten, the first ones."""
+        return self._all(sa.select(*JOB).where(jobs.c.forget_time <= microseconds(now)).limit(BATCH))
 
-    def _rows(self, statement: sa.Select[Any]) -> list[Job]:
-        with self.engine.connect() as connection:
-            return [_decode(row) for row in connection.execute(statement).mappings()]
+    def _all(self, statement: sa.Select[Any]) -> list[Job]:
+        with self.database.connect() as connection:
+            return [decode(row) for row in connection.execute(statement)]
 
-    def close(self) -> None:
-        self.engine.dispose()
+    def count_active(self, owner: str | None = None) -> int:
+        """How many jobs an executor has in hand: of an owner, or of all."""
+        statement = sa.select(sa.func.count()).where(jobs.c.phase.in_(IN_HAND))
+        if owner is not None:
+            statement = statement.where(jobs.c.owner == owner)
+        with self.database.connect() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def usage(self, owner: str) -> tuple[int, int]:
+        """How many jobs of an owner there are, the ARCHIVED ones aside, and how many bytes their files have."""
+        statement = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(jobs.c.disk), 0))
+        with self.database.connect() as connection:
+            row = connection.execute(statement.where(jobs.c.owner == owner, jobs.c.phase.in_(LISTED))).one()
+        return int(row[0]), int(row[1])
+
+    def newest(self) -> datetime | None:
+        """The latest creation time there is."""
+        newest = [self.refs(phases=[phase], last=1) for phase in Phase]
+        return max((ref.creation_time for refs in newest for ref in refs), default=None)
 
 
-def _engine(url: str) -> Engine:
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
+# -- statements: building one costs more than running it, so each is built once
 
-        @sa.event.listens_for(engine, "connect")
-        def _pragmas(connection: Any, _record: Any) -> None:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA journal_mode=WAL")
-            # NORMAL loses no committed job when the process dies, only when the machine does
-            cursor.execute("PRAGMA synchronous=NORMAL")
-            cursor.execute("PRAGMA busy_timeout=5000")
-            cursor.close()
+_GET = sa.select(*JOB).where(jobs.c.job_id == sa.bindparam("the_job"))
+_FORGET = sa.delete(jobs).where(jobs.c.job_id == sa.bindparam("the_job"), jobs.c.phase.not_in(IN_HAND))
+_INSERT = sa.insert(jobs)
+_REMAINS = sa.insert(remains)
+_IS_REMAINS = sa.select(remains.c.job_id).where(remains.c.job_id == sa.bindparam("the_job"))
+_BURIED = sa.delete(remains).where(remains.c.job_id == sa.bindparam("the_job"))
+_NEWEST_FIRST = (jobs.c.creation_time.desc(), jobs.c.job_id.desc())
 
-    return engine
+
+@lru_cache(maxsize=64)
+def _update(columns: tuple[str, ...], phases: tuple[Phase, ...], with_run: bool) -> Any:
+    """The UPDATE that sets ``columns`` of one job in one of ``phases``."""
+    statement = sa.update(jobs).where(jobs.c.job_id == sa.bindparam("the_job"), jobs.c.phase.in_(phases))
+    if with_run:
+        statement = statement.where(jobs.c.run == sa.bindparam("the_run"))
+    return statement.values({name: sa.bindparam(f"new_{name}") for name in columns}).returning(*JOB)
+
+
+@lru_cache(maxsize=1)
+def _archive() -> Any:
+    statement = sa.update(jobs).where(
+        jobs.c.job_id == sa.bindparam("the_job"),
+        jobs.c.phase.in_(sources(Phase.ARCHIVED)),
+        jobs.c.destruction == sa.bindparam("the_destruction"),
+    )
+    columns = ("phase", "results", "disk", "forget_time")
+    return statement.values({name: sa.bindparam(f"new_{name}") for name in columns}).returning(*JOB)
+
+
+@lru_cache(maxsize=256)
+def _select(columns: tuple[sa.Column[Any], ...], phases: tuple[Phase, ...], given: frozenset[str]) -> Any:
+    """The list: of these phases, filtered by what is ``given``.
+
+    With LAST the newest of each phase are taken from its part of an index and merged: that reads no more than LAST
+    rows of each, however many jobs there are.
+    """
+
+    def part(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        statement = sa.select(*columns).where(condition)
+        if "owner" in given:
+            statement = statement.where(jobs.c.owner == sa.bindparam("owner"))
+        if "job_type" in given:
+            statement = statement.where(jobs.c.job_type == sa.bindparam("job_type"))
+        if "after" in given:
+            statement = statement.where(jobs.c.creation_time > sa.bindparam("after"))
+        if "before_id" in given:
+            place = sa.tuple_(sa.bindparam("before_time"), sa.bindparam("before_id"))
+            statement = statement.where(sa.tuple_(jobs.c.creation_time, jobs.c.job_id) < place)
+        statement = statement.order_by(*_NEWEST_FIRST)
+        return statement.limit(sa.bindparam("last")) if "last" in given else statement
+
+    if "last" not in given or len(phases) == 1:
+        return part(jobs.c.phase.in_(phases))
+    parts = sa.union_all(*(sa.select(part(jobs.c.phase == phase).subquery()) for phase in phases)).subquery()
+    newest_first = (parts.c.creation_time.desc(), parts.c.job_id.desc())
+    return sa.select(parts).order_by(*newest_first).limit(sa.bindparam("last"))

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from jupyter_uws.uws import store as store_module
+from jupyter_uws.uws import schema
 from jupyter_uws.uws.model import ErrorSummary, Job, Result
 from jupyter_uws.uws.phases import TRANSITIONS, Phase
-from jupyter_uws.uws.store import JobStore, StoreError
+from jupyter_uws.uws.store import JobExists, JobStore, StoreError
 
 T0 = datetime(2026, 11, 22, 1, 2, 3, 456789, tzinfo=UTC)
 
@@ -42,7 +41,7 @@ def test_a_job_comes_back_as_it_was(store: JobStore) -> None:
 
 def test_creating_never_overwrites(store: JobStore) -> None:
     store.create(make_job())
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(JobExists):
         store.create(make_job(owner="mallory"))
     assert store.get("2026-0").owner == "alice"  # type: ignore[union-attr]
 
@@ -82,7 +81,7 @@ def test_filters(store: JobStore) -> None:
 
 def test_a_newer_store_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
-    monkeypatch.setattr(store_module, "SCHEMA_VERSION", 99)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 99)
     JobStore(url).close()
     monkeypatch.undo()
     with pytest.raises(StoreError, match="schema version 99.*newer"):
