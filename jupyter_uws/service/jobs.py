@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..execution.folder import JobFolder
 from ..execution.launch import Launch
@@ -16,6 +17,9 @@ from ..uws.errors import NotFound, UsageError
 from ..uws.executor import Executor
 from ..uws.manager import JobType, Values
 from ..uws.model import Job
+
+if TYPE_CHECKING:
+    from ..uws.fetch import Fetched
 
 
 def job_types(registry: Registry, executor: Executor) -> dict[str, JobType]:
@@ -64,9 +68,14 @@ class Launcher:
 
 @dataclass(frozen=True)
 class Files:
-    """Where the files of a job are that its owner may read."""
+    """Where the files of a job are that its owner may read, and how one comes from a URL.
+
+    ``fetch_hosts`` may be asked though they are not on the public Internet, within ``fetch_timeout`` [s].
+    """
 
     folder: Path
+    fetch_hosts: Collection[str] = ()
+    fetch_timeout: float = 60.0
 
     def result(self, job: Job, name: str) -> Path:
         try:
@@ -76,3 +85,11 @@ class Files:
 
     def log(self, job: Job, stream: str) -> Path:
         return self.folder / job.job_id / stream
+
+    def folder_of(self, job_id: str) -> Path:
+        return self.folder / job_id
+
+    async def fetch(self, url: str, target: Path, max_size: int) -> Fetched:
+        from ..uws.fetch import fetch  # here: its HTTP client is seldom needed
+
+        return await fetch(url, target, max_size=max_size, timeout=self.fetch_timeout, allowed=self.fetch_hosts)

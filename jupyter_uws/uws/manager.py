@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -167,24 +167,31 @@ class JobManager:
         self.events.changed(job)
         return job
 
-    def set_parameters(
-        self, job: Job, values: Mapping[str, Sequence[str]], uploads: Sequence[Upload] = ()
-    ) -> Job:
-        """Replace the named parameters of a PENDING job, and the files that belong to them."""
-        kind = self.job_type(job.job_type)
-        job = self._present(job)  # uploads take time: others may have set parameters meanwhile
+    def check_parameters(self, job: Job, values: Mapping[str, Sequence[str]]) -> Values:
+        """The parameters of a PENDING job as they would be with ``values`` replaced; raises what setting them would."""
+        if job.phase is not Phase.PENDING:
+            raise self._wrong_phase(job, "parameters can be set only while it is PENDING")
         names = {name.lower() for name in values}
         kept = {name: old for name, old in job.parameters.items() if name.lower() not in names}
+        return self.job_type(job.job_type).validate({**kept, **values}, False)
+
+    def set_parameters(self, job: Job, values: Mapping[str, Sequence[str]], uploads: Sequence[Upload] = ()) -> Job:
+        """Replace the named parameters of a PENDING job, and the files that belong to them."""
+        job = self._present(job)  # uploads take time: others may have set parameters meanwhile
+        parameters = self.check_parameters(job, values)
+        names = {name.lower() for name in values}
         files = [upload for upload in job.uploads if upload.parameter.lower() not in names]
-        changed = self.store.update(
-            job.job_id,
-            [Phase.PENDING],
-            parameters=kind.validate({**kept, **values}, False),
-            uploads=(*files, *uploads),
-        )
+        changed = self.store.update(job.job_id, [Phase.PENDING], parameters=parameters, uploads=(*files, *uploads))
         if changed is None:
             raise self._wrong_phase(job, "parameters can be set only while it is PENDING")
         return changed
+
+    def described(self, job: Job) -> Job:
+        """The job with what is known of it only now: where a QUEUED one stands."""
+        kind = self.types.get(job.job_type)
+        if job.phase is not Phase.QUEUED or kind is None:
+            return job
+        return replace(job, info={**job.info, **kind.queue(job)})
 
     def set_execution_duration(self, job: Job, text: str) -> Job:
         duration = self._duration(self.job_type(job.job_type), text)

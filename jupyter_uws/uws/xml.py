@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from .model import Job
+from .model import Job, JobRef
 from .times import format_time
+from .uploads import files_of
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACES = (
@@ -46,20 +48,22 @@ def _optional_time(name: str, time: datetime | None) -> str:
     return f'<uws:{name} xsi:nil="true"/>' if time is None else _text(name, format_time(time))
 
 
-def jobs_document(jobs: Iterable[Job], root: str) -> str:
+def jobs_document(jobs: Iterable[Job | JobRef], root: str) -> str:
     """The job list (UWS 1.1, section 2.2.2.1); ``root`` is the absolute URL above ``uws/``."""
-    refs = []
-    for job in jobs:
-        run_id = "" if job.run_id is None else _text("runId", job.run_id)
-        refs.append(
-            f"<uws:jobref id={_attribute(job.job_id)} xlink:href={_attribute(job_url(job, root))}>"
-            f"<uws:phase>{job.phase}</uws:phase>{run_id}{_text('ownerId', job.owner)}"
-            f"{_text('creationTime', format_time(job.creation_time))}</uws:jobref>\n"
-        )
+    # ids, types and phases are ours and need no escaping: ten thousand jobs have to be quick
+    href = _attribute(root)[1:-1]
+    owner = lru_cache(maxsize=100)(clean)
+    refs = [
+        f'<uws:jobref id="{job.job_id}" xlink:href="{href}uws/{job.job_type}/{job.job_id}">'
+        f"<uws:phase>{job.phase}</uws:phase>{'' if job.run_id is None else _text('runId', job.run_id)}"
+        f"<uws:ownerId>{owner(job.owner)}</uws:ownerId>"
+        f"<uws:creationTime>{format_time(job.creation_time)}</uws:creationTime></uws:jobref>\n"
+        for job in jobs
+    ]
     return f'{_HEAD}<uws:jobs {_NAMESPACES} version="1.1">\n{"".join(refs)}</uws:jobs>\n'
 
 
-def job_url(job: Job, root: str) -> str:
+def job_url(job: Job | JobRef, root: str) -> str:
     return f"{root}uws/{job.job_type}/{job.job_id}"
 
 
@@ -100,12 +104,15 @@ def _open(name: str, namespaces: str) -> str:
 def _parameters(job: Job, root: str, namespaces: str = "") -> str:
     lines = []
     for name, values in job.parameters.items():
+        href = f"{job_url(job, root)}/parameters/{quote(name, safe='')}"
+        items = {file.path: number for number, file in enumerate(files_of(job, name), 1)} if job.uploads else {}
         for value in values:
-            if legal(value):
+            item = items.get(value)
+            if item is None and legal(value):
                 lines.append(f"<uws:parameter id={_attribute(name)}>{escape(value)}</uws:parameter>")
             else:
-                href = f"{job_url(job, root)}/parameters/{quote(name, safe='')}"
-                lines.append(f'<uws:parameter id={_attribute(name)} byReference="true">{escape(href)}</uws:parameter>')
+                link = escape(href if item in (None, 1) else f"{href}?ITEM={item}")
+                lines.append(f'<uws:parameter id={_attribute(name)} byReference="true">{link}</uws:parameter>')
     return _open("parameters", namespaces) + "".join(lines) + "</uws:parameters>"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from jupyter_uws.uws import handlers
 from jupyter_uws.uws.errors import UsageError, UWSError
 from jupyter_uws.uws.executor import Report
+from jupyter_uws.uws.fetch import Fetched, FetchError
 from jupyter_uws.uws.manager import JobManager, JobType
 from jupyter_uws.uws.model import ErrorSummary, Job, Result
 from jupyter_uws.uws.store import JobStore
 from jupyter_uws.uws.times import utcnow
+from jupyter_uws.uws.uploads import FileRule
 
 
 @dataclass
@@ -68,10 +71,20 @@ class HandExecutor:
     def log(self, job: Job, stream: str) -> Path:
         return self.folder / job.job_id / stream
 
+    def folder_of(self, job_id: str) -> Path:
+        return self.folder / job_id
+
+    async def fetch(self, url: str, target: Path, max_size: int) -> Fetched:
+        """The one URL that can be fetched here."""
+        if url.partition("?")[0] != "http://data.site.org/list.txt":
+            raise FetchError(f"the URL '{url}' is refused")
+        target.write_bytes(b"1 2 3")
+        return Fetched(5, hashlib.sha256(b"1 2 3").hexdigest(), "text/plain", "list.txt")
+
 
 def validate(values: Mapping[str, Sequence[str]], complete: bool) -> dict[str, list[str]]:
     found = {name.upper(): list(texts) for name, texts in values.items()}
-    if unknown := set(found) - {"RA", "OBS_IDS"}:
+    if unknown := set(found) - {"RA", "OBS_IDS", "TABLE", "IMAGES"}:
         raise UsageError(f"unknown parameter {unknown.pop()}")
     if complete and "RA" not in found:
         raise UsageError("RA is required")
@@ -90,7 +103,16 @@ def store(tmp_path: Path) -> JobStore:
 
 @pytest.fixture
 async def manager(store: JobStore, executor: HandExecutor) -> AsyncIterator[JobManager]:
-    kind = JobType("quicklook", executor, validate, execution_duration=600, execution_duration_max=7200)
+    kind = JobType(
+        "quicklook",
+        executor,
+        validate,
+        execution_duration=600,
+        execution_duration_max=7200,
+        files={"TABLE": FileRule(("text/*", "application/fits"), 1000), "IMAGES": FileRule()},
+        resources={"cores": "1", "memory": "4096 MiB"},
+        queue=lambda job: {"queue_position": "1"},
+    )
     executor.manager = JobManager(store, {"quicklook": kind})
     yield executor.manager
     await executor.manager.close()

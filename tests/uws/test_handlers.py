@@ -84,7 +84,7 @@ async def test_parameters_change_while_pending(site: Any, manager: JobManager) -
 async def test_deletion(site: Any, manager: JobManager, method: str, body: str | None) -> None:
     job = await create(site, manager)
     answer = await site(path(job), method, body)
-    assert (answer.code, answer.headers["Location"]) == (303, f"{site.root}uws/quicklook")
+    assert (answer.code, answer.headers["Location"]) == (303, f"{site.root}uws/quicklook?LAST=100")
     assert (await site(path(job))).code == 404
 
 

@@ -1,0 +1,132 @@
+"""What stands below a job: its parameters, results and logs (UWS 1.1, sections 2.1.11, 2.2.2.2 and 2.2.2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+from . import xml
+from .base import UWSHandler, whole_number
+from .errors import NotFound, UsageError
+from .model import Job
+from .uploads import Given, Part, Values, files_of, sort_out
+
+_ITEM = frozenset({"item"})
+
+
+class ParametersMixin(UWSHandler):
+    """``parameters``: the list; POST sets those it names."""
+
+    async def get(self, job_type: str, job_id: str) -> None:
+        self.xml(xml.parameters_document(self.job(job_type, job_id), self.root))
+
+    head = get
+
+    async def post(self, job_type: str, job_id: str) -> None:
+        job = self.job(job_type, job_id, "change")
+        _, sent = self.form()
+        values, given = sort_out(sent, self.parts(), self.manager.job_type(job_type).files)
+        if not given and not any(values.values()):
+            raise UsageError("no parameter is given: send NAME=value")
+        self.see_job(await self.set_parameters(job, values, given))
+
+
+class ParameterMixin(UWSHandler):
+    """``parameters/<name>``: its values, one a line, or the file itself (``?ITEM=2``: its second one)."""
+
+    async def get(self, job_type: str, job_id: str, name: str) -> None:
+        job = self.job(job_type, job_id)
+        values = _named(job, unquote(name))
+        files = files_of(job, unquote(name))
+        if not files:
+            self.text("\n".join(values))
+            return
+        query, _ = self.form(_ITEM)
+        item = (
+            whole_number("ITEM", query.get("item", ["1"])[0], r"0*[1-9]\d{0,5}", "a whole number greater than 0") or 1
+        )
+        if item > len(files):
+            raise NotFound(f"the parameter '{unquote(name)[:80]}' has {len(files)} files, there is no ITEM {item}")
+        file = files[item - 1]
+        await self.send(self.files.folder_of(job.job_id) / file.path, file.content_type, file.filename)
+
+    head = get
+
+    async def post(self, job_type: str, job_id: str, name: str) -> None:
+        """``VALUE=...``, ``<name>=...``, or a file."""
+        job = self.job(job_type, job_id, "change")
+        _, sent = self.form()
+        parameter = unquote(name)
+        values = [
+            value for key, texts in sent.items() if key.lower() in ("value", parameter.lower()) for value in texts
+        ]
+        parts = [Part(parameter, part.filename, part.content_type, part.content) for part in self.parts()]
+        if not values and not parts:
+            raise UsageError(f"no value is given for '{parameter[:80]}': send VALUE=...")
+        await self._set(job, {parameter: values} if values else {}, parts)
+
+    async def put(self, job_type: str, job_id: str, name: str) -> None:
+        """The body is the value; for a parameter that takes a file it is the file."""
+        job = self.job(job_type, job_id, "change")
+        parameter, body = unquote(name), bytes(self._body)
+        rules = {known.lower(): known for known in self.manager.job_type(job_type).files}
+        if parameter.lower() in rules:
+            content_type = self.request.headers.get("Content-Type", "")
+            await self._set(job, {}, [Part(parameter, rules[parameter.lower()], content_type, body)])
+            return
+        try:
+            await self._set(job, {parameter: [body.decode()]}, [])
+        except UnicodeDecodeError:
+            raise UsageError(f"the value of the parameter '{parameter[:80]}' is not UTF-8") from None
+
+    async def _set(self, job: Job, sent: Values, parts: Sequence[Part]) -> None:
+        given: list[Given]
+        values, given = sort_out(sent, parts, self.manager.job_type(job.job_type).files)
+        self.see_job(await self.set_parameters(job, values, given))
+
+
+class ResultsMixin(UWSHandler):
+    """``results``: the list."""
+
+    async def get(self, job_type: str, job_id: str) -> None:
+        self.xml(xml.results_document(self.job(job_type, job_id), self.root))
+
+    head = get
+
+
+class ResultMixin(UWSHandler):
+    """``results/<name>``: the data itself."""
+
+    async def get(self, job_type: str, job_id: str, name: str) -> None:
+        job = self.job(job_type, job_id)
+        wanted = unquote(name)
+        for result in job.results:
+            if result.name == wanted:
+                await self.send(self.files.result(job, result.path), result.content_type)
+                return
+        known = ", ".join(result.name for result in job.results) or "none"
+        raise NotFound(f"the job '{job.job_id}' has no result '{wanted[:80]}'; its results are: {known}")
+
+    head = get
+
+
+class LogMixin(UWSHandler):
+    """``stdout`` and ``stderr``: what the job has written so far; Range asks for what is new."""
+
+    async def get(self, job_type: str, job_id: str, stream: str) -> None:
+        job = self.job(job_type, job_id)
+        path = self.files.log(job, stream)
+        if path.exists():
+            await self.send(path, "text/plain; charset=UTF-8")
+        else:
+            self.text("")  # it has not started yet
+
+    head = get
+
+
+def _named(job: Job, name: str) -> Sequence[str]:
+    for known, values in job.parameters.items():
+        if known.lower() == name.lower():
+            return values
+    known = ", ".join(job.parameters) or "none"
+    raise NotFound(f"the job '{job.job_id}' has no parameter '{name[:80]}'; its parameters are: {known}")
