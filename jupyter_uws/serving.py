@@ -1,9 +1,4 @@
-"""HTTP bodies: files out in pieces with ranges, forms in with a limit. Tornado only, no room's business.
-
-Handlers that take forms mix in :class:`FormMixin` and are made by :func:`form_handler`, because
-tornado's own parser refuses, before any handler runs, the multipart bodies of STILTS and TOPCAT:
-they begin with an empty preamble, which RFC 2046 (section 5.1.1) allows.
-"""
+"""Files out over HTTP: in pieces, with ranges and conditional requests. Tornado only, no room's business."""
 
 from __future__ import annotations
 
@@ -11,70 +6,19 @@ import asyncio
 import os
 import re
 import stat
-from collections.abc import Awaitable
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from urllib.parse import quote
 
 from tornado import httputil
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import RequestHandler
 
-if TYPE_CHECKING:
-    _Handler = RequestHandler
-else:
-    _Handler = object
+from .forms import FormMixin as FormMixin
+from .forms import form_handler as form_handler
 
 CHUNK = 256 * 1024
-
-#: A form, uploads included, may not be larger than this many bytes unless a handler says otherwise.
-FORM_LIMIT = 100 * 1024 * 1024
-
-
-class FormMixin(_Handler):
-    """Collect the body up to ``form_limit`` bytes and parse it in :meth:`read_form`."""
-
-    form_limit = FORM_LIMIT
-
-    def prepare(self) -> Awaitable[None] | None:
-        self._body = bytearray()
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isdigit() and int(length) > self.form_limit:
-            self._refuse_body()
-        return super().prepare()
-
-    def data_received(self, chunk: bytes) -> None:
-        self._body += chunk
-        if len(self._body) > self.form_limit:
-            self._refuse_body()
-
-    def _refuse_body(self) -> None:
-        raise HTTPError(413, f"the request's body is larger than {self.form_limit} bytes")
-
-    def read_form(self) -> dict[str, list[str]]:
-        """The parameters of the query and of the body, in the order they came; files go to ``request.files``.
-
-        Raises HTTPError 400 for a body that cannot be parsed or is not UTF-8.
-        """
-        request = self.request
-        arguments: dict[str, list[bytes]] = {name: list(values) for name, values in request.query_arguments.items()}
-        if self._body:
-            try:
-                httputil.parse_body_arguments(
-                    request.headers.get("Content-Type", ""), bytes(self._body).lstrip(b"\r\n"), arguments, request.files
-                )
-            except httputil.HTTPInputError as error:
-                raise HTTPError(400, f"the request's body cannot be parsed: {error}") from error
-        try:
-            return {name: [value.decode() for value in values] for name, values in arguments.items()}
-        except UnicodeDecodeError as error:
-            raise HTTPError(400, f"a parameter's value is not UTF-8: {error}") from error
-
-
-def form_handler(mixin: type, base: type[RequestHandler]) -> type[RequestHandler]:
-    """The handler class of a mixin that derives from :class:`FormMixin`, over the application's base class."""
-    return stream_request_body(type(mixin.__name__.removesuffix("Mixin") + "Handler", (mixin, base), {}))
 
 
 def open_regular(path: Path) -> tuple[BinaryIO, os.stat_result]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
-from ..serving import FormMixin, form_handler
+from ..forms import FormMixin, form_handler
 from . import vosi, votable
 from .engine import Engine, Result
 from .errors import Overloaded, TAPError
@@ -21,8 +21,6 @@ from .formats import Format, Writer, find_format
 
 #: A client that takes nothing for this many seconds has gone.
 PATIENCE = 60.0
-#: The body of a query may have this many bytes (the query itself is bounded by the grammar).
-BODY_LIMIT = 4 * 1024 * 1024
 
 _LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 _SINGLE = ("REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "RUNID")
@@ -39,7 +37,6 @@ else:
 class SyncMixin(FormMixin, _Handler):
     """``/tap/sync``: a query and its rows in one request."""
 
-    form_limit = BODY_LIMIT
     _answering: asyncio.Task[None] | None = None
 
     def initialize(self, engine: Engine) -> None:

@@ -53,6 +53,7 @@ class UWSHandler(FormMixin, _Handler):
     """One resource of the tree. A class allows the methods that it defines, and OPTIONS."""
 
     is_admin = False
+    takes_files = True
 
     def initialize(self, manager: JobManager, files: JobFiles) -> None:
         self.manager = manager

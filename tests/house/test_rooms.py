@@ -23,7 +23,7 @@ ONLY = {
     "widgets": {"widgets", "client"},
     "extension": {"extension", "launcher", "relay", "rendezvous"},
     "execution": {"execution", "jobs", "uws"},
-    "uws": {"uws", "serving"},
+    "uws": {"uws", "serving", "forms"},
 }
 
 
