@@ -120,6 +120,7 @@ REF = [jobs.c[name] for name in JobRef._fields]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = frozenset({"creation_time", "start_time", "end_time", "quote", "destruction", "forget_time"})
+_PHASES = {phase.value: phase for phase in Phase}
 _PLACE = {part.name: place for place, part in enumerate(fields(Job))}
 
 
@@ -166,4 +167,4 @@ def decode(row: Any) -> Job:
 def decode_ref(row: Any) -> JobRef:
     """An entry of a job list from its row, whose columns are :data:`REF`."""
     job_id, job_type, owner, phase, run_id, creation_time = row
-    return JobRef(job_id, job_type, owner, Phase(phase), run_id, _EPOCH + timedelta(microseconds=creation_time))
+    return JobRef(job_id, job_type, owner, _PHASES[phase], run_id, _EPOCH + timedelta(0, 0, creation_time))

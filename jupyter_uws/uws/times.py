@@ -14,7 +14,9 @@ def utcnow() -> datetime:
 
 def format_time(time: datetime) -> str:
     """``2026-11-22T01:02:03.456Z``"""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+    if time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    return time.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def parse_time(text: str) -> datetime:
