@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from .. import rendezvous
 from .._version import __version__
 from ..execution.cluster import ClusterConfig
 from ..execution.executor import DaskExecutor
+from ..forms import FormLimits
 from ..jobs.registry import load_registry
 from ..rendezvous import ServiceInfo
 from ..uws import handlers as uws_handlers
@@ -37,9 +39,12 @@ from .archive import ArchiveRoutes, ServedArchive
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, Launcher, job_types
 from .pages import FrontHandler, HealthHandler, ShutdownHandler, TypesHandler
+from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
 
+#: Who sends a longer header [bytes] is cut off; shorter ones that are too long get an answer.
+HEADER_LIMIT = 256 * 1024
 #: The loop answers while other threads compute: Python's default of 5 ms is felt by every request.
 SWITCH_INTERVAL = 0.0005
 
@@ -58,6 +63,7 @@ class Settings:
     port: int | None = None
     token: str | None = None
     admins: frozenset[str] = frozenset()
+    form_limits: FormLimits = field(default_factory=FormLimits)
     store_url: str | None = None
     idle_timeout: float = 0.0
     job_lifetime: timedelta = timedelta(days=30)
@@ -84,7 +90,7 @@ class Service:
             lifetime=settings.job_lifetime,
             lifetime_max=settings.job_lifetime_max,
         )
-        self.archive_routes = ArchiveRoutes(self._archive, self.access)
+        self.archive_routes = ArchiveRoutes(self._archive, self.access, settings.form_limits)
         self.files = Files(jobs_folder)
         self._stopped = asyncio.Event()
 
@@ -104,13 +110,25 @@ class Service:
                 (r"/health", HealthHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
                 (r"/uws/types", TypesHandler, own),
+                (r"/uws/capabilities", CapabilitiesHandler, own),
+                (r"/uws/availability", AvailabilityHandler, own),
+                (r"/uws/([a-z][a-z0-9_-]*)/descriptor", DescriptorHandler, own),
                 *uws_handlers.make_routes(ServiceHandler, self.manager, self.files),
                 (r"/(?:tap|files)/.*", self.archive_routes),
             ],
             default_handler_class=NotFoundHandler,
             access=self.access,
             log_function=log_request,
+            form_limits=self.settings.form_limits,
+            incoming=self._incoming(),
         )
+
+    def _incoming(self) -> Path:
+        """Where files of forms lie until a job takes them: beside the jobs, so that taking one is a rename."""
+        folder = self.state_dir / "incoming"
+        shutil.rmtree(folder, ignore_errors=True)  # of a service that was killed
+        folder.mkdir(mode=0o700)
+        return folder
 
     def stop(self) -> None:
         """Ask the service to end; the current requests are answered."""
@@ -126,7 +144,12 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        server = tornado.httpserver.HTTPServer(self.application(), max_body_size=2**40)
+        server = tornado.httpserver.HTTPServer(
+            self.application(),
+            max_body_size=2**40,  # the handlers bound it, each as it needs, and say so
+            max_header_size=HEADER_LIMIT,
+            idle_connection_timeout=self.settings.form_limits.timeout,
+        )
         url = self._listen(server)
         info = ServiceInfo(
             host=rendezvous.hostname(),

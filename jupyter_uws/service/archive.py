@@ -14,6 +14,7 @@ from tornado.routing import Router
 from tornado.web import Application, HTTPError, RequestHandler
 
 from ..archive.paths import default_archive
+from ..forms import FormLimits
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ class ArchiveRoutes(Router):
     all at once when somebody searches.
     """
 
-    def __init__(self, archive: ServedArchive, access: Access) -> None:
+    def __init__(self, archive: ServedArchive, access: Access, form_limits: FormLimits) -> None:
         self._archive = archive
-        self._access = access
+        self._settings: dict[str, Any] = {"access": access, "form_limits": form_limits}
         self._application: Application | None = None
         self._engine: Engine | None = None
 
@@ -111,7 +112,7 @@ class ArchiveRoutes(Router):
         self._engine = Engine(self._archive.path)
         base = archive_handler(self._archive)
         routes: list[Any] = [*tap.make_routes(base, self._engine), *files.make_routes(base, lambda: self._archive.path)]
-        return Application(routes, default_handler_class=NotFoundHandler, access=self._access, log_function=log_request)
+        return Application(routes, default_handler_class=NotFoundHandler, log_function=log_request, **self._settings)
 
     def close(self) -> None:
         if self._engine is not None:

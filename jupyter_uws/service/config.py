@@ -11,16 +11,19 @@ import logging
 import os
 import secrets
 import sys
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from jupyter_core.application import JupyterApp, NoStart, base_aliases, base_flags
-from traitlets import Bool, Dict, Float, Integer, Set, Unicode, default
+from traitlets import Bool, Dict, Float, Integer, Set, TraitError, Unicode, default, validate
+from traitlets.utils.bunch import Bunch
 
 from .. import rendezvous
 from .._version import __version__
 from ..execution.cluster import ClusterConfig
+from ..forms import FormLimits
 from ..uws.store import StoreError
 from .app import Service, Settings
 from .archive import ArchiveError
@@ -82,9 +85,22 @@ class ServeApp(JupyterApp):
     admins = Set(Unicode(), help="Owners who may see, abort and delete the jobs of all others; nobody by default.").tag(
         config=True
     )
+    form_limits = Dict(
+        help="How much a request may bring: 'size' and 'value' of parameters and 'files_size' [bytes], how many "
+        "'parameters' and 'files', 'timeout' [s] and 'rate' [bytes/s] for a body to arrive."
+    ).tag(config=True)
     verbose = Bool(False, help="Log every request.").tag(config=True)
 
     config_file_name = Unicode("jupyter_uws_config")
+
+    @validate("form_limits")
+    def _check_form_limits(self, proposal: Bunch) -> Any:
+        try:
+            FormLimits(**proposal["value"])
+        except (TypeError, ValueError) as error:
+            known = ", ".join(field.name for field in fields(FormLimits))
+            raise TraitError(f"form_limits: {error}; the limits are: {known}") from None
+        return proposal["value"]
 
     @default("log_level")
     def _log_level(self) -> int:
@@ -107,6 +123,7 @@ class ServeApp(JupyterApp):
             port=port,
             token=token if port is not None else None,
             admins=frozenset(self.admins),
+            form_limits=FormLimits(**self.form_limits),
             store_url=self.store_url or None,
             idle_timeout=self._idle_timeout(port),
             job_lifetime=timedelta(days=self.job_lifetime_days),

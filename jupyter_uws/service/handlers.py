@@ -13,11 +13,16 @@ from http.client import responses
 from typing import Any
 from urllib.parse import unquote
 
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from ..forms import BodyMixin
 from ..uws.errors import UWSError
 
 logger = logging.getLogger(__name__)
+
+#: Longer addresses [bytes] are refused: a query of such a length belongs into a POST.
+ADDRESS_LIMIT = 64 * 1024
+OWNER_LIMIT = 255
 
 
 def local_user() -> str:
@@ -58,8 +63,12 @@ def _same(given: str, expected: str | None) -> bool:
     return expected is not None and hmac.compare_digest(given.encode(), expected.encode())
 
 
-class ServiceHandler(RequestHandler):
-    """Authenticates every request: by the relay's secret, or by ``Authorization: token T`` or ``Bearer T``."""
+@stream_request_body
+class ServiceHandler(BodyMixin, RequestHandler):
+    """Authenticates every request: by the relay's secret, or by ``Authorization: token T`` or ``Bearer T``.
+
+    That comes before the body is read: whoever is not let in cannot make the service hold anything.
+    """
 
     owner: str
     root: str
@@ -86,8 +95,12 @@ class ServiceHandler(RequestHandler):
             self.root = self._own_root()
         else:
             raise HTTPError(401, "this service needs its token, as the header 'Authorization: token ...'")
+        if not self.owner.isprintable() or len(self.owner) > OWNER_LIMIT:
+            raise HTTPError(400, f"the owner's name has control characters, or more than {OWNER_LIMIT} letters")
         self.is_admin = self.owner in self.access.admins
-        return None
+        if len(self.request.uri or "") > ADDRESS_LIMIT:
+            raise HTTPError(414, f"the address is longer than {ADDRESS_LIMIT} bytes; send the parameters as a POST")
+        return super().prepare()
 
     def _own_root(self) -> str:
         return f"{self.request.protocol}://{self.request.host}/"
@@ -98,6 +111,7 @@ class ServiceHandler(RequestHandler):
 
     def on_connection_close(self) -> None:
         self._leave()
+        super().on_connection_close()
 
     def _leave(self) -> None:
         if self._entered:
@@ -106,6 +120,7 @@ class ServiceHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
+        self.set_header("X-Content-Type-Options", "nosniff")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One clear sentence as plain text; a traceback goes to the log, never to the client."""
@@ -115,7 +130,7 @@ class ServiceHandler(RequestHandler):
             status_code = error.status
             message = str(error)
         elif isinstance(error, HTTPError):
-            message = error.log_message or message
+            message = error.get_message() or message
         elif error is not None:
             message = "the service failed at this request; its log tells more"
         self.set_status(status_code)
@@ -127,17 +142,24 @@ class ServiceHandler(RequestHandler):
         self.finish(message + "\n")
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        if not isinstance(value, UWSError):
-            super().log_exception(typ, value, tb)
+        """Only what is our fault. Tornado would write the whole address down, and with it the query."""
+        if not isinstance(value, UWSError | HTTPError):
+            logger.error("%s %s failed", self.request.method, plain(self.request.path), exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+
+def plain(text: str) -> str:
+    """A text from a client as it may stand in the log: on one line, and without commands to the terminal."""
+    return text[:500].encode("unicode_escape").decode()
 
 
 def log_request(handler: RequestHandler) -> None:
     """One line for each request that failed; the others at debug level. Paths only: a query may hold anything."""
     status = handler.get_status()
     level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
-    owner = getattr(handler, "owner", "-")
+    owner = plain(getattr(handler, "owner", "-"))
     milliseconds = 1000 * handler.request.request_time()
-    logger.log(level, "%d %s %s %s %.1f ms", status, handler.request.method, handler.request.path, owner, milliseconds)
+    method, path = plain(str(handler.request.method)), plain(handler.request.path)
+    logger.log(level, "%d %s %s %s %.1f ms", status, method, path, owner, milliseconds)
 
 
 class NotFoundHandler(ServiceHandler):
