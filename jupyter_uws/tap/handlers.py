@@ -14,6 +14,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from ..forms import FormMixin, form_handler
+from ..vosi import availability_document
 from . import vosi, votable
 from .engine import Engine, Result
 from .errors import Overloaded, TAPError
@@ -160,9 +161,9 @@ class AvailabilityMixin(_DocumentMixin):
         try:
             await self.engine.tables()
         except TAPError as error:
-            self.document(vosi.availability(str(error)))
+            self.document(availability_document(str(error)))
         else:
-            self.document(vosi.availability())
+            self.document(availability_document())
 
 
 class TablesMixin(_DocumentMixin):

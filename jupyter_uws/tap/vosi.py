@@ -1,21 +1,21 @@
-"""What the service says of itself: VOSI 1.1 capabilities (with TAPRegExt 1.0), availability, and tables."""
+"""What the TAP service says of itself: VOSI 1.1 capabilities (with TAPRegExt 1.0) and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
+from ..markup import DECLARATION, leaf, tag, text
+from ..vosi import AVAILABILITY, CAPABILITIES, XSI, capabilities_document, capability, interface
 from .formats import FORMATS
 from .functions import FUNCTIONS, GEOMETRY, MISSING_GEOMETRY
 from .schema import SCHEMA_DESCRIPTIONS, Column, ForeignKey, Table
 from .words import quoted
-from .xml import DECLARATION, leaf, tag, text
 
 # rows of a result: where MAXREC is not given, and at most
 DEFAULT_MAXREC = 100_000
 HARD_MAXREC = 10_000_000
 
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _FEATURES = "ivo://ivoa.net/std/TAPRegExt#features-"
 _OBSCORE = "ivo://ivoa.net/std/obscore#core-1.1"
 
@@ -23,25 +23,14 @@ _OBSCORE = "ivo://ivoa.net/std/obscore#core-1.1"
 def capabilities(root: str, tables: Mapping[str, Table], timeout: float) -> str:
     """The document of ``/tap/capabilities``. ``root`` is the service's URL with its last slash."""
     tap = root + "tap"
-    vosi = [
-        ("ivo://ivoa.net/std/VOSI#capabilities", "/capabilities"),
-        ("ivo://ivoa.net/std/VOSI#availability", "/availability"),
-        ("ivo://ivoa.net/std/VOSI#tables-1.1", "/tables"),
-    ]
-    return (
-        DECLARATION
-        + tag(
-            "vosi:capabilities",
-            "\n",
+    return capabilities_document(
+        [
             _tap_capability(tap, tables, timeout),
-            *(tag("capability", _interface(tap + path), standardID=standard) + "\n" for standard, path in vosi),
-            xmlns_vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0",
-            xmlns_vr="http://www.ivoa.net/xml/VOResource/v1.0",
-            xmlns_vs="http://www.ivoa.net/xml/VODataService/v1.1",
-            xmlns_tr="http://www.ivoa.net/xml/TAPRegExt/v1.0",
-            xmlns_xsi=_XSI,
-        )
-        + "\n"
+            capability(CAPABILITIES, f"{tap}/capabilities"),
+            capability(AVAILABILITY, f"{tap}/availability"),
+            capability("ivo://ivoa.net/std/VOSI#tables-1.1", f"{tap}/tables"),
+        ],
+        xmlns_tr="http://www.ivoa.net/xml/TAPRegExt/v1.0",
     )
 
 
@@ -74,7 +63,7 @@ def _tap_capability(tap: str, tables: Mapping[str, Table], timeout: float) -> st
         tag(
             "capability",
             "\n",
-            _interface(tap, role="std", version="1.1"),
+            interface(tap, role="std", version="1.1"),
             "\n",
             *(model + "\n" for model in models),
             language + "\n",
@@ -93,34 +82,11 @@ def _tap_capability(tap: str, tables: Mapping[str, Table], timeout: float) -> st
     )
 
 
-def _interface(url: str, **values: str) -> str:
-    return tag(
-        "interface",
-        tag("accessURL", text(url), use="full" if not values else "base"),
-        xsi_type="vs:ParamHTTP",
-        **values,
-    )
-
-
 def _features(kind: str, forms: Iterable[str]) -> str:
     return tag(
         "languageFeatures",
         *(tag("feature", leaf("form", form)) for form in forms),
         type=_FEATURES + kind,
-    )
-
-
-def availability(reason: str | None = None) -> str:
-    """The document of ``/tap/availability``; ``reason`` is why the service is not available."""
-    return (
-        DECLARATION
-        + tag(
-            "vosi:availability",
-            leaf("vosi:available", "false" if reason else "true"),
-            leaf("vosi:note", reason),
-            xmlns_vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0",
-        )
-        + "\n"
     )
 
 
@@ -155,7 +121,7 @@ def _root(name: str, *children: str, **values: str) -> str:
             *children,
             xmlns_vosi="http://www.ivoa.net/xml/VOSITables/v1.0",
             xmlns_vs="http://www.ivoa.net/xml/VODataService/v1.1",
-            xmlns_xsi=_XSI,
+            xmlns_xsi=XSI,
             **values,
         )
         + "\n"

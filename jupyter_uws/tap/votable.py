@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from ..markup import DECLARATION, leaf, tag, text
 from .binary2 import binary2_rows
 from .fields import Field
-from .xml import DECLARATION, leaf, tag, text
 
 _START = (
     DECLARATION + '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n'

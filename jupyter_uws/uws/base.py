@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.web import HTTPError, RequestHandler
 
-from ..serving import FormMixin, name_file, open_regular, send_file
+from ..forms import FormMixin
+from ..serving import name_file, open_regular, send_file
 from . import html, xml
 from .access import Act, check_access
 from .errors import NotFound, UsageError
@@ -53,7 +54,6 @@ class UWSHandler(FormMixin, _Handler):
     """One resource of the tree. A class allows the methods that it defines, and OPTIONS."""
 
     is_admin = False
-    takes_files = True
 
     def initialize(self, manager: JobManager, files: JobFiles) -> None:
         self.manager = manager
@@ -138,9 +138,8 @@ class UWSHandler(FormMixin, _Handler):
     def parts(self) -> list[Part]:
         """The files of the form, once it is read."""
         return [
-            Part(name, file.filename, file.content_type, file.body)
-            for name, files in self.request.files.items()
-            for file in files
+            Part(file.name, file.filename, file.content_type, file.path, file.size, file.sha256)
+            for file in self.sent_files
         ]
 
     async def set_parameters(self, job: Job, values: Values, given: Sequence[Given]) -> Job:

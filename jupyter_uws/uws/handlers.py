@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
-from ..serving import form_handler
+from ..forms import form_handler
 from . import html, xml
 from .base import JobFiles, UWSHandler, single, whole_number, with_files, with_uploads
 from .errors import NotAllowed, UsageError
@@ -29,6 +29,8 @@ LIST_AFTER_DELETION = 100
 
 class JobListMixin(UWSHandler):
     """``/uws`` and ``/uws/<type>``: the jobs that the caller may see, newest first; creation by POST."""
+
+    takes_files = True
 
     async def get(self, job_type: str | None = None) -> None:
         if job_type is not None:
@@ -93,6 +95,8 @@ class JobListMixin(UWSHandler):
 
 class JobMixin(UWSHandler):
     """``/uws/<type>/<id>``: the job, with WAIT; deletion; parameters and phase by POST."""
+
+    takes_files = True
 
     waiting: Wait | None = None
 

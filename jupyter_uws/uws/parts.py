@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import unquote
 
 from . import xml
@@ -16,6 +17,8 @@ _ITEM = frozenset({"item"})
 
 class ParametersMixin(UWSHandler):
     """``parameters``: the list; POST sets those it names."""
+
+    takes_files = True
 
     async def get(self, job_type: str, job_id: str) -> None:
         self.xml(xml.parameters_document(self.job(job_type, job_id), self.root))
@@ -33,6 +36,8 @@ class ParametersMixin(UWSHandler):
 
 class ParameterMixin(UWSHandler):
     """``parameters/<name>``: its values, one a line, or the file itself (``?ITEM=2``: its second one)."""
+
+    takes_files = True
 
     async def get(self, job_type: str, job_id: str, name: str) -> None:
         job = self.job(job_type, job_id)
@@ -60,7 +65,7 @@ class ParameterMixin(UWSHandler):
         values = [
             value for key, texts in sent.items() if key.lower() in ("value", parameter.lower()) for value in texts
         ]
-        parts = [Part(parameter, part.filename, part.content_type, part.content) for part in self.parts()]
+        parts = [replace(part, name=parameter) for part in self.parts()]
         if not values and not parts:
             raise UsageError(f"no value is given for '{parameter[:80]}': send VALUE=...")
         await self._set(job, {parameter: values} if values else {}, parts)
@@ -72,7 +77,7 @@ class ParameterMixin(UWSHandler):
         rules = {known.lower(): known for known in self.manager.job_type(job_type).files}
         if parameter.lower() in rules:
             content_type = self.request.headers.get("Content-Type", "")
-            await self._set(job, {}, [Part(parameter, rules[parameter.lower()], content_type, body)])
+            await self._set(job, {}, [Part.of(parameter, rules[parameter.lower()], content_type, body)])
             return
         try:
             await self._set(job, {parameter: [body.decode()]}, [])

@@ -12,6 +12,7 @@ import hashlib
 import mimetypes
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,12 +46,21 @@ class FileRule:
 
 @dataclass(frozen=True)
 class Part:
-    """A file inside a request: ``name`` is the form's, ``filename`` the client's, unchecked."""
+    """A file inside a request: ``name`` is the form's, ``filename`` the client's, unchecked.
+
+    ``content`` are the bytes, or a file with them that may be moved away; ``sha256`` is its digest then.
+    """
 
     name: str
     filename: str
     content_type: str
-    content: bytes
+    content: bytes | Path
+    size: int
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, name: str, filename: str, content_type: str, content: bytes) -> Part:
+        return cls(name, filename, content_type, content, len(content))
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ def sort_out(
                 part = loose.pop(rest.lower(), None)
                 if part is None and rest.lower() in fields and fields[rest.lower()] in others:
                     # a part without a file name is a value to the parser of forms
-                    part = Part(rest, rest, "text/plain", others.pop(fields[rest.lower()])[0].encode())
+                    part = Part.of(rest, rest, "text/plain", others.pop(fields[rest.lower()])[0].encode())
                 if part is None:
                     raise UsageError(f"{name} is '{text[:60]}', but the form has no part '{rest[:60]}'")
                 given.append(Given(str(name), part))
@@ -137,11 +147,11 @@ async def _receive(one: Given, rule: FileRule, folder: Path, fetch: Fetcher) -> 
                 raise UsageError(f"{one.parameter}: {error}") from None
             sent, filename, size, digest = found.content_type, found.filename, found.size, found.sha256
         else:
-            part, size = one.source, len(one.source.content)
+            part, size = one.source, one.source.size
             if size > rule.size_max:
                 raise UsageError(f"{one.parameter} is a file of {size} bytes, allowed are at most {rule.size_max}")
             sent, filename = part.content_type.partition(";")[0].strip().lower(), safe_name(part.filename)
-            digest = await asyncio.to_thread(_store, arriving, part.content)
+            digest = await asyncio.to_thread(_store, arriving, part)
         content_type = _content_type(one.parameter, sent, filename, rule)
         path = f"{FOLDER}/{digest[:12]}-{filename}"
         arriving.replace(folder.parent / path)
@@ -151,9 +161,12 @@ async def _receive(one: Given, rule: FileRule, folder: Path, fetch: Fetcher) -> 
     return Upload(one.parameter, path, filename, content_type, size, digest, _without_query(source))
 
 
-def _store(target: Path, content: bytes) -> str:
-    target.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
+def _store(target: Path, part: Part) -> str:
+    if isinstance(part.content, Path):
+        shutil.move(part.content, target)
+        return part.sha256
+    target.write_bytes(part.content)
+    return hashlib.sha256(part.content).hexdigest()
 
 
 def _content_type(parameter: str, sent: str, filename: str, rule: FileRule) -> str:

@@ -1,0 +1,59 @@
+"""VOSI 1.1: the documents in which a service says what it can do, and whether it can do it now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .markup import DECLARATION, leaf, tag, text
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+CAPABILITIES = "ivo://ivoa.net/std/VOSI#capabilities"
+AVAILABILITY = "ivo://ivoa.net/std/VOSI#availability"
+
+
+def capabilities_document(capabilities: Iterable[str], **namespaces: str) -> str:
+    """The document of ``/capabilities`` (VOSI 1.1, section 3); each of ``capabilities`` is a ready element."""
+    return (
+        DECLARATION
+        + tag(
+            "vosi:capabilities",
+            "\n",
+            *capabilities,
+            xmlns_vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0",
+            xmlns_vr="http://www.ivoa.net/xml/VOResource/v1.0",
+            xmlns_vs="http://www.ivoa.net/xml/VODataService/v1.1",
+            xmlns_xsi=XSI,
+            **namespaces,
+        )
+        + "\n"
+    )
+
+
+def capability(standard: str, url: str) -> str:
+    """A capability with one interface, whose URL is asked as it is."""
+    return tag("capability", interface(url), standardID=standard) + "\n"
+
+
+def interface(url: str, **values: str) -> str:
+    """Where a capability is: with ``values`` (``role``, ``version``) the base of its resources, else the resource."""
+    return tag(
+        "interface",
+        tag("accessURL", text(url), use="full" if not values else "base"),
+        xsi_type="vs:ParamHTTP",
+        **values,
+    )
+
+
+def availability_document(reason: str | None = None, *, up_since: str | None = None) -> str:
+    """The document of ``/availability`` (VOSI 1.1, section 5); ``reason`` is why the service is not available."""
+    return (
+        DECLARATION
+        + tag(
+            "vosi:availability",
+            leaf("vosi:available", "false" if reason else "true"),
+            leaf("vosi:upSince", up_since),
+            leaf("vosi:note", reason),
+            xmlns_vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0",
+        )
+        + "\n"
+    )
