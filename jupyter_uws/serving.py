@@ -104,7 +104,7 @@ def _range(headers: httputil.HTTPHeaders, etag: str, modified: int, size: int) -
     condition = headers.get("If-Range")
     if condition is not None and condition.strip() != etag and _http_date(condition) != modified:
         return None
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("Range", "").strip())
+    match = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", headers.get("Range", "").strip())
     if match is None or match.groups() == ("", ""):
         return None  # a range we do not know, such as several at once: the whole file is a right answer
     first, last = match.groups()
@@ -121,5 +121,5 @@ def _range(headers: httputil.HTTPHeaders, etag: str, modified: int, size: int) -
 def _http_date(text: str | None) -> int | None:
     try:
         return int(parsedate_to_datetime(text or "").timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

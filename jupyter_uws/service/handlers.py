@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 #: Longer addresses [bytes] are refused: a query of such a length belongs into a POST.
 ADDRESS_LIMIT = 64 * 1024
-OWNER_LIMIT = 255
+OWNER_LIMIT = 200
 
 
 def local_user() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-_FORM = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?")
+_FORM = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
 
 def utcnow() -> datetime:
@@ -27,6 +27,9 @@ def parse_time(text: str) -> datetime:
     text = text.strip()
     if not _FORM.fullmatch(text):
         raise ValueError(f"'{text[:60]}' is not a time of the form 2026-11-22T01:02:03Z")
-    # datetime keeps six digits of a second
-    time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    try:
+        # datetime keeps six digits of a second
+        time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day, or none in UTC
+        raise ValueError(f"'{text}' is not a time that exists, between the years 1 and 9999") from None
