@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import psutil
@@ -287,16 +288,21 @@ def serve(folder: Path) -> None:
             if not job.parameters:
                 self.jobs.append(job)
             else:
-                self.task = asyncio.ensure_future(self.live(int(job.parameters["steps"][0])))
+                self.task = asyncio.ensure_future(self.live(job, int(job.parameters["steps"][0])))
 
-        async def live(self, steps: int) -> None:
+        async def live(self, beginner: Job, steps: int) -> None:
             for step in range(steps):
                 kind = "started" if step == 0 else "completed" if step == steps - 1 else "progress"
                 for number, job in enumerate(self.jobs):
-                    info = {"progress": step / steps, "message": f"step {step}"}
-                    service.manager.report(Report(job.job_id, job.run, kind, utcnow(), info=info))  # type: ignore[arg-type]
+                    self.say(job, kind, {"progress": step / steps, "message": f"step {step}"})
                     if number % 10 == 0:  # reports come in small batches
                         await asyncio.sleep(0)
+            self.say(beginner, "started", {})
+            self.say(beginner, "completed", {})
+
+        @staticmethod
+        def say(job: Job, kind: Any, info: dict[str, Any]) -> None:
+            service.manager.report(Report(job.job_id, job.run, kind, utcnow(), info=info))
 
     kind = JobType("burst", Burst(), lambda values, complete: {k: list(v) for k, v in values.items()})  # type: ignore[arg-type]
     service.manager.types = {**service.manager.types, "burst": kind}
