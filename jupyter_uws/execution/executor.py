@@ -144,6 +144,10 @@ class DaskExecutor:
         """Remove the job's folder. Raises OSError."""
         await asyncio.to_thread(self.folder(job.job_id).remove)
 
+    async def measure(self, job: Job) -> int:
+        """Bytes on the disk of the job's folder."""
+        return await asyncio.to_thread(self.folder(job.job_id).size)
+
     async def close(self) -> None:
         """Stop running jobs, which are reported lost, and the cluster. Waiting jobs are kept for the next start."""
         self._closing = True

@@ -5,6 +5,7 @@ The layout is in docs/developers/architecture.md. Standard library only: the sup
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -160,6 +161,15 @@ class JobFolder:
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def size(self) -> int:
+        """Bytes on the disk of all in the folder, links not followed; what cannot be read counts nothing."""
+        total = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+        return total
 
     def remove(self) -> None:
         """Remove the folder and all in it; links are removed, never followed. Raises OSError."""

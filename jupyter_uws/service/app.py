@@ -15,7 +15,6 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from ..jobs.registry import load_registry
 from ..rendezvous import ServiceInfo
 from ..uws import handlers as uws_handlers
 from ..uws.executor import Report
+from ..uws.limits import Limits
 from ..uws.manager import JobManager
 from ..uws.store import JobStore
 from ..uws.times import format_time, utcnow
@@ -66,8 +66,7 @@ class Settings:
     form_limits: FormLimits = field(default_factory=FormLimits)
     store_url: str | None = None
     idle_timeout: float = 0.0
-    job_lifetime: timedelta = timedelta(days=30)
-    job_lifetime_max: timedelta = timedelta(days=365)
+    limits: Limits = field(default_factory=Limits)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
@@ -87,8 +86,8 @@ class Service:
         self.manager = JobManager(
             self.store,
             job_types(self.registry, self.executor),
-            lifetime=settings.job_lifetime,
-            lifetime_max=settings.job_lifetime_max,
+            limits=settings.limits,
+            fallback=self.executor,
         )
         self.archive_routes = ArchiveRoutes(self._archive, self.access, settings.form_limits)
         self.files = Files(jobs_folder)

@@ -24,6 +24,7 @@ from .. import rendezvous
 from .._version import __version__
 from ..execution.cluster import ClusterConfig
 from ..forms import FormLimits
+from ..uws.limits import Limits
 from ..uws.store import StoreError
 from .app import Service, Settings
 from .archive import ArchiveError
@@ -77,6 +78,23 @@ class ServeApp(JupyterApp):
         config=True
     )
     job_lifetime_max_days = Float(365.0, min=0.001, help="Longest such time a client may ask for.").tag(config=True)
+    job_archive_days = Float(
+        90.0,
+        min=0,
+        help="Time for which a destroyed job is kept as ARCHIVED, without files; 0: it disappears at once.",
+    ).tag(config=True)
+    execution_duration_max = Integer(
+        0, min=0, help="Longest run of any job in seconds, beside that of each job type; 0: only that."
+    ).tag(config=True)
+    user_active_jobs = Integer(0, min=0, help="Jobs that each user may have queued or running; 0: no limit.").tag(
+        config=True
+    )
+    user_stored_jobs = Integer(0, min=0, help="Jobs that each user may have, ARCHIVED ones aside; 0: no limit.").tag(
+        config=True
+    )
+    user_disk_mb = Float(0.0, min=0, help="Megabytes that the files of a user's jobs may take; 0: no limit.").tag(
+        config=True
+    )
     workers = Integer(
         None, allow_none=True, min=1, help="Jobs that run at the same time; by default one for each processor core."
     ).tag(config=True)
@@ -126,8 +144,7 @@ class ServeApp(JupyterApp):
             form_limits=FormLimits(**self.form_limits),
             store_url=self.store_url or None,
             idle_timeout=self._idle_timeout(port),
-            job_lifetime=timedelta(days=self.job_lifetime_days),
-            job_lifetime_max=timedelta(days=self.job_lifetime_max_days),
+            limits=self._limits(),
             cluster=self._cluster(),
         )
 
@@ -135,6 +152,17 @@ class ServeApp(JupyterApp):
         if self.idle_timeout is not None:
             return max(float(self.idle_timeout), 0.0)
         return RELAY_IDLE_TIMEOUT if port is None else 0.0
+
+    def _limits(self) -> Limits:
+        return Limits(
+            lifetime=timedelta(days=self.job_lifetime_days),
+            lifetime_max=timedelta(days=self.job_lifetime_max_days),
+            archive_time=timedelta(days=self.job_archive_days),
+            execution_duration_max=self.execution_duration_max,
+            active=self.user_active_jobs,
+            stored=self.user_stored_jobs,
+            disk=int(1e6 * self.user_disk_mb),
+        )
 
     def _cluster(self) -> ClusterConfig:
         workers = self.workers or os.cpu_count() or 1

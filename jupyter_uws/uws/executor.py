@@ -50,5 +50,8 @@ class Executor(Protocol):
     async def delete(self, job: Job) -> None:
         """Remove everything the executor keeps of a job that is not active."""
 
+    async def measure(self, job: Job) -> int:
+        """How many bytes all that is kept of a job takes."""
+
     async def close(self) -> None:
         """Stop: running jobs are stopped too."""

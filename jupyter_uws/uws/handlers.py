@@ -76,18 +76,19 @@ class JobListMixin(UWSHandler):
         if phase is not None or given:
             # a job that cannot run is refused before it exists, and a bad one before its files are taken
             kind.validate(with_files(values, given), phase is not None)
+        self.manager.admit(self.owner, run=phase is not None)
         if not given:
             job = self.manager.create(self.owner, job_type, values, asked)
         else:
-            job_id = self.manager.new_id()
-            folder = self.files.folder_of(job_id) / FOLDER
-            uploads = await receive(given, kind.files, folder, self.files.fetch)
-            try:
-                values = with_uploads(values, uploads)
-                job = self.manager.create(self.owner, job_type, values, asked, job_id, uploads)
-            except BaseException:
-                await asyncio.to_thread(discard, folder, uploads, ())
-                raise
+            with self.manager.reserved(job_type) as job_id:
+                folder = self.files.folder_of(job_id) / FOLDER
+                uploads = await receive(given, kind.files, folder, self.files.fetch)
+                try:
+                    values = with_uploads(values, uploads)
+                    job = self.manager.create(self.owner, job_type, values, asked, job_id, uploads)
+                except BaseException:
+                    await asyncio.to_thread(discard, folder, uploads, ())
+                    raise
         if phase is not None:
             job = await self.manager.run(job)
         self.see_job(job)

@@ -9,25 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from .access import Act, check_access
+from .clock import CreationTimes
+from .destruction import Undertaker
 from .errors import NotAllowed, NotFound, UsageError
 from .events import Hub, Wait
 from .executor import Executor, Report
+from .jobtype import Control, JobType, Values
+from .limits import Limits, Quotas
 from .model import ErrorSummary, Job, Upload
 from .phases import ACTIVE, BLOCKING, TERMINAL, Phase
 from .quotes import Quotes
-from .store import JobStore
-from .times import format_time, parse_time, utcnow
-from .uploads import FileRule
+from .reports import Reports
+from .store import IN_HAND, JobExists, JobStore, StoreError
+from .times import format_time, utcnow
+from .xml import legal
 
 logger = logging.getLogger(__name__)
 
-Values = dict[str, list[str]]
+__all__ = ["Control", "JobManager", "JobType", "Values"]
 
 #: No WAIT blocks for longer, whatever the client asks; it asks again (UWS 1.1, section 2.2.1.3 allows it).
 WAIT_MAX = 60.0
@@ -35,57 +40,41 @@ WAIT_MAX = 60.0
 ABORT_PATIENCE = 5.0
 #: The destruction of jobs is looked at this often.
 SWEEP_INTERVAL = 10.0
+#: Characters of a RUNID, and of an owner's name (the store's column).
+RUN_ID_MAX, OWNER_MAX = 1000, 200
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32
-
-
-@dataclass(frozen=True)
-class JobType:
-    """What the UWS pattern needs to know of a kind of job.
-
-    ``validate(values, complete)`` returns the values in canonical form with defaults filled in, or
-    raises :class:`UsageError`; without ``complete`` required ones may still be missing. The
-    parameters in ``files`` take files: their values are paths below the job folder. Durations are
-    in seconds. ``resources`` is what a job asks for (cores, memory), ``queue(job)`` tells of a
-    QUEUED one where it stands; both go to ``jobInfo``, names must be those of XML elements.
-    """
-
-    name: str
-    executor: Executor
-    validate: Callable[[Mapping[str, Sequence[str]], bool], Values]
-    execution_duration: int = 3600
-    execution_duration_max: int = 86400
-    files: Mapping[str, FileRule] = field(default_factory=dict)
-    resources: Mapping[str, str] = field(default_factory=dict)
-    queue: Callable[[Job], Mapping[str, str]] = lambda job: {}
-
-
-@dataclass(frozen=True)
-class Control:
-    """The job control parameters a client may send when it creates a job; None: not sent."""
-
-    run_id: str | None = None
-    execution_duration: str | None = None
-    destruction: str | None = None
 
 
 @dataclass
 class JobManager:
     """All jobs of a service.
 
-    ``types`` is asked anew at every request, so it may change. ``lifetime`` is the default time
-    from creation to destruction, ``lifetime_max`` the longest a client may ask.
+    ``types`` is asked anew at every request, so it may change. Jobs of a type that is gone are in the
+    hands of the ``fallback``.
     """
 
     store: JobStore
     types: Mapping[str, JobType]
-    lifetime: timedelta = timedelta(days=30)
-    lifetime_max: timedelta = timedelta(days=365)
+    limits: Limits = field(default_factory=Limits)
+    fallback: Executor | None = None
     events: Hub = field(default_factory=Hub)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _doubtful: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._quotes = Quotes(self.store)
+        self._times = CreationTimes(self.store)
+        self.quotas = Quotas(self.store, self.limits)
+        self.reports = Reports(
+            store=self.store,
+            events=self.events,
+            quotes=Quotes(self.store),
+            quotas=self.quotas,
+            requeued=self._again,
+            ended=self._measure,
+            doubtful=self._doubt,
+        )
+        self.undertaker = Undertaker(self.store, self.events, self.quotas, self.abort, self._executor)
 
     # -- reading
 
@@ -136,6 +125,23 @@ class JobManager:
         """An id for a job to be created; its first eight digits are the day."""
         return f"{utcnow():%Y%m%d}-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
 
+    @contextmanager
+    def reserved(self, job_type: str) -> Iterator[str]:
+        """An id whose folder may be filled until a job is created with it; what comes to no job is removed."""
+        job_id = self.new_id()
+        self.store.reserve(job_id, job_type)
+        self.undertaker.expected.add(job_id)
+        try:
+            yield job_id
+        finally:
+            self.undertaker.expected.discard(job_id)
+
+    def admit(self, owner: str, *, run: bool = False) -> None:
+        """Raise where a limit keeps the owner from creating, or with ``run`` from running, one more job."""
+        self.quotas.admit_job(owner)
+        if run:
+            self.quotas.admit_run(owner)
+
     def create(
         self,
         owner: str,
@@ -145,25 +151,42 @@ class JobManager:
         job_id: str | None = None,
         uploads: Sequence[Upload] = (),
     ) -> Job:
-        """A new PENDING job. Raises UsageError for bad values, NotFound for an unknown type.
+        """A new PENDING job. Raises UsageError for bad values, NotFound for an unknown type, NotAllowed for a limit.
 
-        Where there are ``uploads`` they stand in the folder of ``job_id`` already.
+        Where there are ``uploads`` they stand in the folder of ``job_id`` already, which is :meth:`reserved`.
         """
         kind = self.job_type(job_type)
-        now = utcnow()
+        run_id = control.run_id
+        if run_id is not None and (len(run_id) > RUN_ID_MAX or not legal(run_id)):
+            raise UsageError(f"RUNID is at most {RUN_ID_MAX} characters that XML allows, not {run_id[:60]!r}")
+        if not owner or len(owner) > OWNER_MAX:
+            raise UsageError(f"an owner's name has 1 to {OWNER_MAX} characters, not {len(owner)}")
+        parameters = kind.validate(values, False)
+        disk = sum(upload.size for upload in uploads)
+        self.quotas.admit_job(owner, disk)
+        created = self._times.next()
         job = Job(
             job_id=job_id or self.new_id(),
             job_type=kind.name,
             owner=owner,
             phase=Phase.PENDING,
-            creation_time=now,
-            run_id=control.run_id,
+            creation_time=created,
+            run_id=run_id,
             execution_duration=self._duration(kind, control.execution_duration),
-            destruction=self._destruction(now, control.destruction),
-            parameters=kind.validate(values, False),
+            destruction=self.limits.destruction(control.destruction, created),
+            parameters=parameters,
             uploads=tuple(uploads),
+            disk=disk,
         )
-        self.store.create(job)
+        while True:
+            try:
+                self.store.create(job)
+                break
+            except JobExists:  # by chance, of the very same day
+                if job_id is not None:
+                    raise
+                job = replace(job, job_id=self.new_id())
+        self.quotas.add(owner, jobs=1, disk=disk)
         self.events.changed(job)
         return job
 
@@ -180,10 +203,14 @@ class JobManager:
         job = self._present(job)  # uploads take time: others may have set parameters meanwhile
         parameters = self.check_parameters(job, values)
         names = {name.lower() for name in values}
-        files = [upload for upload in job.uploads if upload.parameter.lower() not in names]
-        changed = self.store.update(job.job_id, [Phase.PENDING], parameters=parameters, uploads=(*files, *uploads))
+        files = (*(upload for upload in job.uploads if upload.parameter.lower() not in names), *uploads)
+        disk = sum(upload.size for upload in files)
+        if disk > job.disk:
+            self.quotas.admit_disk(job.owner, disk - job.disk)
+        changed = self.store.update(job.job_id, [Phase.PENDING], parameters=parameters, uploads=files, disk=disk)
         if changed is None:
             raise self._wrong_phase(job, "parameters can be set only while it is PENDING")
+        self.quotas.add(job.owner, disk=disk - job.disk)
         return changed
 
     def described(self, job: Job) -> Job:
@@ -201,9 +228,10 @@ class JobManager:
         return changed
 
     def set_destruction(self, job: Job, text: str) -> Job:
-        changed = self.store.update(job.job_id, destruction=self._destruction(job.creation_time, text))
+        destruction = self.limits.destruction(text, job.creation_time)
+        changed = self.store.update(job.job_id, set(Phase) - {Phase.ARCHIVED}, destruction=destruction)
         if changed is None:
-            raise NotFound(f"the job '{job.job_id}' was deleted")
+            raise self._wrong_phase(self._present(job), "its files are destroyed already")
         self.events.changed(changed)
         return changed
 
@@ -213,7 +241,12 @@ class JobManager:
         if job.phase in (Phase.QUEUED, Phase.EXECUTING):
             return job
         parameters = kind.validate(job.parameters, True)
-        queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters, info=dict(kind.resources))
+        self.quotas.admit_run(job.owner)
+        try:
+            queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters, info=dict(kind.resources))
+        except StoreError:
+            self._doubt(job.job_id)  # a connection that broke may have done it all the same
+            raise
         if queued is None:
             raise self._wrong_phase(job, "only a PENDING job can be run")
         self.events.changed(queued)
@@ -231,7 +264,11 @@ class JobManager:
             if aborted is not None:
                 self.events.changed(aborted)
                 return aborted
-        await self.job_type(job.job_type).executor.abort(job)
+        executor = self._executor(job.job_type)
+        if executor is None:
+            self._report_unknown(job)
+        else:
+            await executor.abort(job)
         return await self._until_ended(job)
 
     async def delete(self, job: Job) -> None:
@@ -240,13 +277,8 @@ class JobManager:
             job = await self.abort(job)
             if job.phase in ACTIVE:
                 raise NotAllowed(f"the job '{job.job_id}' is being aborted but has not ended yet; try again")
-        kind = self.types.get(job.job_type)
-        if not self.store.forget(job):
+        if not await self.undertaker.forget(job):
             raise NotAllowed(f"the job '{job.job_id}' was started again meanwhile; try again")
-        self.events.deleted(job)
-        if kind is not None:
-            await kind.executor.delete(job)
-            self.store.buried(job.job_id)
 
     async def _until_ended(self, job: Job) -> Job:
         loop = asyncio.get_running_loop()
@@ -268,104 +300,79 @@ class JobManager:
     # -- what executors report
 
     def report(self, report: Report) -> None:
-        """Take a report of an executor; one of an older run, or one that comes too late, changes nothing."""
-        job = None
-        match report.kind:
-            case "started":
-                job = self._begin(report)
-            case "progress":
-                current = self.store.get(report.job_id)
-                if current is not None:
-                    job = self.store.update(
-                        report.job_id, [Phase.EXECUTING], of_run=report.run, info={**current.info, **report.info}
-                    )
-            case "queued":
-                self._requeue(report)
-            case "completed" | "failed" | "aborted":
-                job = self._end(report)
-        if job is not None:
-            self.events.changed(job)
+        """Take a report of an executor. Never raises: what cannot be stored now is stored later."""
+        self.reports.take(report)
 
-    def _begin(self, report: Report) -> Job | None:
-        current = self.store.get(report.job_id)
-        if current is None:
-            return None
-        return self.store.move(
-            report.job_id,
-            Phase.EXECUTING,
-            of_run=report.run,
-            start_time=report.time,
-            quote=self._quotes.predict(current.job_type, report.time),
-            info={**current.info, **report.info},
-        )
-
-    def _end(self, report: Report) -> Job | None:
-        target = {"completed": Phase.COMPLETED, "failed": Phase.ERROR, "aborted": Phase.ABORTED}[report.kind]
-        current = self.store.get(report.job_id)
-        if current is None:
-            return None
-        if current.phase is Phase.QUEUED and target is Phase.COMPLETED:
-            # the word that it had started was lost with a service that died
-            self.store.move(report.job_id, Phase.EXECUTING, of_run=report.run, start_time=report.time)
-        ended = self.store.move(
-            report.job_id,
-            target,
-            of_run=report.run,
-            end_time=report.time,
-            results=report.results,
-            error=report.error,
-            info={**current.info, **report.info},
-        )
-        if ended is not None and target is Phase.COMPLETED:
-            self._quotes.learn(ended)
-        return ended
-
-    def _requeue(self, report: Report) -> None:
-        current = self.store.get(report.job_id)
-        if current is None or current.run != report.run or current.phase not in (Phase.QUEUED, Phase.EXECUTING):
-            return
-        kind = self.types.get(current.job_type)
-        info = {**(kind.resources if kind else {}), **report.info}
-        changes: dict[str, Any] = {"run": current.run + 1, "start_time": None, "quote": None, "info": info}
-        if current.phase is Phase.EXECUTING:
-            job = self.store.move(current.job_id, Phase.QUEUED, of_run=report.run, **changes)
+    def _again(self, job: Job) -> None:
+        kind = self.types.get(job.job_type)
+        if kind is None:
+            self._report_unknown(job)
         else:
-            job = self.store.update(current.job_id, [Phase.QUEUED], of_run=report.run, **changes)
-        if job is not None and kind is not None:
-            self.events.changed(job)
             self._background(self._start(kind, job))
+
+    def _measure(self, job: Job) -> None:
+        """Find out what the files of a job that ended take; only where there is a limit on that."""
+        executor = self._executor(job.job_type)
+        if self.limits.disk and executor is not None:
+            self._background(self._weigh(executor, job))
+
+    async def _weigh(self, executor: Executor, job: Job) -> None:
+        disk = await executor.measure(job)
+        before = self.store.get(job.job_id)
+        if before is not None and self.store.update(job.job_id, TERMINAL - {Phase.ARCHIVED}, disk=disk):
+            self.quotas.add(job.owner, disk=disk - before.disk)
+
+    def _doubt(self, job_id: str) -> None:
+        """It is not known what the store holds of this job: see to it that its executor has it in hand."""
+        self._doubtful.add(job_id)
+        self.quotas.forget()
 
     # -- the service's life
 
     async def open(self) -> None:
         """Settle what an earlier service left unfinished and begin to look after destruction times."""
         for job in self.store.active():
-            kind = self.types.get(job.job_type)
-            if kind is None:
-                error = ErrorSummary(f"the job type '{job.job_type}' is not known to this service any more")
-                self.report(Report(job.job_id, job.run, "failed", utcnow(), error=error))
-            else:
-                self._background(kind.executor.settle(job))
-        self._background(self._sweep())
+            self._settle(job)
+        self._background(self._keep_order())
+
+    def _settle(self, job: Job) -> None:
+        executor = self._executor(job.job_type)
+        if executor is None:
+            self._report_unknown(job)
+        else:
+            self._background(executor.settle(job))
+
+    def _executor(self, job_type: str) -> Executor | None:
+        kind = self.types.get(job_type)
+        return self.fallback if kind is None else kind.executor
+
+    def _report_unknown(self, job: Job) -> None:
+        error = ErrorSummary(f"the job type '{job.job_type}' is not known to this service any more")
+        self.report(Report(job.job_id, job.run, "failed", utcnow(), error=error))
 
     async def close(self) -> None:
         self.events.close()
+        self.reports.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _sweep(self) -> None:
+    async def _keep_order(self) -> None:
         while True:
-            await self.destroy_due()
+            try:
+                await self.undertaker.sweep()
+                self.settle_doubtful()
+            except StoreError as error:
+                logger.warning("the jobs due for destruction are not known: %s", error)
             await asyncio.sleep(SWEEP_INTERVAL)
 
-    async def destroy_due(self) -> None:
-        """Delete the jobs whose destruction time has come."""
-        for job in self.store.due(utcnow()):
-            try:
-                await self.delete(job)
-            except Exception:
-                logger.exception("job %s is due for destruction but could not be deleted", job.job_id)
+    def settle_doubtful(self) -> None:
+        """Settle the jobs that are active in the store after it failed; one in its executor's hands stays there."""
+        while self._doubtful and not len(self.reports):
+            job = self.store.get(next(iter(self._doubtful)))
+            self._doubtful.pop()
+            if job is not None and job.phase in IN_HAND:
+                self._settle(job)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -377,29 +384,8 @@ class JobManager:
         if not task.cancelled() and task.exception() is not None:
             logger.error("a background task of the job manager failed", exc_info=task.exception())
 
-    # -- limits
-
-    @staticmethod
-    def _duration(kind: JobType, text: str | None) -> int:
-        """Seconds, clamped to what the type allows; 0 (unlimited) becomes the longest allowed."""
-        if text is None:
-            return kind.execution_duration
-        try:
-            seconds = int(float(text))
-        except (ValueError, OverflowError):
-            raise UsageError(f"EXECUTIONDURATION '{text[:60]}' is not a number of seconds") from None
-        if seconds < 0:
-            raise UsageError(f"EXECUTIONDURATION {seconds} is negative; 0 asks for the longest allowed")
-        return min(seconds or kind.execution_duration_max, kind.execution_duration_max)
-
-    def _destruction(self, created: datetime, text: str | None) -> datetime:
-        if not text:
-            return created + self.lifetime
-        try:
-            asked = parse_time(text)
-        except ValueError as error:
-            raise UsageError(f"DESTRUCTION {error}") from None
-        return min(asked, created + self.lifetime_max)
+    def _duration(self, kind: JobType, asked: str | None) -> int:
+        return self.limits.duration(asked, kind.execution_duration, kind.execution_duration_max)
 
     @staticmethod
     def _wrong_phase(job: Job, why: str) -> NotAllowed:

@@ -135,7 +135,7 @@ async def test_limits_clamp(manager: JobManager) -> None:
 async def test_destruction_happens(manager: JobManager, executor: Any) -> None:
     doomed = create(manager, destruction=f"{utcnow() - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}")
     kept = create(manager)
-    await manager.destroy_due()
+    await manager.undertaker.sweep()
     assert [job.job_id for job in manager.store.find()] == [kept.job_id]
     assert ("delete", doomed.job_id, 0) in executor.calls
 

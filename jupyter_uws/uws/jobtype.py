@@ -1,0 +1,42 @@
+"""What the UWS pattern needs to know of a kind of job, and what a client may ask of a job at its creation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .executor import Executor
+from .model import Job
+from .uploads import FileRule
+
+Values = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class JobType:
+    """What the UWS pattern needs to know of a kind of job.
+
+    ``validate(values, complete)`` returns the values in canonical form with defaults filled in, or
+    raises :class:`UsageError`; without ``complete`` required ones may still be missing. The
+    parameters in ``files`` take files: their values are paths below the job folder. Durations are
+    in seconds. ``resources`` is what a job asks for (cores, memory), ``queue(job)`` tells of a
+    QUEUED one where it stands; both go to ``jobInfo``, names must be those of XML elements.
+    """
+
+    name: str
+    executor: Executor
+    validate: Callable[[Mapping[str, Sequence[str]], bool], Values]
+    execution_duration: int = 3600
+    execution_duration_max: int = 86400
+    files: Mapping[str, FileRule] = field(default_factory=dict)
+    resources: Mapping[str, str] = field(default_factory=dict)
+    queue: Callable[[Job], Mapping[str, str]] = lambda job: {}
+
+
+@dataclass(frozen=True)
+class Control:
+    """The job control parameters a client may send when it creates a job; None: not sent."""
+
+    run_id: str | None = None
+    execution_duration: str | None = None
+    destruction: str | None = None
