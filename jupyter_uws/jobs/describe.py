@@ -20,6 +20,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, Union, Unpack
 
 from pydantic import ValidationError
@@ -28,7 +29,13 @@ from .description import Generated, JobDescription, Parameter, ParameterType, Us
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_TYPES: dict[type, ParameterType] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_TYPES: dict[type, ParameterType] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    Path: "file",
+}
 _FROM_SIGNATURE = frozenset({"name", "type", "default", "required", "multiple", "choices"})
 
 
@@ -44,10 +51,14 @@ class Metadata(TypedDict, total=False):
     description: str
     version: str
     contact: str
+    doculink: str
+    type: str
+    subtype: str
     used: Sequence[Used]
     generated: Sequence[Generated]
     execution_duration: int
     execution_duration_max: int
+    quote: int
     memory_limit: int
     cores: int
     restartable: bool
@@ -71,7 +82,8 @@ def describe(func: Callable[..., Any], name: str | None = None) -> JobDescriptio
     func
         A function of a module, with a :class:`~jupyter_uws.jobs.context.JobContext` as its
         first parameter; the others are the job's, with type hints ``bool``, ``int``,
-        ``float``, ``str``, ``Literal[...]``, ``list`` of these, or one of them ``| None``.
+        ``float``, ``str``, ``Path`` (a file), ``Literal[...]``, ``list`` of these, or one of them
+        ``| None``.
     name
         The name of the job type, if not the decorator's or the function's own.
 
@@ -103,7 +115,7 @@ def describe(func: Callable[..., Any], name: str | None = None) -> JobDescriptio
             fields["name"] = name
         return JobDescription.model_validate(fields)
     except ValidationError as error:
-        raise DescriptionError(f"{where}: {_reasons(error)}") from None
+        raise DescriptionError(f"{where}: {reasons(error)}") from None
     except ValueError as error:
         raise DescriptionError(f"{where}: {error}") from None
 
@@ -129,7 +141,7 @@ def _parameter(part: inspect.Parameter, hints: dict[str, Any]) -> Parameter:
     try:
         return Parameter(name=name, required=required, default=None if required else part.default, **fields)
     except ValidationError as error:
-        raise ValueError(_reasons(error)) from None
+        raise ValueError(reasons(error)) from None
 
 
 def _of_hint(name: str, hint: Any) -> dict[str, Any]:
@@ -150,11 +162,12 @@ def _of_hint(name: str, hint: Any) -> dict[str, Any]:
     elif hint in _TYPES:
         return {"type": _TYPES[hint], "multiple": False}
     raise ValueError(
-        f"parameter {name!r}: the type {hint!r} is not one of bool, int, float, str, Literal, list of these"
+        f"parameter {name!r}: the type {hint!r} is not one of bool, int, float, str, Path, Literal, list of these"
     )
 
 
-def _reasons(error: ValidationError) -> str:
+def reasons(error: ValidationError) -> str:
+    """What is wrong with a description, in one line."""
     return "; ".join(
         ": ".join([*(str(part) for part in problem["loc"]), problem["msg"].removeprefix("Value error, ")])
         for problem in error.errors()

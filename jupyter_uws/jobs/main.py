@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: list[str]) -> int:
-    """Run the job of a request file: ``{"parameters": {"entry_point": "module:function", "values": {...}}}``."""
+    """Run the job of a request file.
+
+    It holds ``{"parameters": {"entry_point": "module:function", "values": {...}, "files": [...]}}``;
+    ``files`` names those of the values that are paths below the job folder.
+    """
     if len(argv) != 1:
         print("usage: python -m jupyter_uws.jobs.main REQUEST.json", file=sys.stderr)
         return 2
@@ -35,7 +39,7 @@ def main(argv: list[str]) -> int:
         request = json.loads(Path(argv[0]).read_bytes())["parameters"]
         function = load(request["entry_point"])
         log.info("%s with %s", request["entry_point"], json.dumps(request["values"])[:2000])
-        function(job, **request["values"])
+        function(job, **with_paths(job, request))
     except JobError as error:
         return _fail(job, str(error), error.type)
     except MemoryError as error:
@@ -49,6 +53,18 @@ def main(argv: list[str]) -> int:
         return _fail(job, f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
     log.info("completed")
     return 0
+
+
+def with_paths(job: JobContext, request: dict[str, Any]) -> dict[str, Any]:
+    """The values of a request, files as absolute paths."""
+    values: dict[str, Any] = dict(request["values"])
+    for name in request.get("files", ()):
+        value = values.get(name)
+        if isinstance(value, list):
+            values[name] = [job.folder / item for item in value]
+        elif value is not None:
+            values[name] = job.folder / value
+    return values
 
 
 def load(entry_point: str) -> Callable[..., Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .description import JobDescription, Parameter
+from .description import FILE_SIZE, JobDescription, Parameter
 
 
 def json_schema(description: JobDescription) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the object that :func:`jupyter_uws.jobs.validation.typed` gives.
 
-    Units and UCDs are the annotations ``x-unit`` and ``x-ucd``.
+    Units, UCDs and utypes are the annotations ``x-unit``, ``x-ucd`` and ``x-utype``. A file is a string
+    of the format ``uri`` (what a client can give but the file itself), with ``x-content-types`` and
+    ``x-max-size`` in bytes.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -26,7 +28,8 @@ def json_schema(description: JobDescription) -> dict[str, Any]:
 def _property(parameter: Parameter) -> dict[str, Any]:
     value: dict[str, Any] = _drop_none(
         {
-            "type": parameter.type,
+            "type": "string" if parameter.type == "file" else parameter.type,
+            "format": "uri" if parameter.type == "file" else None,
             "minimum": parameter.minimum,
             "maximum": parameter.maximum,
             "enum": list(parameter.choices) if parameter.choices is not None else None,
@@ -38,6 +41,8 @@ def _property(parameter: Parameter) -> dict[str, Any]:
         value = _drop_none(
             {"type": "array", "items": value, "minItems": parameter.min_items, "maxItems": parameter.max_items}
         )
+    if parameter.type == "file":
+        value |= {"x-content-types": list(parameter.content_types), "x-max-size": parameter.max_size or FILE_SIZE}
     default = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
     return value | _drop_none(
         {
@@ -46,6 +51,7 @@ def _property(parameter: Parameter) -> dict[str, Any]:
             "default": default,
             "x-unit": parameter.unit,
             "x-ucd": parameter.ucd,
+            "x-utype": parameter.utype,
         }
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import runs
 from . import values as rules
 from .description import JobDescription, Parameter
 from .values import Value, shown
@@ -19,6 +20,8 @@ from .values import Value, shown
 #: Longest value as sent, in characters, and most values of one parameter.
 MAX_LENGTH = 100_000
 MAX_ITEMS = 10_000
+#: Bytes that a command's argument or an environment variable can hold, with room for its name (Linux: 128 KiB).
+MAX_ARGUMENT = 120_000
 #: Problems that one answer tells of; the others are counted.
 MAX_PROBLEMS = 20
 
@@ -76,7 +79,7 @@ def validate(
 def typed(description: JobDescription, values: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The Python values of a request, by canonical name: scalars, or lists for multiple parameters.
 
-    Takes what :func:`validate` takes, and raises the same errors.
+    Takes what :func:`validate` takes, and raises the same errors. A file is its path below the job folder.
     """
     multiple = {parameter.name for parameter in description.parameters if parameter.multiple}
     parsed = _parsed(description, values)
@@ -91,10 +94,13 @@ def _parsed(
         sent.setdefault(name.lower(), []).extend(texts)
     parsed: dict[str, list[Value]] = {}
     problems: list[Problem] = []
+    leading = runs.texts_that_lead(description)
     for parameter in description.parameters:
         texts = sent.pop(parameter.name.lower(), [])
         try:
             if items := _items(parameter, texts, complete):
+                if not description.entry_point:
+                    _check_argument(parameter, items, parameter.name in leading)
                 parsed[parameter.name] = items
         except ValueError as error:
             problems.append(Problem(parameter.name, texts[0] if texts else None, f"{parameter.name} {error}"))
@@ -125,6 +131,15 @@ def _items(parameter: Parameter, texts: Sequence[str], complete: bool) -> list[V
         return [rules.parse(parameter, rules.text_of(item)) for item in default]
     _count(parameter, len(items))
     return [rules.parse(parameter, item) for item in items]
+
+
+def _check_argument(parameter: Parameter, items: Sequence[Value], leads: bool) -> None:
+    """What a command or a script can be given."""
+    if sum(len(rules.text_of(item).encode()) + 1 for item in items) > MAX_ARGUMENT:
+        raise ValueError(f"is longer than {MAX_ARGUMENT} bytes, more than a command can be given")
+    for item in items if leads else ():
+        if str(item).startswith("-") and item not in (parameter.choices or ()):
+            raise ValueError(f"is {shown(item)}, a value that begins with '-' could be taken for an option")
 
 
 def _count(parameter: Parameter, count: int) -> None:

@@ -11,6 +11,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from . import patterns
+
 if TYPE_CHECKING:
     from .description import Parameter
 
@@ -21,6 +23,8 @@ _WORDS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "o
 #: Not allowed in XML 1.0 documents, which is where parameters are shown (UWS 1.1, section 2.1.11).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INTEGER_LIMIT = 2**63
+# Where the service keeps what a client sent for a file parameter, below the job folder.
+_UPLOAD = re.compile(r"uploads/[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]{0,254}")
 
 
 def shown(value: object, length: int = 60) -> str:
@@ -43,7 +47,7 @@ def parse(parameter: Parameter, text: str) -> Value:
             value = _integer(text, parameter)
         case "number":
             value = _number(text, parameter)
-        case "string":
+        case "string" | "file":
             value = text
     check(parameter, value)
     return value
@@ -61,6 +65,9 @@ def text_of(value: Value) -> str:
 def check(parameter: Parameter, value: object) -> None:
     """Check a Python value against type, bounds, choices and pattern.
 
+    The value of a file is its path below the job folder, given by the service; what is in the file is
+    not looked at.
+
     Raises
     ------
     ValueError
@@ -74,6 +81,9 @@ def check(parameter: Parameter, value: object) -> None:
             _check_number(parameter, value)
         case "string":
             _check_string(parameter, value)
+        case "file":
+            if not isinstance(value, str) or not _UPLOAD.fullmatch(value):
+                raise ValueError(f"is {shown(value)}, allowed is a file: send it with the request, or its URL")
     if parameter.choices is not None and value not in parameter.choices:
         allowed = ", ".join(str(choice) for choice in parameter.choices)
         raise ValueError(f"is {shown(value)}, allowed is one of: {allowed}")
@@ -140,5 +150,5 @@ def _check_string(parameter: Parameter, value: object) -> None:
         raise ValueError(f"is {shown(value)}, allowed is a text")
     if bad := _NOT_XML.search(value):
         raise ValueError(f"is {shown(value)}, the character {bad.group()!r} is not allowed")
-    if parameter.pattern is not None and not re.fullmatch(parameter.pattern, value):
+    if parameter.pattern is not None and not patterns.matches(parameter.pattern, value):
         raise ValueError(f"is {shown(value)}, allowed is what matches {parameter.pattern}")
