@@ -131,7 +131,7 @@ async def fetch(
                     if answer.status not in _REDIRECTS or b"location" not in headers:
                         return await _store(answer, headers, address, target, max_size)
                 here = f"{address.scheme}://{address.authority}{address.target}"
-                address = _take_apart(urljoin(here, headers[b"location"]), redirected=True)
+                address = _take_apart(headers[b"location"], redirected_by=here)
             raise FetchError(f"the URL is redirected more than {MAX_REDIRECTS} times")
     except TimeoutError:
         raise FetchError(f"the host '{address.host}' did not send the file within {timeout:g} s") from None
@@ -139,12 +139,12 @@ async def fetch(
         raise FetchError(f"the host '{address.host}' {_reason(error)}") from None
 
 
-def _take_apart(url: str, redirected: bool = False) -> _Address:
-    what = "the URL it redirects to" if redirected else "the URL"
+def _take_apart(url: str, redirected_by: str = "") -> _Address:
+    what = "the URL it redirects to" if redirected_by else "the URL"
     if not url.isascii() or re.search(r"[\x00-\x20\x7f\\<>\"]", url):
         raise FetchError(f"{what} has a character that must be percent-encoded")
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(urljoin(redirected_by, url))
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise FetchError(f"{what} is not valid") from None
