@@ -188,7 +188,7 @@ async def test_a_url_that_is_refused_as_it_stands(url: str, tmp_path: Path) -> N
 NOT_PUBLIC = [
     "127.0.0.1",
     "127.9.9.9",
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104
     "10.0.0.1",
     "172.16.0.1",
     "192.168.1.1",
