@@ -27,11 +27,12 @@ from .phases import ACTIVE, Phase
 
 #: Something is sent at least this often [s], so that no proxy takes the stream for dead.
 KEEP_ALIVE = 15.0
-#: After what was sent, changes are gathered for this long [s]: a job that changes often is sent once.
+#: After each piece changes are gathered for this long [s]: a job that changes often is sent once, and no client gets
+#: more than some thousand events a second.
 GATHER = 0.05
 #: A client that takes nothing for this long [s] is cut off; it may come back and continue.
 STALLED = 60.0
-#: Events in one piece. Between two pieces other requests are answered, and superseded changes drop out.
+#: Events in one piece.
 PIECE = 200
 #: At most so many jobs that are not over are sent to a new client, the newest ones.
 SNAPSHOT = 500
@@ -85,8 +86,7 @@ class EventsMixin(FormMixin, _Handler):
             if events or time.monotonic() - last_sent >= KEEP_ALIVE:
                 await self._send(b"".join(events) or b":\n\n")
                 last_sent = time.monotonic()
-                if len(events) < PIECE:
-                    await asyncio.sleep(GATHER)
+                await asyncio.sleep(GATHER)
             else:
                 timer = asyncio.get_running_loop().call_later(KEEP_ALIVE, stream.news.set)
                 await stream.news.wait()
