@@ -139,7 +139,7 @@ class Service:
         ``ready`` is called once it listens, with the URL where there is a port.
         """
         sys.setswitchinterval(SWITCH_INTERVAL)
-        _raise_file_limit()
+        self.manager.events.fit(_raise_file_limit())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -215,9 +215,10 @@ class Service:
                 self.stop()
 
 
-def _raise_file_limit() -> None:
+def _raise_file_limit() -> int:
     """A waiting client is an open file: allow as many as the machine does. Jobs get the old limit back."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(65536, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)

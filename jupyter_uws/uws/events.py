@@ -273,6 +273,12 @@ class Hub:
         self.waits.deleted(job)
         self.journal.deleted(job)
 
+    def fit(self, files: int) -> None:
+        """Bound what waits so that a process with so many open files always has some for other requests."""
+        room = max(files - 256, files // 2)
+        self.waits.at_most = min(self.waits.at_most, room * 3 // 4)
+        self.journal.at_most = min(self.journal.at_most, room // 4)
+
     def close(self) -> None:
         """The service ends: all waits are answered, all streams end."""
         self.waits.close()

@@ -13,7 +13,7 @@ import pytest
 
 from jupyter_uws.uws import streams
 from jupyter_uws.uws.errors import NotFound, TooBusy
-from jupyter_uws.uws.events import Journal, Waits
+from jupyter_uws.uws.events import Hub, Journal, Waits
 from jupyter_uws.uws.manager import Control, JobManager
 from jupyter_uws.uws.model import Job
 from jupyter_uws.uws.phases import Phase
@@ -410,3 +410,11 @@ async def test_waits_of_a_deleted_job_end(manager: JobManager) -> None:
         with pytest.raises(NotFound):
             await task
     assert Waits() == manager.events.waits
+
+
+def test_what_waits_leaves_files_for_others() -> None:
+    for files in (100, 1024, 4096, 65536):
+        hub = Hub()
+        hub.fit(files)
+        assert 0 < hub.waits.at_most + hub.journal.at_most <= files - min(256, files // 2)
+    assert hub.waits.at_most == Waits().at_most
