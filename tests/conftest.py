@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgresql import PostgreSQL, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,6 +46,13 @@ def need() -> Callable[[str, str], str]:
 def chromium(need: Callable[[str, str], str]) -> str:
     """The path of Chromium; start it with ``--no-sandbox`` where the tests run as root."""
     return need("chromium", "chromium")
+
+
+@pytest.fixture(scope="session")
+def postgresql(need: Callable[[str, str], str]) -> Iterator[PostgreSQL]:
+    """A real PostgreSQL; what a test leaves in it is there for the next: ask for it ``empty()``."""
+    with run_postgresql(need) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

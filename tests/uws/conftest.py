@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,9 @@ class HandExecutor:
 
     async def delete(self, job: Job) -> None:
         self.calls.append(("delete", job.job_id, job.run))
+
+    async def measure(self, job: Job) -> int:
+        return sum(file.stat().st_size for file in (self.folder / job.job_id).rglob("*") if file.is_file())
 
     async def close(self) -> None:
         pass
@@ -96,9 +99,19 @@ def executor(tmp_path: Path) -> HandExecutor:
     return HandExecutor(tmp_path / "jobs")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind there is."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+    return str(request.getfixturevalue("postgresql").empty())
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> JobStore:
-    return JobStore(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+def store(store_url: str) -> Iterator[JobStore]:
+    store = JobStore(store_url)
+    yield store
+    store.close()
 
 
 @pytest.fixture
@@ -116,7 +129,6 @@ async def manager(store: JobStore, executor: HandExecutor) -> AsyncIterator[JobM
     executor.manager = JobManager(store, {"quicklook": kind})
     yield executor.manager
     await executor.manager.close()
-    store.close()
 
 
 @dataclass
