@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import defusedxml.ElementTree as ElementTree
 import pytest
 
+from jupyter_uws.uws.executor import Report
 from jupyter_uws.uws.manager import JobManager
 from jupyter_uws.uws.model import Job
+from jupyter_uws.uws.phases import Phase
+from jupyter_uws.uws.quotes import Quotes
+from jupyter_uws.uws.times import format_time, utcnow
 
 UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
 
@@ -180,3 +186,214 @@ async def test_a_form_with_a_preamble_as_stilts_sends_it(site: Any, manager: Job
     assert answer.code == 303, answer.body
     job_id = answer.headers["Location"].rpartition("/")[2]
     assert manager.get("alice", "quicklook", job_id).parameters == {"RA": ["42"]}
+
+
+ALLOWED = [
+    ("uws", "GET, HEAD, POST, OPTIONS"),
+    ("uws/quicklook", "GET, HEAD, POST, OPTIONS"),
+    ("{job}", "GET, HEAD, POST, DELETE, OPTIONS"),
+    ("{job}/phase", "GET, HEAD, POST, OPTIONS"),
+    ("{job}/executionduration", "GET, HEAD, POST, OPTIONS"),
+    ("{job}/destruction", "GET, HEAD, POST, OPTIONS"),
+    ("{job}/quote", "GET, HEAD, OPTIONS"),
+    ("{job}/owner", "GET, HEAD, OPTIONS"),
+    ("{job}/error", "GET, HEAD, OPTIONS"),
+    ("{job}/parameters", "GET, HEAD, POST, OPTIONS"),
+    ("{job}/parameters/RA", "GET, HEAD, POST, PUT, OPTIONS"),
+    ("{job}/results", "GET, HEAD, OPTIONS"),
+    ("{job}/results/map", "GET, HEAD, OPTIONS"),
+    ("{job}/stdout", "GET, HEAD, OPTIONS"),
+]
+
+
+@pytest.mark.parametrize(("url", "allowed"), ALLOWED)
+async def test_every_resource_says_which_methods_it_has(
+    site: Any, manager: JobManager, executor: Any, url: str, allowed: str
+) -> None:
+    job = await manager.run(await create(site, manager))
+    executor.complete(job)
+    url = url.format(job=path(job))
+    answer = await site(url, "OPTIONS")
+    assert (answer.code, set(answer.headers["Allow"].split(", "))) == (204, set(allowed.split(", ")))
+    head, full = await site(url, "HEAD"), await site(url)
+    assert (head.code, head.body) == (200, b"")
+    for name in ("Content-Type", "Content-Length"):
+        assert head.headers[name] == full.headers[name]
+    for method in {"DELETE", "PUT", "POST", "PATCH"} - set(allowed.split(", ")):
+        body = "x" if method == "PATCH" else None
+        answer = await site(url, method, body)
+        assert answer.code == 405
+        assert set(answer.headers["Allow"].split(", ")) == set(allowed.split(", "))
+        assert f"{method} is not possible here" in answer.body.decode()
+
+
+async def test_head_does_not_wait(site: Any, manager: JobManager) -> None:
+    job = await create(site, manager)
+    assert (await asyncio.wait_for(site(path(job) + "?WAIT=-1", "HEAD"), 5)).code == 200
+
+
+async def test_only_jobs_can_be_deleted(site: Any, manager: JobManager) -> None:
+    job = await create(site, manager)
+    for below in ("", "/phase", "/parameters", "/parameters/RA", "/results", "/results/map", "/destruction"):
+        url = path(job) + below if below else "uws/quicklook"
+        assert (await site(url, "DELETE")).code == 405, url
+    assert (await site(path(job))).code == 200
+
+
+async def test_filters_in_every_combination(site: Any, manager: JobManager, executor: Any) -> None:
+    """Against the rules of section 2.2.2.1, written as Python over all jobs."""
+    made: list[Job] = []
+    for number in range(9):
+        job = await create(site, manager)
+        if number % 4 > 0:
+            job = await manager.run(job)
+        if number % 4 == 2:
+            executor.complete(job)
+        if number == 6:
+            manager.store.move(job.job_id, Phase.ARCHIVED)
+        made.append(manager.get("alice", "quicklook", job.job_id))
+    phases = [[], ["PENDING"], ["completed"], ["PENDING", "COMPLETED"], ["ARCHIVED"], ["ARCHIVED", "QUEUED"], ["HELD"]]
+    times = [None, made[0].creation_time, made[4].creation_time, made[8].creation_time]
+    for asked, after, last in itertools.product(phases, times, [None, 1, 3, 100]):
+        expected = [job for job in reversed(made) if str(job.phase) in ([p.upper() for p in asked] or NOT_ARCHIVED)]
+        expected = [job for job in expected if after is None or job.creation_time > after][:last]
+        query = [("PHASE", phase) for phase in asked]
+        query += [] if after is None else [("after", f"{after:%Y-%m-%dT%H:%M:%S.%fZ}")]
+        query += [] if last is None else [("Last", str(last))]
+        for url in ("uws", "uws/quicklook"):
+            answer = await site(f"{url}?{urlencode(query)}")
+            assert answer.code == 200, answer.body
+            found = ElementTree.fromstring(answer.body)
+            assert [element.get("id") for element in found] == [job.job_id for job in expected], query
+            assert [element.findtext(f"{UWS}phase") for element in found] == [job.phase for job in expected]
+
+
+NOT_ARCHIVED = [str(phase) for phase in Phase if phase is not Phase.ARCHIVED]
+
+
+@pytest.mark.parametrize("url", ["", "/phase"])
+async def test_phase_is_taken_at_the_job_and_at_its_phase(site: Any, manager: JobManager, url: str) -> None:
+    job = await create(site, manager)
+    answer = await site(path(job) + url, "POST", "phase=Run")
+    assert (answer.code, answer.headers["Location"]) == (303, site.root + path(job))
+    assert (await site(path(job) + "/phase")).body == b"QUEUED"
+    # a client that is not sure asks twice
+    assert (await site(path(job) + url, "POST", "PHASE=RUN")).code == 303
+    assert (await site(path(job) + url, "POST", "PHASE=ABORT")).code == 303
+    assert (await site(path(job) + "/phase")).body == b"ABORTED"
+    assert (await site(path(job) + url, "POST", "PHASE=ABORT")).code == 303
+    answer = await site(path(job) + url, "POST", "PHASE=RUN")
+    assert (answer.code, b"is ABORTED" in answer.body) == (403, True)
+
+
+async def test_parameters_and_control_in_one_post(site: Any, manager: JobManager) -> None:
+    """As astroquery and uws-client send them: values and PHASE to the job itself."""
+    answer = await site("uws/quicklook", "POST", "")
+    job_url = answer.headers["Location"].removeprefix(site.root)
+    assert (await site(job_url, "POST", "RA=5&PHASE=RUN")).code == 303
+    assert (await site(job_url + "/phase")).body == b"QUEUED"
+    assert (await site(job_url + "/parameters/ra")).body == b"5"
+
+
+async def test_phase_in_the_query_starts_a_job(site: Any, manager: JobManager) -> None:
+    answer = await site("uws/quicklook?PHASE=RUN", "POST", "RA=1")
+    assert (await site(answer.headers["Location"].removeprefix(site.root) + "/phase")).body == b"QUEUED"
+
+
+async def test_wait_blocks_while_pending_and_not_after_the_end(site: Any, manager: JobManager, executor: Any) -> None:
+    job = await create(site, manager)
+    waiting = asyncio.create_task(site(path(job) + "?WAIT=-1"))
+    while not manager.events.waits:
+        await asyncio.sleep(0.005)
+    await site(path(job) + "/phase", "POST", "PHASE=RUN")
+    answer = await asyncio.wait_for(waiting, 5)
+    assert ElementTree.fromstring(answer.body).findtext(f"{UWS}phase") == "QUEUED"
+    executor.complete(manager.get("alice", "quicklook", job.job_id))
+    for query in ("WAIT=-1", "WAIT=60", "wait=60&phase=COMPLETED"):
+        await asyncio.wait_for(site(f"{path(job)}?{query}"), 5)
+    assert (await site(f"{path(job)}?WAIT=1&PHASE=NOSUCH")).code == 400
+
+
+async def test_wait_ends_after_its_time(site: Any, manager: JobManager) -> None:
+    job = await create(site, manager)
+    start = asyncio.get_running_loop().time()
+    answer = await site(path(job) + "?WAIT=1&PHASE=PENDING")
+    assert 0.9 < asyncio.get_running_loop().time() - start < 5
+    assert ElementTree.fromstring(answer.body).findtext(f"{UWS}phase") == "PENDING"
+
+
+async def test_a_quote_comes_from_the_past(site: Any, manager: JobManager, executor: Any) -> None:
+    async def run(seconds: float) -> None:
+        job = await manager.run(await create(site, manager))
+        start = utcnow()
+        manager.report(Report(job.job_id, job.run, "started", start))
+        manager.report(Report(job.job_id, job.run, "completed", start + timedelta(seconds=seconds)))
+
+    async def quoted() -> Job:
+        job = await manager.run(await create(site, manager))
+        executor.say(job, "started")
+        return manager.get("alice", "quicklook", job.job_id)
+
+    for seconds in (10, 1000):
+        await run(seconds)
+    job = await quoted()
+    assert job.quote is None  # two tell nothing
+    assert (await site(path(job) + "/quote")).body == b""
+    assert b'<uws:quote xsi:nil="true"/>' in (await site(path(job))).body
+    await run(20)
+    job = await quoted()
+    assert job.start_time is not None
+    assert job.quote == job.start_time + timedelta(seconds=20)
+    assert (await site(path(job) + "/quote")).body.decode() == format_time(job.quote)
+    # a service that is started anew reads it from its store
+    start = utcnow()
+    assert Quotes(manager.store).predict("quicklook", start) == start + timedelta(seconds=20)
+    assert Quotes(manager.store).predict("spectrum", start) is None
+
+
+async def test_job_info_tells_resources_queue_and_progress(site: Any, manager: JobManager, executor: Any) -> None:
+    async def info() -> dict[str, str]:
+        found = ElementTree.fromstring((await site(path(job))).body).find(f"{UWS}jobInfo")
+        return {} if found is None else {element.tag: element.text for element in found}
+
+    job = await create(site, manager)
+    assert await info() == {}
+    job = await manager.run(job)
+    asked = {"cores": "1", "memory": "4096 MiB"}
+    assert await info() == {**asked, "queue_position": "1"}
+    executor.say(job, "started", info={"worker": "tcp://w1", "host": "n1"})
+    executor.say(job, "progress", info={"progress": 0.25, "message": "run 1 of 4"})
+    assert await info() == {
+        **asked,
+        "worker": "tcp://w1",
+        "host": "n1",
+        "progress": "0.25",
+        "message": "run 1 of 4",
+    }
+
+
+async def test_a_failed_job_has_a_summary_and_the_whole_story(site: Any, manager: JobManager, executor: Any) -> None:
+    job = await manager.run(await create(site, manager))
+    executor.fail(job)
+    answer = await site(path(job))
+    assert answer.code == 200
+    summary = ElementTree.fromstring(answer.body).find(f"{UWS}errorSummary")
+    assert (summary.attrib, summary.findtext(f"{UWS}message")) == ({"type": "fatal", "hasDetail": "true"}, "no data")
+    answer = await site(path(job) + "/error")
+    assert (answer.code, answer.body) == (200, b"no data\n\nTraceback")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+
+
+async def test_times_of_clients_are_read_as_pyvo_writes_them(site: Any, manager: JobManager) -> None:
+    job = await create(site, manager)
+    body = "DESTRUCTION=2026-12-24T01:02:03.456789Z"
+    assert (await site(path(job) + "/destruction", "POST", body)).code == 303
+    assert (await site(path(job) + "/destruction")).body == b"2026-12-24T01:02:03.456Z"
+    assert (await site(path(job) + "/executionduration", "POST", "EXECUTIONDURATION=300.0")).code == 303
+    assert (await site(path(job) + "/executionduration")).body == b"300"
+
+
+async def test_a_job_id_is_one_legal_element_of_a_path(site: Any, manager: JobManager) -> None:
+    job = await create(site, manager)
+    # it begins with a digit: uws-client strips the letters of "https://" from it
+    assert re.fullmatch(r"\d{8}-[0-9a-z]{8}", job.job_id)
