@@ -72,7 +72,7 @@ def jobs_page(
 ) -> str:
     """A job list. Unless ``shown_all``, it says that there may be more than :data:`PAGE`."""
     rows = "".join(
-        f'<tr><td class="id">{_link(job_url(job, root), job.job_id)}</td><td>{_phase(job)}</td>'
+        f'<tr><td class="id">{link(job_url(job, root), job.job_id)}</td><td>{_phase(job)}</td>'
         f"<td>{escape(job.job_type)}</td><td>{escape(job.run_id or '')}</td>"
         f'<td class="time">{_time(job.creation_time)}</td><td>{escape(job.owner)}</td></tr>\n'
         for job in jobs
@@ -84,10 +84,10 @@ def jobs_page(
         else '<p class="soft">There are no such jobs.</p>'
     )
     if len(jobs) >= PAGE and not shown_all:
-        body += f'<p class="soft">These are the {PAGE} newest; {_link("?LAST=2000", "?LAST=2000")} shows more.</p>'
-    types = " · ".join(_link(f"{root}uws/{name}", name) for name in job_types)
+        body += f'<p class="soft">These are the {PAGE} newest; {link("?LAST=2000", "?LAST=2000")} shows more.</p>'
+    types = " · ".join(link(f"{root}uws/{name}", name) for name in job_types)
     trail = [("jobs", f"{root}uws")] if job_type else []
-    return _page(f"{job_type} jobs" if job_type else "Jobs", trail, f'<p class="soft">Types: {types}</p>{body}')
+    return page(f"{job_type} jobs" if job_type else "Jobs", trail, f'<p class="soft">Types: {types}</p>{body}')
 
 
 def job_page(job: Job, root: str) -> str:
@@ -105,16 +105,16 @@ def job_page(job: Job, root: str) -> str:
         ("Destruction", _time(job.destruction)),
         *((name.replace("_", " ").capitalize(), escape(str(value))) for name, value in job.info.items()),
     ]
-    parts = [_facts(facts)]
+    parts = [facts_table(facts)]
     if job.error is not None:
-        more = f"<p>{_link(f'{url}/error', 'The whole story')}</p>" if job.error.detail else ""
+        more = f"<p>{link(f'{url}/error', 'The whole story')}</p>" if job.error.detail else ""
         parts.append(f"<h2>Error ({job.error.type})</h2><pre>{escape(job.error.message)}</pre>{more}")
     parts.append(_results(job, url))
     parts.append(_parameters(job, url))
-    logs = " · ".join(_link(f"{url}/{name}", name) for name in ("stdout", "stderr"))
+    logs = " · ".join(link(f"{url}/{name}", name) for name in ("stdout", "stderr"))
     parts.append(f"<h2>Logs</h2><p>{logs}</p>")
     trail = [("jobs", f"{root}uws"), (job.job_type, f"{root}uws/{job.job_type}")]
-    return _page(job.job_id, trail, "\n".join(parts))
+    return page(job.job_id, trail, "\n".join(parts))
 
 
 def _parameters(job: Job, url: str) -> str:
@@ -123,17 +123,17 @@ def _parameters(job: Job, url: str) -> str:
         href = f"{url}/parameters/{quote(name, safe='')}"
         files = files_of(job, name)
         shown = [
-            f"{_link(f'{href}?ITEM={number}', file.filename)} <span class=soft>{_size(file.size)}, "
+            f"{link(f'{href}?ITEM={number}', file.filename)} <span class=soft>{_size(file.size)}, "
             f"SHA-256 {file.sha256}{f', from {escape(file.source)}' if file.source else ''}</span>"
             for number, file in enumerate(files, 1)
         ] or [escape(value if len(value) <= 500 else value[:500] + " …") for value in values]
-        rows.append((_link(href, name), "<br>".join(shown)))
-    return "<h2>Parameters</h2>" + (_facts(rows, raw=True) or '<p class="soft">None.</p>')
+        rows.append((link(href, name), "<br>".join(shown)))
+    return "<h2>Parameters</h2>" + (facts_table(rows, raw=True) or '<p class="soft">None.</p>')
 
 
 def _results(job: Job, url: str) -> str:
     rows = "".join(
-        f"<tr><td>{_link(url + '/results/' + quote(result.name, safe=''), result.name)}</td>"
+        f"<tr><td>{link(url + '/results/' + quote(result.name, safe=''), result.name)}</td>"
         f"<td>{escape(result.content_type)}</td><td>{_size(result.size)}</td><td>{escape(result.description)}</td></tr>"
         for result in job.results
     )
@@ -145,7 +145,7 @@ def _results(job: Job, url: str) -> str:
     )
 
 
-def _facts(rows: Iterable[tuple[str, str]], raw: bool = False) -> str:
+def facts_table(rows: Iterable[tuple[str, str]], raw: bool = False) -> str:
     """A table of names and ready values; the ones without value are left out."""
     lines = "".join(
         f'<tr><th scope="row">{name if raw else escape(name)}</th><td>{value}</td></tr>\n'
@@ -155,8 +155,9 @@ def _facts(rows: Iterable[tuple[str, str]], raw: bool = False) -> str:
     return f'<table class="facts"><tbody>{lines}</tbody></table>' if lines else ""
 
 
-def _page(title: str, trail: Iterable[tuple[str, str]], body: str) -> str:
-    path = " / ".join(_link(href, name) for name, href in trail)
+def page(title: str, trail: Iterable[tuple[str, str]], body: str) -> str:
+    """A page with a trail of links above its title; ``body`` is ready HTML."""
+    path = " / ".join(link(href, name) for name, href in trail)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -165,7 +166,8 @@ def _page(title: str, trail: Iterable[tuple[str, str]], body: str) -> str:
     )
 
 
-def _link(href: str, text: str) -> str:
+def link(href: str, text: str) -> str:
+    """A link, or a text that leads nowhere where the address is not of the web."""
     # the root is the client's own address; a link must be nothing but one of the web
     safe = href if urlsplit(href).scheme in ("", "http", "https") else "#"
     return f'<a href="{escape(safe)}">{escape(text)}</a>'
