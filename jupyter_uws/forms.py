@@ -17,15 +17,15 @@ import hashlib
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 from tornado.http1connection import HTTP1Connection
-from tornado.httputil import HTTPFile
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 if TYPE_CHECKING:
@@ -55,15 +55,15 @@ class FormLimits:
     rate: float = 100e3
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for limit in fields(self):
+            value = getattr(self, limit.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                raise ValueError(f"the form limit '{field.name}' is {value!r}, allowed is a number greater than 0")
+                raise ValueError(f"the form limit '{limit.name}' is {value!r}, allowed is a number greater than 0")
 
 
 @dataclass
 class SentFile:
-    """A file of a form: ``name`` is the form's, ``filename`` the client's, unchecked; ``sha256`` a hex digest.
+    """A file of a request: ``name`` is the form's, ``filename`` the client's, unchecked; ``size`` in bytes.
 
     The file at ``path`` is removed after the request unless it was moved away.
     """
@@ -73,7 +73,17 @@ class SentFile:
     content_type: str
     path: Path
     size: int = 0
-    sha256: str = ""
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def sha256(self) -> str:
+        """As hexadecimal digits."""
+        return str(self._digest.hexdigest())
+
+    def add(self, piece: bytes) -> None:
+        """Note what was written to it."""
+        self._digest.update(piece)
+        self.size += len(piece)
 
 
 class BodyMixin(_Handler):
@@ -129,7 +139,10 @@ class BodyMixin(_Handler):
 
 
 class FormMixin(BodyMixin):
-    """Parse the body as it comes; :meth:`read_form` gives the parameters, ``sent_files`` the files."""
+    """Parse the body as it comes; :meth:`read_form` gives the parameters, ``sent_files`` the files.
+
+    The body of a PUT is one value, or one file, as it is: :meth:`read_value`, or the one of ``sent_files``.
+    """
 
     #: Whether the form of this request may hold files.
     takes_files = False
@@ -151,20 +164,33 @@ class FormMixin(BodyMixin):
             if not re.fullmatch(r"[ -~]{1,200}", boundary):
                 raise HTTPError(400, "the request's body cannot be parsed: its Content-Type has no valid boundary")
             self._parser = PushMultipartParser(boundary)
+        elif self.takes_files and self.request.method == "PUT":
+            try:
+                self._part = self._begin_file("", "", self._kind)
+            except OSError as error:
+                raise _not_stored(error) from error
 
     def _is_multipart(self) -> bool:
-        # a PUT carries one value as it is, whatever it is
         return self._kind == "multipart/form-data" and self.request.method == "POST"
 
     def body_limit(self) -> int:
         limits = self.form_limits
-        return limits.size + (limits.files_size if self.takes_files and self._is_multipart() else 0)
+        with_files = self.takes_files and (self._is_multipart() or self.request.method == "PUT")
+        return limits.size + (limits.files_size if with_files else 0)
 
     def take(self, chunk: bytes) -> Awaitable[None] | None:
-        if self._parser is None:
-            self._body += chunk
-            return None
-        return self._take_parts(self._parser, chunk)
+        if self._parser is not None:
+            return self._take_parts(self._parser, chunk)
+        if self._part is not None:
+            return self._take_file(self._part, chunk)
+        self._body += chunk
+        return None
+
+    async def _take_file(self, part: _Part, chunk: bytes) -> None:
+        try:
+            await asyncio.to_thread(part.write, chunk)
+        except OSError as error:
+            self.refuse(_not_stored(error))
 
     async def _take_parts(self, parser: PushMultipartParser, chunk: bytes) -> None:
         try:
@@ -184,7 +210,7 @@ class FormMixin(BodyMixin):
         except HTTPError as error:
             self.refuse(error)
         except OSError as error:
-            self.refuse(HTTPError(503, f"the files sent cannot be stored: {error.strerror}"))
+            self.refuse(_not_stored(error))
 
     def _begin_part(self, segment: MultipartSegment) -> _Part:
         name = segment.name
@@ -194,14 +220,14 @@ class FormMixin(BodyMixin):
             return _Part(name)
         if not self.takes_files:
             raise HTTPError(400, f"'{_short(name)}' is a file; files are not taken at this address")
-        limits = self.form_limits
-        if len(self.sent_files) >= limits.files:
-            raise HTTPError(400, f"the request has more than {limits.files} files")
+        if len(self.sent_files) >= self.form_limits.files:
+            raise HTTPError(400, f"the request has more than {self.form_limits.files} files")
+        return self._begin_file(name, segment.filename, segment.header("Content-Type") or "")
+
+    def _begin_file(self, name: str, filename: str, content_type: str) -> _Part:
         handle, path = tempfile.mkstemp(dir=self.settings.get("incoming"), prefix="part-")
-        content_type = segment.header("Content-Type") or "application/octet-stream"
-        file = SentFile(name, segment.filename, content_type, Path(path))
-        self.sent_files.append(file)
-        return _Part(name, file, handle)
+        self.sent_files.append(SentFile(name, filename, content_type or "application/octet-stream", Path(path)))
+        return _Part(name, self.sent_files[-1], handle)
 
     async def _add(self, part: _Part, piece: bytes) -> None:
         if part.file is not None:
@@ -240,10 +266,13 @@ class FormMixin(BodyMixin):
         for name, value in pairs:
             _check_size(name, len(value), self.form_limits.value)
             found.setdefault(name, []).append(_text(name, value))
-        for file in self.sent_files:
-            more = HTTPFile(filename=file.filename, body=file.path.read_bytes(), content_type=file.content_type)
-            self.request.files.setdefault(file.name, []).append(more)
         return found
+
+    def read_value(self, name: str) -> str:
+        """The body of a PUT as the value of the parameter ``name``. Raises HTTPError 400 or 413."""
+        size = self.sent_files[0].size if self.takes_files else len(self._body)
+        _check_size(name, size, self.form_limits.value)
+        return _text(name, self.sent_files[0].path.read_bytes() if self.takes_files else bytes(self._body))
 
     def _body_pairs(self) -> Iterable[tuple[str, bytes]]:
         if self._parser is not None:
@@ -294,27 +323,31 @@ class _Part:
         self.file = file
         self.value = bytearray()
         self._handle = handle
-        self._digest = hashlib.sha256()
+        # a thread writes while the client may go away
+        self._lock = threading.Lock()
 
     def write(self, piece: bytes) -> None:
         assert self.file is not None  # noqa: S101
         view = memoryview(piece)
-        while view:
-            view = view[os.write(self._handle, view) :]
-        self._digest.update(piece)
-        self.file.size += len(piece)
+        with self._lock:
+            while view and self._handle >= 0:
+                view = view[os.write(self._handle, view) :]
+            self.file.add(piece)
 
     def close(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
-        if self.file is not None:
-            self.file.sha256 = self._digest.hexdigest()
+        with self._lock:
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
 
 
 def form_handler(mixin: type, base: type[RequestHandler]) -> type[RequestHandler]:
     """The handler class of a mixin that derives from :class:`FormMixin`, over the application's base class."""
     return stream_request_body(type(mixin.__name__.removesuffix("Mixin") + "Handler", (mixin, base), {}))
+
+
+def _not_stored(error: OSError) -> HTTPError:
+    return HTTPError(503, f"the files sent cannot be stored: {error.strerror}")
 
 
 def _check_size(name: str, size: int, limit: int) -> None:

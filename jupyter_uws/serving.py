@@ -15,9 +15,6 @@ from tornado import httputil
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
-from .forms import FormMixin as FormMixin
-from .forms import form_handler as form_handler
-
 CHUNK = 256 * 1024
 
 

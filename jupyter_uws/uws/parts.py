@@ -73,16 +73,13 @@ class ParameterMixin(UWSHandler):
     async def put(self, job_type: str, job_id: str, name: str) -> None:
         """The body is the value; for a parameter that takes a file it is the file."""
         job = self.job(job_type, job_id, "change")
-        parameter, body = unquote(name), bytes(self._body)
+        parameter = unquote(name)
         rules = {known.lower(): known for known in self.manager.job_type(job_type).files}
         if parameter.lower() in rules:
-            content_type = self.request.headers.get("Content-Type", "")
-            await self._set(job, {}, [Part.of(parameter, rules[parameter.lower()], content_type, body)])
-            return
-        try:
-            await self._set(job, {parameter: [body.decode()]}, [])
-        except UnicodeDecodeError:
-            raise UsageError(f"the value of the parameter '{parameter[:80]}' is not UTF-8") from None
+            (sent,) = self.parts()
+            await self._set(job, {}, [replace(sent, name=parameter, filename=rules[parameter.lower()])])
+        else:
+            await self._set(job, {parameter: [self.read_value(parameter)]}, [])
 
     async def _set(self, job: Job, sent: Values, parts: Sequence[Part]) -> None:
         given: list[Given]

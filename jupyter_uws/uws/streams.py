@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
-from ..serving import FormMixin
+from ..forms import FormMixin
 from .errors import UsageError
 from .events import Stream, describe, encode
 from .manager import JobManager
