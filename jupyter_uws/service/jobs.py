@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..execution.executor import DaskExecutor
 from ..execution.folder import JobFolder
 from ..execution.launch import Launch
-from ..jobs.description import JobDescription
+from ..jobs.description import FILE_SIZE, JobDescription
 from ..jobs.registry import Registry
 from ..jobs.validation import ParameterError, typed, validate
 from ..uws.errors import NotFound, UsageError
-from ..uws.executor import Executor
-from ..uws.manager import JobType, Values
+from ..uws.jobtype import JobType, Values
 from ..uws.model import Job
+from ..uws.uploads import FileRule
+from ..uws.uploads import FileRule
 
 if TYPE_CHECKING:
     from ..uws.fetch import Fetched
 
+#: Where a job's info has the SHA-256 of the description it was queued with.
+DIGEST = "description_sha256"
 
-def job_types(registry: Registry, executor: Executor) -> dict[str, JobType]:
-    """The job types of a registry, as the manager knows them."""
-    return {name: _job_type(description, executor) for name, description in registry.items()}
+
+class JobTypes(Mapping[str, JobType]):
+    """The job types of a registry as the manager knows them; they change as the registry does."""
+
+    def __init__(self, registry: Registry, executor: Executor) -> None:
+        self._registry = registry
+        self._executor = executor
+        self._made: dict[str, tuple[JobDescription, JobType]] = {}
+
+    def __getitem__(self, name: str) -> JobType:
+        description = self._registry[name]
+        made = self._made.get(name)
+        if made is None or made[0] is not description:
+            made = self._made[name] = (description, _job_type(description, self._executor))
+        return made[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._registry)
+
+    def __len__(self) -> int:
+        return len(self._registry)
 
 
 def _job_type(description: JobDescription, executor: Executor) -> JobType:
@@ -40,30 +62,87 @@ def _job_type(description: JobDescription, executor: Executor) -> JobType:
         validate=check,
         execution_duration=description.execution_duration,
         execution_duration_max=description.execution_duration_max,
+        files={
+            parameter.name: FileRule(parameter.content_types, parameter.max_size or FILE_SIZE)
+            for parameter in description.parameters
+            if parameter.type == "file"
+        },
+        resources={
+            "cores": str(description.cores),
+            "memory_limit": f"{description.memory_limit} MiB",
+            "description_version": description.version,
+            DIGEST: description.digest,
+        },
     )
+
+
+def _resources(description: JobDescription) -> dict[str, str]:
+    """What a job of the type asks for, as jobInfo tells it."""
+    memory = {"memory": f"{description.memory_limit} MiB"} if description.memory_limit else {}
+    return {"cores": str(description.cores), **memory}
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """Says how a job is started: our own entry in a new Python, parameters by file."""
+    """Says how a job is started: our own entry in a new Python, parameters by file.
+
+    A job runs with the description it was queued with. Where that has changed since (the service was
+    started anew, or a worker lost), what ``jobs``, the folder of the job folders, has of it is taken.
+    """
 
     registry: Registry
     archive: Path
+    jobs: Path
 
     def __call__(self, job: Job) -> Launch:
-        description = self.registry[job.job_type]
-        return Launch(
-            argv=(sys.executable, "-m", "jupyter_uws.jobs.main", "../request.json"),
-            env={"JUPYTER_UWS_ARCHIVE": str(self.archive), "UWS_JOB_TYPE": job.job_type},
+        description = self.registry.get(job.job_type)
+        queued_with = job.info.get(DIGEST)
+        if description is None or queued_with not in (None, description.digest):
+            return self._as_queued(job, str(queued_with))
+        return self._launch(
+            job,
             parameters={
-                "entry_point": description.entry_point,
-                "values": typed(description, job.parameters),
+                "description": {"version": description.version, "sha256": description.digest},
+                **_order(description, job),
             },
-            execution_duration=job.execution_duration,
             memory_limit=description.memory_limit,
             cores=description.cores,
             restartable=description.restartable,
         )
+
+    def _as_queued(self, job: Job, digest: str) -> Launch:
+        request = JobFolder(self.jobs / job.job_id).read_json("request.json")
+        if not isinstance(request, dict) or request["parameters"]["description"]["sha256"] != digest:
+            raise ValueError("the description of its type was changed or removed after it was queued; create it again")
+        kept = {name: request[name] for name in ("parameters", "memory_limit", "cores", "restartable")}
+        return self._launch(job, **kept)
+
+    def _launch(self, job: Job, parameters: dict[str, Any], **limits: Any) -> Launch:
+        module = "main" if "entry_point" in parameters else "command"
+        return Launch(
+            argv=(sys.executable, "-m", f"jupyter_uws.jobs.{module}", "../request.json"),
+            env={"JUPYTER_UWS_ARCHIVE": str(self.archive), "UWS_JOB_TYPE": job.job_type},
+            parameters=parameters,
+            execution_duration=job.execution_duration,
+            **limits,
+        )
+
+
+def _order(description: JobDescription, job: Job) -> dict[str, Any]:
+    """What the job's process is told: what to run, and the values; files are paths below the job folder."""
+    values = typed(description, job.parameters)
+    files = [parameter for parameter in description.parameters if parameter.type == "file"]
+    if description.entry_point:
+        names = [parameter.name for parameter in files]
+        return {"entry_point": description.entry_point, "values": values, "files": names}
+    return {
+        "command": description.command,
+        "script": description.script,
+        "values": values,
+        "texts": validate(description, job.parameters),
+        "files": {parameter.name: parameter.filename for parameter in files},
+        "generated": [result.model_dump() for result in description.generated],
+    }
 
 
 @dataclass(frozen=True)
