@@ -14,15 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
 
 from tornado.iostream import StreamClosedError
-from tornado.web import RequestHandler
 
-from ..forms import FormMixin
-from .errors import UsageError
-from .events import Stream, describe, encode
-from .manager import JobManager
+from .base import UWSHandler, single
+from .events import Journal, Stream, describe, encode
 from .phases import ACTIVE, Phase
 
 #: Something is sent at least this often [s], so that no proxy takes the stream for dead.
@@ -39,33 +35,22 @@ SNAPSHOT = 500
 
 _NOT_OVER = [Phase.PENDING, *sorted(ACTIVE)]
 
-if TYPE_CHECKING:
 
-    class _Handler(RequestHandler):
-        owner: str
-else:
-    _Handler = object
-
-
-class EventsMixin(FormMixin, _Handler):
+class EventsMixin(UWSHandler):
     """``/uws/events``, for one job type with ``?type=``."""
 
     stream: Stream | None = None
 
-    def initialize(self, manager: JobManager, **_: Any) -> None:
-        self.manager = manager
-        self.journal = manager.events.journal
+    @property
+    def journal(self) -> Journal:
+        return self.manager.events.journal
 
     async def get(self) -> None:
-        types = self.read_form().get("type", [])
-        if len(types) > 1:
-            raise UsageError(f"type is given {len(types)} times; give one, or none for the jobs of all types")
-        job_type = self.manager.job_type(types[0]).name if types else None
+        wanted = single(self.form(frozenset({"type"}))[0], "type")
+        job_type = None if wanted is None else self.manager.job_type(wanted).name
         with self.journal.follow(self.owner) as stream:
             self.stream = stream
-            self.set_header("Content-Type", "text/event-stream; charset=UTF-8")
-            self.set_header("Cache-Control", "no-cache")
-            self.set_header("X-Accel-Buffering", "no")
+            self.head()
             first = b"retry: 2000\n\n"
             if not self.journal.resume(self.owner, stream, self.request.headers.get("Last-Event-ID", "")):
                 first += self._all_anew(stream, job_type)
@@ -76,6 +61,11 @@ class EventsMixin(FormMixin, _Handler):
                 pass
             except TimeoutError:
                 self.request.connection.stream.close()  # type: ignore[union-attr]
+
+    def head(self) -> None:
+        self.set_header("Content-Type", "text/event-stream; charset=UTF-8")
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Accel-Buffering", "no")
 
     async def _follow(self, stream: Stream, job_type: str | None) -> None:
         last_sent = time.monotonic()

@@ -198,6 +198,8 @@ async def test_many_waits_for_one_job_leave_room_for_others(manager: JobManager)
 
 async def test_a_stream_tells_all_changes_of_a_job_in_order(site: Any, manager: JobManager, executor: Any) -> None:
     old = create(manager)
+    head = await site("uws/events", method="HEAD")
+    assert (head.code, head.headers["Content-Type"]) == (200, "text/event-stream; charset=UTF-8")
     async with follow(site) as client:
         status, headers = await client.head()
         assert status == 200
