@@ -153,6 +153,8 @@ class CapabilitiesMixin(_DocumentMixin):
     async def get(self) -> None:
         self.document(vosi.capabilities(self.root, await self.engine.tables(), self.engine.timeout))
 
+    head = get
+
 
 class AvailabilityMixin(_DocumentMixin):
     """``/tap/availability``."""
@@ -164,6 +166,8 @@ class AvailabilityMixin(_DocumentMixin):
             self.document(availability_document(str(error)))
         else:
             self.document(availability_document())
+
+    head = get
 
 
 class TablesMixin(_DocumentMixin):
@@ -180,6 +184,8 @@ class TablesMixin(_DocumentMixin):
             self.document(vosi.table_document(tables[name], keys))
         else:
             raise HTTPError(404, f"there is no table {name[:100]!r}")
+
+    head = get
 
 
 def make_routes(base: type[RequestHandler], engine: Engine) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:

@@ -1,0 +1,221 @@
+"""Every route of the service, with every method, as every kind of caller: one table says what is answered.
+
+A route that is not in the table fails the test, and so does one that does not ask who calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safety.conftest import ADMIN, OTHER, OWNER, Site
+from tornado.web import Application
+
+from jupyter_uws import rendezvous
+from jupyter_uws.service.app import Service, Settings
+from jupyter_uws.service.archive import ArchiveRoutes
+from jupyter_uws.service.handlers import ServiceHandler
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+JOB = r"/uws/([a-z][a-z0-9_-]*)/(\d[\w.-]*)"
+#: What anybody who is let in gets: reading is free, and nothing else is possible.
+PAGE = {"GET": "200", "HEAD": "200"}
+UWS_PAGE = {**PAGE, "OPTIONS": "204"}
+OWN = {"GET": "200 403 200", "HEAD": "200 403 200", "OPTIONS": "204"}
+
+#: Pattern -> path, then method -> status for the owner of the job, another user, and an administrator;
+#: one status where it is the same for all. A method that is not named is 405. JOB stands for a new job of
+#: the owner, DONE for one that is over.
+TABLE: dict[str, tuple[str, dict[str, str]]] = {
+    r"/": ("", PAGE),
+    r"/health": ("health", PAGE),
+    # another caller than the relay: 403, see below; a job runs, so nobody stops it here
+    r"/shutdown": ("shutdown", {"POST": "409"}),
+    r"/uws/types": ("uws/types", PAGE),
+    r"/uws/capabilities": ("uws/capabilities", PAGE),
+    r"/uws/availability": ("uws/availability", PAGE),
+    r"/uws/([a-z][a-z0-9_-]*)/descriptor": ("uws/sleeper/descriptor", PAGE),
+    r"/uws/([a-z][a-z0-9_-]*)/description": ("uws/sleeper/description", PAGE),
+    r"/uws/([a-z][a-z0-9_-]*)/schema": ("uws/sleeper/schema", PAGE),
+    r"/uws/?": ("uws", {**UWS_PAGE, "POST": "400"}),
+    r"/uws/events": ("uws/events", UWS_PAGE),
+    r"/uws/([a-z][a-z0-9_-]*)/?": ("uws/sleeper", {**UWS_PAGE, "POST duration=1": "303"}),
+    JOB: (
+        "JOB",
+        {
+            **OWN,
+            "POST duration=2": "303 403 403",
+            "POST PHASE=RUN": "303 403 403",
+            "POST PHASE=ABORT": "303 403 303",
+            "POST ACTION=DELETE": "303 403 303",
+            "POST ACTION=NOTHING": "400 403 400",
+            "DELETE": "303 403 303",
+        },
+    ),
+    rf"{JOB}/(phase|executionduration|destruction)": (
+        "JOB/phase",
+        {**OWN, "POST PHASE=RUN": "303 403 403", "POST PHASE=ABORT": "303 403 303"},
+    ),
+    rf"{JOB}/(phase|executionduration|destruction) ": (
+        "JOB/executionduration",
+        {**OWN, "POST EXECUTIONDURATION=7": "303 403 403"},
+    ),
+    rf"{JOB}/(phase|executionduration|destruction)  ": (
+        "JOB/destruction",
+        {**OWN, "POST DESTRUCTION=2099-01-01": "303 403 403"},
+    ),
+    rf"{JOB}/(quote|owner|error)": ("JOB/owner", OWN),
+    rf"{JOB}/parameters": ("JOB/parameters", {**OWN, "POST duration=3": "303 403 403"}),
+    rf"{JOB}/parameters/([^/]+)": (
+        "JOB/parameters/duration",
+        {**OWN, "POST VALUE=3": "303 403 403", "PUT 4": "303 403 403"},
+    ),
+    rf"{JOB}/results": ("DONE/results", OWN),
+    rf"{JOB}/results/([^/]+)": ("DONE/results/RESULT", OWN),
+    rf"{JOB}/(stdout|stderr)": ("DONE/stdout", OWN),
+    r"/tap/sync": ("tap/sync?LANG=ADQL&QUERY=SELECT+TOP+1+*+FROM+ivoa.obscore", {"GET": "200", "POST a=b": "200"}),
+    r"/tap/capabilities": ("tap/capabilities", PAGE),
+    r"/tap/availability": ("tap/availability", PAGE),
+    r"/tap/tables": ("tap/tables", PAGE),
+    r"/tap/tables/([^/]+)": ("tap/tables/ivoa.obscore", PAGE),
+    r"/files/([^/]+)/(.+)": ("files/FILE", PAGE),
+    "anything else": ("nosuch/place", dict.fromkeys(METHODS, "404")),
+}
+
+
+@pytest.fixture(scope="module")
+def assembled(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service's parts in this process, to be asked for their routes; it does not listen."""
+    state_dir = tmp_path_factory.mktemp("assembled")
+    state_dir.chmod(0o700)
+    service = Service(Settings(state_dir, rendezvous.socket_path(state_dir), archive=sim_archive))
+    yield service
+    service.archive_routes.close()
+    service.store.close()
+
+
+def routes(application: Application) -> Iterator[tuple[str, Any]]:
+    for rule in application.wildcard_router.rules:
+        if isinstance(rule.target, ArchiveRoutes):
+            yield from routes(rule.target._make())
+        else:
+            yield rule.matcher.regex.pattern.removesuffix("$"), rule.target
+
+
+def test_every_route_is_in_the_table(assembled: Service) -> None:
+    found = {pattern for pattern, _ in routes(assembled.application())}
+    assert len(found) > 15
+    assert found == {pattern.rstrip() for pattern in TABLE} - {"anything else"}
+
+
+def test_every_route_asks_who_calls_and_bounds_the_body(assembled: Service) -> None:
+    application = assembled.application()
+    handlers = [handler for _, handler in routes(application)]
+    for handler in [*handlers, application.settings["default_handler_class"]]:
+        assert issubclass(handler, ServiceHandler), handler
+        assert handler._stream_request_body, handler
+        order = [base.__name__ for base in handler.__mro__]
+        assert order.index("ServiceHandler") < order.index("BodyMixin"), handler
+
+
+@pytest.fixture(scope="module")
+def done(site: Site) -> str:
+    path = site.job(PHASE="RUN")
+    running = site.job(duration="600", PHASE="RUN")
+    site.until(path, "COMPLETED")
+    site.until(running, "EXECUTING")
+    return path
+
+
+@pytest.fixture(scope="module")
+def places(site: Site, done: str) -> dict[str, str]:
+    query = {"LANG": "ADQL", "FORMAT": "csv", "QUERY": "SELECT TOP 1 access_url FROM ivoa.obscore"}
+    file = site.ask("token", "GET", "tap/sync", params=query).text.split()[1].partition("/files/")[2]
+    return {"DONE": done, "RESULT": site.results(done)[0], "FILE": file}
+
+
+def ask(site: Site, caller: str, method: str, path: str, body: str) -> int:
+    more: dict[str, Any] = {"stream": True}
+    if body:
+        more["data"] = body
+        more["headers"] = {"Content-Type": "application/x-www-form-urlencoded" if "=" in body else "text/plain"}
+    with site.ask(caller, method, path, **more) as answer:
+        return answer.status_code
+
+
+@pytest.mark.parametrize("pattern", TABLE)
+def test_the_table_holds(site: Site, places: dict[str, str], pattern: str) -> None:
+    template, allowed = TABLE[pattern]
+    for name, place in places.items():
+        template = template.replace(name, place)
+    named = {request.split()[0] for request in allowed}
+    requests = {**allowed, **{method: "405" for method in METHODS if method not in named}}
+    wrong = []
+    for request, statuses in requests.items():
+        method, _, body = request.partition(" ")
+        owner, other, admin = (statuses.split() * 3)[:3] if " " not in statuses else statuses.split()
+        expected = {OWNER: owner, OTHER: other, ADMIN: admin, "token": other, "anonymous": "401"}
+        if pattern == "/shutdown" and method == "POST":
+            expected["token"] = "403"
+        for caller, status in expected.items():
+            # a new one each time: what one caller does is nothing to the next
+            path = template.replace("JOB", site.job()) if "JOB" in template else template
+            found = ask(site, caller, method, path, body)
+            if found != int(status):
+                wrong.append(f"{request} {path} as {caller}: {found}, not {status}")
+    assert not wrong, "\n".join(wrong)
+    site.healthy()
+
+
+# What an administrator may, in detail
+
+
+def listed(site: Site, caller: str, query: str = "") -> set[str]:
+    answer = site.ask(caller, "GET", f"uws{query}")
+    assert answer.status_code == 200, answer.text
+    return {line.split('"')[1] for line in answer.text.splitlines() if "<uws:jobref" in line}
+
+
+def test_lists_hold_the_callers_jobs_and_all_for_an_administrator_who_asks(site: Site) -> None:
+    ids = {owner: site.job(owner).rpartition("/")[2] for owner in (OWNER, OTHER, ADMIN)}
+    for owner in ids:
+        assert listed(site, owner) & set(ids.values()) == {ids[owner]}
+        assert listed(site, owner, "?ALL=0") & set(ids.values()) == {ids[owner]}
+    assert listed(site, ADMIN, "?ALL=1") >= set(ids.values())
+    assert listed(site, ADMIN, "/sleeper?all=1&LAST=3") == set(ids.values())
+    for caller in (OWNER, "token"):
+        answer = site.ask(caller, "GET", "uws?ALL=1")
+        assert (answer.status_code, "only an administrator" in answer.text) == (403, True)
+    assert site.ask(ADMIN, "GET", "uws?ALL=yes").status_code == 400
+
+
+def test_a_job_keeps_its_owner_when_an_administrator_stops_it(site: Site) -> None:
+    path = site.job(duration="600", PHASE="RUN")
+    site.until(path, "EXECUTING")
+    answer = site.ask(ADMIN, "POST", path + "/phase", data={"PHASE": "RUN"})
+    assert (answer.status_code, "an administrator may see, abort and delete it" in answer.text) == (403, True)
+    assert site.ask(ADMIN, "POST", path + "/phase", data={"PHASE": "ABORT"}).status_code == 303
+    assert site.phase(path) == "ABORTED"
+    assert site.ask(OWNER, "GET", path + "/owner").text == OWNER
+
+
+def test_an_administrator_is_so_by_the_relays_word_only(site: Site) -> None:
+    path = site.job()
+    for headers in ({"X-UWS-Owner": ADMIN}, {"X-UWS-Owner": ADMIN, "X-UWS-Secret": "wrong"}):
+        assert site.ask("token", "GET", path, headers=headers).status_code == 403
+        assert site.ask("anonymous", "GET", path, headers=headers).status_code == 401
+    for name in ("BOSS", "boss%20", "%20boss", "boss%00", "boss%0A", "boss,bob", "b%C3%B6ss"):
+        assert site.ask(OTHER, "GET", path, headers={"X-UWS-Owner": name}).status_code in (400, 403), name
+
+
+def test_events_are_the_callers_own(site: Site) -> None:
+    with site.ask(OTHER, "GET", "uws/events", stream=True, timeout=5) as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith(b"event: ready"))
+        foreign, own = site.job(OWNER), site.job(OTHER)
+        told = b""
+        while own.rpartition("/")[2].encode() not in told:
+            told += next(lines)
+        assert foreign.rpartition("/")[2].encode() not in told
