@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tornado.web import HTTPError
 
 from .._version import __version__
-from ..jobs.schema import json_schema
 from ..rendezvous import PROTOCOL, hostname
 from .handlers import ServiceHandler
 
@@ -26,12 +25,12 @@ jupyter_uws {version}: an observatory in a notebook.
 """
 
 
-class _Page(ServiceHandler):
+class Page(ServiceHandler):
     def initialize(self, service: Service) -> None:
         self.service = service
 
 
-class FrontHandler(_Page):
+class FrontHandler(Page):
     """What this is, in text."""
 
     def get(self) -> None:
@@ -39,8 +38,10 @@ class FrontHandler(_Page):
         types = ", ".join(self.service.registry)
         self.write(_FRONT.format(version=__version__, root=self.root, types=types))
 
+    head = get
 
-class HealthHandler(_Page):
+
+class HealthHandler(Page):
     """Who answers here, and whether it has work."""
 
     def get(self) -> None:
@@ -58,19 +59,10 @@ class HealthHandler(_Page):
             }
         )
 
-
-class TypesHandler(_Page):
-    """The job descriptions, each with the JSON Schema of its parameters."""
-
-    def get(self) -> None:
-        types: list[dict[str, Any]] = []
-        for description in self.service.registry.values():
-            entry = description.model_dump(mode="json", exclude={"entry_point"})
-            types.append({**entry, "schema": json_schema(description)})
-        self.write({"types": types, "problems": self.service.registry.problems})
+    head = get
 
 
-class ShutdownHandler(_Page):
+class ShutdownHandler(Page):
     """Stop, unless a job is active: a newer extension replaces an idle older service so."""
 
     def post(self) -> None:
