@@ -27,6 +27,7 @@ from .._version import __version__
 from ..execution.cluster import ClusterConfig
 from ..execution.executor import DaskExecutor
 from ..forms import FormLimits
+from ..jobs.files import default_folders
 from ..jobs.registry import load_registry
 from ..rendezvous import ServiceInfo
 from ..uws import handlers as uws_handlers
@@ -36,9 +37,10 @@ from ..uws.manager import JobManager
 from ..uws.store import JobStore
 from ..uws.times import format_time, utcnow
 from .archive import ArchiveRoutes, ServedArchive
+from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
-from .jobs import Files, Launcher, job_types
-from .pages import FrontHandler, HealthHandler, ShutdownHandler, TypesHandler
+from .jobs import Files, JobTypes, Launcher
+from .pages import FrontHandler, HealthHandler, ShutdownHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Settings:
     state_dir: Path
     socket: Path
     archive: Path | None = None
+    descriptions: tuple[Path, ...] = ()
     ip: str = "127.0.0.1"
     port: int | None = None
     token: str | None = None
@@ -78,14 +81,15 @@ class Service:
         self.state_dir = settings.state_dir
         self._archive = ServedArchive(settings.archive)
         self.access = Access(rendezvous.secret(settings.state_dir), settings.token, settings.admins)
-        self.registry = load_registry()
+        self.registry = load_registry(folders=[*settings.descriptions, *default_folders()])
         jobs_folder = settings.state_dir / "jobs"
         jobs_folder.mkdir(mode=0o700, exist_ok=True)
-        self.executor = DaskExecutor(jobs_folder, Launcher(self.registry, self.archive), self._report, settings.cluster)
+        launcher = Launcher(self.registry, self.archive, jobs_folder)
+        self.executor = DaskExecutor(jobs_folder, launcher, self._report, settings.cluster)
         self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
         self.manager = JobManager(
             self.store,
-            job_types(self.registry, self.executor),
+            JobTypes(self.registry, self.executor),
             limits=settings.limits,
             fallback=self.executor,
         )
@@ -112,6 +116,8 @@ class Service:
                 (r"/uws/capabilities", CapabilitiesHandler, own),
                 (r"/uws/availability", AvailabilityHandler, own),
                 (r"/uws/([a-z][a-z0-9_-]*)/descriptor", DescriptorHandler, own),
+                (r"/uws/([a-z][a-z0-9_-]*)/schema", SchemaHandler, own),
+                (r"/uws/([a-z][a-z0-9_-]*)/description", DescriptionHandler, own),
                 *uws_handlers.make_routes(ServiceHandler, self.manager, self.files),
                 (r"/(?:tap|files)/.*", self.archive_routes),
             ],

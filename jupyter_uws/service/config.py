@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.application import JupyterApp, NoStart, base_aliases, base_flags
-from traitlets import Bool, Dict, Float, Integer, Set, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Float, Integer, List, Set, TraitError, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
 from .. import rendezvous
@@ -66,6 +66,11 @@ class ServeApp(JupyterApp):
     state_dir = Unicode("", help="Folder of the jobs ($JUPYTER_UWS_STATE_DIR).").tag(config=True)
     archive = Unicode(
         "", help="The archive file ($JUPYTER_UWS_ARCHIVE); without it the user's, made by simulation if need be."
+    ).tag(config=True)
+    descriptions = List(
+        Unicode(),
+        help="Folders of job descriptions (YAML, OPUS VOTable), before $JUPYTER_UWS_DESCRIPTIONS and "
+        "'jupyter-uws/jobs' in Jupyter's data folders.",
     ).tag(config=True)
     store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(config=True)
     idle_timeout = Float(
@@ -135,6 +140,7 @@ class ServeApp(JupyterApp):
             state_dir=state_dir,
             # the default place is allowed to be empty, a file that was named is not
             archive=Path(archive).expanduser().absolute() if archive else None,
+            descriptions=tuple(Path(folder) for folder in self.descriptions),
             # always there: a Jupyter server finds a service that was started by hand, too
             socket=Path(self.socket) if self.socket else rendezvous.socket_path(state_dir),
             ip=self.ip,

@@ -18,7 +18,6 @@ from ..uws.errors import NotFound, UsageError
 from ..uws.jobtype import JobType, Values
 from ..uws.model import Job
 from ..uws.uploads import FileRule
-from ..uws.uploads import FileRule
 
 if TYPE_CHECKING:
     from ..uws.fetch import Fetched
@@ -30,7 +29,7 @@ DIGEST = "description_sha256"
 class JobTypes(Mapping[str, JobType]):
     """The job types of a registry as the manager knows them; they change as the registry does."""
 
-    def __init__(self, registry: Registry, executor: Executor) -> None:
+    def __init__(self, registry: Registry, executor: DaskExecutor) -> None:
         self._registry = registry
         self._executor = executor
         self._made: dict[str, tuple[JobDescription, JobType]] = {}
@@ -49,7 +48,7 @@ class JobTypes(Mapping[str, JobType]):
         return len(self._registry)
 
 
-def _job_type(description: JobDescription, executor: Executor) -> JobType:
+def _job_type(description: JobDescription, executor: DaskExecutor) -> JobType:
     def check(values: Mapping[str, Sequence[str]], complete: bool) -> Values:
         try:
             return validate(description, values, complete=complete)
@@ -67,19 +66,16 @@ def _job_type(description: JobDescription, executor: Executor) -> JobType:
             for parameter in description.parameters
             if parameter.type == "file"
         },
-        resources={
-            "cores": str(description.cores),
-            "memory_limit": f"{description.memory_limit} MiB",
-            "description_version": description.version,
-            DIGEST: description.digest,
-        },
+        resources=_resources(description),
+        queue=executor.queue,
     )
 
 
 def _resources(description: JobDescription) -> dict[str, str]:
-    """What a job of the type asks for, as jobInfo tells it."""
+    """What a job of the type asks for and which description it runs with, as jobInfo tells it."""
     memory = {"memory": f"{description.memory_limit} MiB"} if description.memory_limit else {}
-    return {"cores": str(description.cores), **memory}
+    described = {"description_version": description.version, DIGEST: description.digest}
+    return {"cores": str(description.cores), **memory, **described}
 
 
 @dataclass(frozen=True)
