@@ -17,6 +17,7 @@ Name, type, multiplicity, default and whether a parameter is required come from 
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -172,3 +173,15 @@ def reasons(error: ValidationError) -> str:
         ": ".join([*(str(part) for part in problem["loc"]), problem["msg"].removeprefix("Value error, ")])
         for problem in error.errors()
     )
+
+
+def culprit(reason: str) -> tuple[str, ...]:
+    """The part of a description that a rule for the whole of it complains of, as in ``parameters, RA``.
+
+    These rules name it first: ``parameter 'RA' ...``, ``result map: ...``, ``command: ...``.
+    """
+    groups = {"parameter": "parameters", "result": "generated"}
+    if found := re.match(r"(parameter|result)(?: name)? (?:'([^']*)'|([^\s:]+))", reason):
+        return groups[found.group(1)], found.group(2) or found.group(3)
+    found = re.match(r"(\w+)\b", reason)
+    return (found.group(1),) if found else ()

@@ -48,6 +48,8 @@ def read_description(path: Path) -> JobDescription:
     DescriptionError
         Naming file, line and reason.
     """
+    if path.suffix not in SUFFIXES:
+        raise DescriptionError(f"{path}: its name must end with one of {', '.join(SUFFIXES)}")
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):

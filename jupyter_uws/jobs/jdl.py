@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from .context import guess_content_type
-from .describe import DescriptionError
+from .describe import DescriptionError, culprit
 from .description import JobDescription
 from .runs import MAX_FILES
 from .xml_tree import Element, XMLError, parse
@@ -39,6 +40,7 @@ _TYPES = {
     "file": "file",
 }
 _RANGES = {"unsignedByte": (0, 255), "short": (-(2**15), 2**15 - 1)}
+_RENAMED = {"execution_duration": "executionDuration"}
 _MULTIPLICITY = re.compile(r"(?:(\d{1,4})\.\.)?(\d{1,4}|\*)")
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -68,7 +70,8 @@ def read_jdl(path: Path, document: bytes) -> JobDescription:
     except ValidationError as error:
         first = error.errors()[0]
         reason = first["msg"].removeprefix("Value error, ")
-        line, where = _place(resource, fields, first["loc"])
+        line, where = _place(resource, fields, first["loc"] or culprit(reason))
+        where = where if first["loc"] else ""
         raise DescriptionError(f"{path}, line {line}: {f'{where}: ' if where else ''}{reason}") from None
 
 
@@ -283,16 +286,16 @@ def _overlay(plain: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[di
     return [*fields, *known.values()]
 
 
-def _place(resource: Element, fields: dict[str, Any], place: tuple[int | str, ...]) -> tuple[int, str]:
+def _place(resource: Element, fields: dict[str, Any], place: Sequence[int | str]) -> tuple[int, str]:
     """The line of a place in the model, and what it is called in the file."""
-    if len(place) >= 2 and place[0] in ("parameters", "generated") and isinstance(place[1], int):
-        things = fields[place[0]]
-        name = things[place[1]]["name"] if place[1] < len(things) else ""
-        for group in resource.all("GROUP"):
+    if len(place) >= 2 and place[0] in ("parameters", "generated"):
+        name = fields[place[0]][place[1]]["name"] if isinstance(place[1], int) else place[1]
+        groups = ("Generated",) if place[0] == "generated" else ("InputParams", "Used")
+        for group in (group for group in resource.all("GROUP") if group.get("name") in groups):
             for child in group.children:
                 if child.get("name") == name:
                     return child.line, ".".join([name, *(str(part) for part in place[2:])])
     for param in resource.all("PARAM"):
-        if place and param.get("name") in (place[0], {"execution_duration": "executionDuration"}.get(str(place[0]))):
+        if place and param.get("name") in (place[0], _RENAMED.get(str(place[0]))):
             return param.line, str(place[0])
     return resource.line, ".".join(str(part) for part in place)

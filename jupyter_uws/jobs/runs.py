@@ -44,7 +44,7 @@ def texts_that_lead(description: JobDescription) -> set[str]:
 
 def _check_command(description: JobDescription) -> None:
     program = description.command[0]
-    if not isinstance(program, str) or not program or command_line.names(program):
+    if not isinstance(program, str) or not program or _known(description, "command", program):
         raise ValueError(f"command: {program!r} cannot be the program: one name or path, without placeholders")
     multiple = {parameter.name for parameter in description.parameters if parameter.multiple}
     for item in description.command:
@@ -67,7 +67,10 @@ def _check_script(description: JobDescription) -> None:
 
 
 def _known(description: JobDescription, where: str, template: str) -> list[str]:
-    found = command_line.names(template)
+    try:
+        found = command_line.names(template)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
     for name in found:
         if name not in {parameter.name for parameter in description.parameters}:
             known = ", ".join(parameter.name for parameter in description.parameters) or "none"

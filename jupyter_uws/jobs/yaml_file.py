@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from .describe import DescriptionError
+from .describe import DescriptionError, culprit
 from .description import JobDescription
 
 _LISTS = ("parameters", "used", "generated")
@@ -75,11 +75,10 @@ def read_yaml(path: Path, text: str) -> JobDescription:
         first = error.errors()[0]
         reason = first["msg"].removeprefix("Value error, ")
         where = ".".join(str(part) for part in _names(first["loc"], content))
-        raise DescriptionError(
-            f"{path}, line {_line(node, first['loc'])}: {f'{where}: ' if where else ''}{reason}"
-        ) from None
+        line = _line(node, first["loc"] or culprit(reason))
+        raise DescriptionError(f"{path}, line {line}: {f'{where}: ' if where else ''}{reason}") from None
     except ValueError as error:
-        raise DescriptionError(f"{path}, line 1: {error}") from None
+        raise DescriptionError(f"{path}, line {_line(node, culprit(str(error)))}: {error}") from None
 
 
 def _fields(path: Path, content: dict[Any, Any]) -> dict[str, Any]:
