@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,33 @@ class Site:
         assert (self.service.state_dir / "secret").read_text().strip() not in log
 
 
+#: Jobs that say what they were given: a command, and a script of a shell.
+DESCRIPTIONS = {
+    "repeat": f"""
+        name: repeat
+        parameters:
+          data: {{type: file}}
+          {"".join(f"t{number}: {{type: string}}{chr(10)}          " for number in range(40))}
+        command: [printf, "--", "[%s]", {", ".join(f"'{{t{number}}}'" for number in range(40))}]
+    """,
+    "shell": """
+        name: shell
+        parameters:
+          text: {type: string, required: true}
+          data: {type: file}
+        script: |
+          printf '[%s]' "$text"
+    """,
+}
+
+
 @pytest.fixture(scope="session")
 def site(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with run_service(tmp_path_factory.mktemp("safety"), sim_archive, f"--ServeApp.admins={ADMIN}") as running:
+    folder = tmp_path_factory.mktemp("safety")
+    descriptions = folder / "descriptions"
+    descriptions.mkdir()
+    for name, text in DESCRIPTIONS.items():
+        (descriptions / f"{name}.yaml").write_text(textwrap.dedent(text))
+    environment = {"JUPYTER_UWS_DESCRIPTIONS": str(descriptions)}
+    with run_service(folder, sim_archive, f"--ServeApp.admins={ADMIN}", **environment) as running:
         yield Site(running)
