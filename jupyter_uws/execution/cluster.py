@@ -11,7 +11,11 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .allocations import Allocations
+from .batch import CLASSES, open_jobqueue
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -28,17 +32,18 @@ DASK = {
     "distributed.worker.http.routes": [],
 }
 
-BACKENDS = ("local",)
+BACKENDS = ("local", *CLASSES)
 
 
 @dataclass(frozen=True)
 class ClusterConfig:
     """Which cluster, and how large.
 
-    ``options`` go to the class of the back end as they are. ``workers`` is how many jobs run at
-    once, by default one for each processor core. After ``idle_timeout`` seconds with nothing to do
-    the cluster is closed, 0 for never. A cluster none of whose workers comes up in
-    ``start_timeout`` seconds counts as broken.
+    ``backend`` is ``local`` or a batch system that dask-jobqueue knows; ``options`` go to the class of
+    the back end as they are. ``workers`` is how many jobs run at once at most, by default one for each
+    processor core of this host. After ``idle_timeout`` seconds with nothing to do the cluster is
+    closed, 0 for never; on a batch system each worker by itself. A cluster none of whose workers
+    comes up in ``start_timeout`` seconds counts as broken, an allocation as well once it runs.
     """
 
     backend: str = "local"
@@ -56,24 +61,40 @@ class ClusterConfig:
 
 @dataclass
 class DaskCluster:
-    """An open cluster with the client that speaks to it, in the running event loop."""
+    """An open cluster with the client that speaks to it, in the running event loop.
+
+    ``allocations`` is None where all workers are there from the start.
+    """
 
     cluster: Cluster
     client: Client
+    allocations: Allocations | None = None
 
     async def close(self) -> None:
         """Stop the workers, the scheduler and the client. Bounded; never raises for what is dead already."""
-        for part in (self.client, self.cluster):
+        for part in (self.allocations, self.client, self.cluster):
+            if part is None:
+                continue
             try:
-                await asyncio.wait_for(part.close(), 20)
+                await asyncio.wait_for(part.close(), 30)
             except Exception:
                 logger.warning("cannot close %s properly", type(part).__name__, exc_info=True)
 
 
-async def open_cluster(config: ClusterConfig, on_event: Callable[[dict[str, Any]], None]) -> DaskCluster:
-    """Start a cluster; ``on_event`` hears of workers that join and leave, and all that jobs report.
+@dataclass(frozen=True)
+class Listener:
+    """Who hears of a cluster: of all that happens on it, of allocations refused and workers given back."""
 
-    Raises TimeoutError where no worker comes up, or what Dask raises.
+    event: Callable[[dict[str, Any]], None]
+    refused: Callable[[str], None]
+    released: Callable[[str], None]
+
+
+async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) -> DaskCluster:
+    """Start a cluster; the ``listener`` hears of workers that join and leave, and all that jobs report.
+
+    ``folder`` is for the files of a cluster on a batch system. Raises TimeoutError where no worker of
+    a local one comes up, or what Dask raises.
     """
     # Off the loop: 0.4 s during which the service would answer nobody.
     await asyncio.to_thread(importlib.import_module, "jupyter_uws.execution.runner")
@@ -84,12 +105,12 @@ async def open_cluster(config: ClusterConfig, on_event: Callable[[dict[str, Any]
 
     def hear(event: tuple[float, dict[str, Any]]) -> None:
         try:
-            on_event(event[1])
+            listener.event(event[1])
         except Exception:  # it would end the client's connection, and all jobs with it
             logger.exception("cannot handle the event %r", event[1])
 
     dask.config.set(DASK)
-    cluster = await _start(config)
+    cluster = await _start(config, folder)
     try:
         client = await Client(cluster, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
         opened = DaskCluster(cluster, client)
@@ -100,17 +121,28 @@ async def open_cluster(config: ClusterConfig, on_event: Callable[[dict[str, Any]
         client.subscribe_topic(TOPIC, hear)
         await client.register_plugin(SlotWatcher())
         await client.register_plugin(Runner())
-        cluster.scale(config.workers)
-        await client.wait_for_workers(1, timeout=config.start_timeout)
+        if config.backend == "local":
+            cluster.scale(config.workers)
+            await client.wait_for_workers(1, timeout=config.start_timeout)
+        else:
+            # one by one, by name, and never by cluster.scale(): it only logs what was refused
+            def make(name: str) -> Any:
+                options = cluster.new_spec["options"]
+                return cluster.new_spec["cls"](cluster.scheduler_address, name=name, **options)
+
+            opened.allocations = Allocations(config, folder, client, make, listener.refused, listener.released)
     except BaseException:
         await opened.close()
         raise
     return opened
 
 
-async def _start(config: ClusterConfig) -> Cluster:
+async def _start(config: ClusterConfig, folder: Path) -> Any:
     """A cluster without workers yet, so that none can come before our plugins."""
     from distributed import LocalCluster
+
+    if config.backend != "local":
+        return await open_jobqueue(config.backend, config.options, folder)
 
     options = {
         "n_workers": 0,

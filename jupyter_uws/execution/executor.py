@@ -15,10 +15,11 @@ from ..uws.executor import Report, Reporter
 from ..uws.model import ErrorSummary, Job, Result
 from ..uws.phases import Phase
 from .aftermath import aftermath, bury
-from .cluster import ClusterConfig, DaskCluster, open_cluster
+from .cluster import ClusterConfig, DaskCluster, Listener, open_cluster
 from .fifo import Fifo
 from .folder import LAST_WORDS, Event, JobFolder, now
 from .launch import Describe, Launch
+from .supervisor import LOST_WORKER
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,9 @@ MAX_RUNS = 3
 #: Seconds within which a worker must take an order.
 ORDER_TIMEOUT = 10.0
 
-LOST_WORKER = "its Dask worker was lost"
+#: The folder of the cluster's files beside the job folders; no job id begins with a dot.
+CLUSTER = ".cluster"
+
 LOST_SERVICE = "the service ended while the job ran"
 
 
@@ -175,8 +178,21 @@ class DaskExecutor:
             "backend": self.config.backend,
             "workers": len(self._fifo.slots),
             "running": running,
-            "waiting": len(self._fifo.waiting),
+            "waiting": len(self._fifo),
         }
+
+    def queue(self, job: Job) -> dict[str, str]:
+        """Where a QUEUED job stands: how many wait before it, and what it waits for."""
+        position = self._fifo.position(job.job_id)
+        if position is None:
+            return {}
+        if self._cluster is None:
+            waits_for = "the Dask cluster to start"
+        elif self._cluster.allocations:
+            waits_for = self._cluster.allocations.waits_for(position)
+        else:
+            waits_for = "a free worker"
+        return {"queue_position": str(position), "waits_for": waits_for}
 
     # The cluster
 
@@ -188,27 +204,32 @@ class DaskExecutor:
         if self._closing or self._changing:
             return
         if self._cluster is None:
-            if self._fifo.waiting:
+            if len(self._fifo):
                 self._changing = asyncio.create_task(self._open())
             return
         for job_id, slot in self._fifo.match():
             self._runs[job_id].slot = slot
             self._spawn(self._execute(self._runs[job_id], slot, self._cluster))
+        if self._cluster.allocations:
+            self._cluster.allocations.demand(len(self._fifo), self._fifo.busy)
         if not self._runs and self.config.idle_timeout:
             self._idle = asyncio.get_running_loop().call_later(self.config.idle_timeout, self._retire)
 
     async def _open(self) -> None:
         try:
-            self._cluster = await open_cluster(self.config, self._hear)
+            listener = Listener(self._hear, self._refuse, self._fifo.leave)
+            self._cluster = await open_cluster(self.config, self.jobs / CLUSTER, listener)
         except Exception as error:
             logger.exception("the Dask cluster cannot be started")
-            reason = f"the {self.config.backend} Dask cluster cannot be started: {error or type(error).__name__}"
-            for job_id in self._fifo.waiting:
-                self._fifo.remove(job_id)
-                self._end(self._runs[job_id], _failed(reason, transient=True))
+            self._refuse(f"the {self.config.backend} Dask cluster cannot be started: {error or type(error).__name__}")
         finally:
             self._changing = None
         self._dispatch()
+
+    def _refuse(self, reason: str) -> None:
+        """End all waiting jobs: no worker will come for them."""
+        for job_id in self._fifo.clear():
+            self._end(self._runs[job_id], _failed(reason, transient=True))
 
     def _retire(self) -> None:
         """Close the cluster: nothing was to do for long."""
@@ -217,7 +238,8 @@ class DaskExecutor:
 
     def _revive(self) -> None:
         """Start the cluster anew where its last worker was not replaced."""
-        if self._cluster and not self._fifo.slots and not self._changing and not self._closing:
+        cluster = self._cluster
+        if cluster and not cluster.allocations and not self._fifo.slots and not (self._changing or self._closing):
             logger.error("the Dask cluster lost all its workers; it is started anew")
             self._changing = asyncio.create_task(self._shut())
 
@@ -289,10 +311,14 @@ class DaskExecutor:
         """An event from the cluster, in the event loop."""
         kind = event["event"]
         if kind == "joined":
-            self._fifo.join(event["worker"])
-            self._dispatch()
+            allocations = self._cluster.allocations if self._cluster else None
+            if allocations is None or allocations.joined(event["name"], event["worker"]):
+                self._fifo.join(event["worker"])
+                self._dispatch()
         elif kind == "left":
             self._fifo.leave(event["worker"])
+            if self._cluster and self._cluster.allocations:
+                self._cluster.allocations.left(event["worker"])
             for lost in self._runs.values():
                 if lost.slot == event["worker"]:
                     lost.left.set()

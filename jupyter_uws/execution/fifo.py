@@ -17,6 +17,10 @@ class Fifo:
         self._free: OrderedDict[str, None] = OrderedDict()
         self._slots: set[str] = set()
 
+    def __len__(self) -> int:
+        """How many jobs wait."""
+        return len(self._waiting)
+
     @property
     def waiting(self) -> list[str]:
         return list(self._waiting)
@@ -25,12 +29,27 @@ class Fifo:
     def slots(self) -> frozenset[str]:
         return frozenset(self._slots)
 
+    @property
+    def busy(self) -> frozenset[str]:
+        """Slots that run a job."""
+        return frozenset(self._slots - self._free.keys())
+
+    def position(self, job_id: str) -> int | None:
+        """How many wait before this job; None where it does not wait."""
+        return next((place for place, waiting in enumerate(self._waiting) if waiting == job_id), None)
+
     def put(self, job_id: str) -> None:
         self._waiting[job_id] = None
 
     def remove(self, job_id: str) -> bool:
         """Take a job out of the queue; False where it does not wait."""
         return self._waiting.pop(job_id, self) is None
+
+    def clear(self) -> list[str]:
+        """Take all waiting jobs out."""
+        jobs = list(self._waiting)
+        self._waiting.clear()
+        return jobs
 
     def join(self, slot: str) -> None:
         """A new worker, free."""

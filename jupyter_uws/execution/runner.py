@@ -37,7 +37,8 @@ class SlotWatcher(SchedulerPlugin):
     idempotent = True
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        scheduler.log_event(TOPIC, {"event": "joined", "worker": worker})
+        name = str(scheduler.workers[worker].name)
+        scheduler.log_event(TOPIC, {"event": "joined", "worker": worker, "name": name})
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
         scheduler.log_event(TOPIC, {"event": "left", "worker": worker})

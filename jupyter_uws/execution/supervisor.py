@@ -29,6 +29,8 @@ from .processes import become_subreaper, children, descendants, end, kill, propo
 
 #: Seconds between SIGTERM and SIGKILL: the whole group is dead within 0.1 s of an abort.
 GRACE = 0.05
+#: Seconds in which the end of the worker is awaited where a job failed: a batch system kills all at once.
+ALL_KILLED = 0.2
 #: Seconds between two looks at the memory a job holds.
 MEMORY_INTERVAL = 0.25
 #: Seconds between two progress events of a job.
@@ -36,6 +38,7 @@ PROGRESS_INTERVAL = 0.1
 #: Bytes of progress not ended by a newline that are kept.
 PROGRESS_LINE = 1 << 16
 PROGRESS_FD = 3
+LOST_WORKER = "its Dask worker was lost"
 #: What jobs get of the worker's environment; the rest (tokens, display, ...) is not theirs.
 ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
@@ -72,6 +75,12 @@ class Orders:
                     return order
             self.read()
         return None
+
+    def end_within(self, seconds: float) -> bool:
+        """Whether the worker is gone, or goes within this time."""
+        if not self.lost and select.select([0], [], [], seconds)[0]:
+            self.read()
+        return self.lost
 
     def aborted(self, job_id: str, run: int) -> Event | None:
         """The last word that an order to stop this run asks for; looks at stdin without waiting."""
@@ -170,6 +179,9 @@ class Supervision:
             os.close(reading)
         if verdict is None:
             last = ended(self.folder, status, self.memory_limit, self.interrupted)
+            # A shell whose children were all killed ends with status 0: no word of a job killed so can be trusted.
+            if self.orders.end_within(ALL_KILLED if status else 0):
+                last = lost(LOST_WORKER)
         else:
             last = verdict | {"results": declared(self.folder, strict=False)}
         return last if gone else last | {"left": descendants(os.getpid())}
@@ -238,7 +250,7 @@ class Supervision:
                     if verdict := self.orders.aborted(self.job_id, self.run):
                         return verdict
                     if self.orders.lost:
-                        return lost("its Dask worker was lost")
+                        return lost(LOST_WORKER)
                 if progress.fd in ready:
                     progress.read()
                     if ready[progress.fd] & select.POLLHUP and not ready[progress.fd] & select.POLLIN:

@@ -1,7 +1,7 @@
 """A service made of nothing but the executor, to be killed by tests; and the shell job they run.
 
-Run as a script: starts the jobs given as JSON on the command line, and prints each report as a line
-of JSON. Ends when stdin ends.
+Run as a script: starts the jobs given as JSON on the command line, on the cluster given likewise, and
+prints each report as a line of JSON. Ends when stdin ends.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def shell(job: Job) -> Launch:
     )
 
 
-async def main(jobs: Path, scripts: dict[str, str]) -> None:
+async def main(jobs: Path, scripts: dict[str, str], cluster: ClusterConfig) -> None:
     def report(report: Report) -> None:
         print(json.dumps({"job_id": report.job_id, "kind": report.kind}), flush=True)
 
-    executor = DaskExecutor(jobs, shell, report, ClusterConfig(workers=1))
+    executor = DaskExecutor(jobs, shell, report, cluster)
     for job_id, script in scripts.items():
         await executor.start(
             Job(job_id, "shell", "me", Phase.QUEUED, datetime.now(UTC), parameters={"script": [script]})
@@ -53,4 +53,5 @@ async def main(jobs: Path, scripts: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), json.loads(sys.argv[2])))
+    config = json.loads(sys.argv[3]) if sys.argv[3:] else {"workers": 1}
+    asyncio.run(main(Path(sys.argv[1]), json.loads(sys.argv[2]), ClusterConfig(**config)))

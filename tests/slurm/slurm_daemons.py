@@ -60,7 +60,7 @@ SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdLogFile={folder}/slurmd.%n.log
 SlurmctldLogFile={folder}/slurmctld.log
-NodeName=n[1-3] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]}-{last}] CPUs={cpus} RealMemory=16000 State=UNKNOWN
+NodeName=n[1-3] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]}-{last}] CPUs={cpus} RealMemory=16000
 PartitionName=normal Nodes=n[1-3] Default=YES MaxTime=1-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
 PartitionName=small Nodes=n1 MaxTime=00:30:00 MaxNodes=1 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
 PartitionName=stopped Nodes=n1 MaxTime=1-00:00:00 DefMemPerCPU=500 State=DOWN

@@ -1,0 +1,43 @@
+"""One allocation of a batch system, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+#: Seconds from a submission to the first look at what pends; the next looks come later and later.
+FIRST_LOOK, LAST_LOOK = 5.0, 60.0
+
+
+@dataclass(eq=False)
+class Allocation:
+    """One job of the batch system, with one worker of ours in it. Times are those of the event loop."""
+
+    name: str
+    job: Any  # dask-jobqueue's
+    submitted: float
+    #: When its state is to be read next, and the pause after that.
+    look_at: float
+    pause: float = FIRST_LOOK
+    #: The address of its worker.
+    slot: str | None = None
+    joined: bool = False
+    idle_since: float | None = None
+    lost_at: float | None = None
+    running_since: float | None = None
+    #: Why it pends, in the batch system's words.
+    reason: str | None = None
+
+    @property
+    def job_id(self) -> str | None:
+        return None if self.job.job_id is None else str(self.job.job_id)
+
+    @property
+    def state(self) -> str:
+        if self.slot:
+            return "up"
+        if self.lost_at is not None:
+            return "lost"
+        if self.job_id is None:
+            return "submitting"
+        return "starting" if self.running_since is not None else "pending"

@@ -1,0 +1,368 @@
+"""A Dask cluster in allocations of a batch system: one worker in each, as many as there is work for.
+
+An allocation is asked for when a job waits and none is on its way for it, up to a maximum; it is given
+back when its worker has had nothing to do for a while, and replaced when its worker is lost and there
+is work. Workers that run a job are never closed. Nothing is asked of the batch system in the normal run
+of things; only while an allocation pends, or was lost, is its state read, seldom and for all in one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import shlex
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .allocation import FIRST_LOOK, LAST_LOOK, Allocation
+from .batch import JOB_NAME, CommandError, call, remove_keys
+from .folder import write_json
+from .squeue import look
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from .cluster import ClusterConfig
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks, whatever they are for.
+LOOK_INTERVAL = 2.0
+#: Seconds in which a lost worker may come back: its nanny starts it anew.
+RETURN_TIMEOUT = 5.0
+#: Seconds to the next submission after the batch system could not be asked.
+RETRY = 5.0
+#: Submissions at the same time.
+AT_ONCE = 8
+#: So many allocations in a row that end without a worker are no accident.
+STRIKES = 3
+
+
+class Allocations:
+    """The allocations of one cluster.
+
+    ``make(name)`` gives dask-jobqueue's job for a worker of that name. ``refused(message)`` is called
+    where waiting jobs cannot be run, ``released(slot)`` before a worker is closed.
+    """
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        folder: Path,
+        client: Client,
+        make: Callable[[str], Any],
+        refused: Callable[[str], None],
+        released: Callable[[str], None],
+    ) -> None:
+        self.config = config
+        self._file = folder / "allocations.json"
+        self._folder = folder
+        self._client = client
+        self._make = make
+        self._refused = refused
+        self._released = released
+        self._allocations: dict[str, Allocation] = {}
+        self._waiting = 0
+        self._busy: frozenset[str] = frozenset()
+        #: Workers of another cluster must never be taken for ours.
+        self._prefix = f"{JOB_NAME}-{secrets.token_hex(4)}"
+        self._number = 0
+        self._strikes = 0
+        self._retry_at = 0.0
+        self._looked = 0.0
+        #: Job ids still to be cancelled, with the command that does it.
+        self._owed: dict[str, list[str]] = {}
+        self._cancel_at = 0.0
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        #: Submissions refused and allocations that came to nothing, newest last: time and words.
+        self.failures: deque[tuple[str, str]] = deque(maxlen=20)
+        self.trouble: str | None = None
+        self._tending = asyncio.create_task(self._tend())
+
+    # What the executor says
+
+    def demand(self, waiting: int, busy: frozenset[str]) -> None:
+        """So many jobs wait, and these workers are busy."""
+        now = _now()
+        for allocation in self._allocations.values():
+            if allocation.slot in busy or waiting:
+                allocation.idle_since = None
+            elif allocation.idle_since is None:
+                allocation.idle_since = now
+        self._waiting, self._busy = waiting, busy
+        if not waiting:
+            self.trouble = None
+        self._wake.set()
+
+    def joined(self, name: str, slot: str) -> bool:
+        """A worker has come; False where it is none of ours, and is sent away."""
+        allocation = self._allocations.get(name)
+        if allocation is None:
+            self._spawn(self._retire(slot))
+            return False
+        allocation.slot, allocation.joined, allocation.lost_at, allocation.reason = slot, True, None, None
+        self._strikes = 0
+        self.trouble = None
+        return True
+
+    def left(self, slot: str) -> None:
+        """A worker has gone. Perhaps its nanny starts it anew."""
+        for allocation in self._allocations.values():
+            if allocation.slot == slot:
+                allocation.slot, allocation.lost_at, allocation.look_at = None, _now(), 0.0
+                self._wake.set()
+
+    def waits_for(self, position: int) -> str:
+        """What the job at this position of the queue waits for, the first at 0."""
+        coming = [allocation for allocation in self._allocations.values() if allocation.slot is None]
+        if position < len(coming):
+            reason = next((allocation.reason for allocation in coming if allocation.reason), None)
+            return f"an allocation: {reason}" if reason else "an allocation"
+        return f"an allocation: {self.trouble}" if self.trouble else "a free worker"
+
+    def table(self) -> list[dict[str, Any]]:
+        """The allocations, for people."""
+        return [
+            {
+                "name": allocation.name,
+                "job_id": allocation.job_id,
+                "state": allocation.state,
+                "busy": allocation.slot in self._busy,
+                "reason": allocation.reason,
+                "worker": allocation.slot,
+            }
+            for allocation in self._allocations.values()
+        ]
+
+    async def close(self) -> None:
+        """Cancel all allocations; what cannot be cancelled now is by the next cluster. Bounded."""
+        self._tending.cancel()
+        await asyncio.wait([self._tending, *self._tasks], timeout=10)
+        for allocation in list(self._allocations.values()):
+            self._owe(allocation)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(15):
+                await self._cancel_owed()
+        remove_keys(self._folder)
+
+    # What it does about it
+
+    async def _tend(self) -> None:
+        self._owed = self._noted()
+        while True:
+            try:
+                await self._submit_missing()
+                self._release_idle()
+                await self._look()
+                if self._owed and _now() >= self._cancel_at:
+                    await self._cancel_owed()
+            except Exception:
+                logger.exception("the allocations cannot be tended")
+                await asyncio.sleep(1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    def _pause(self) -> float | None:
+        """Seconds to the next thing to do without being told; None for none."""
+        now = _now()
+        due = [max(allocation.look_at, self._looked + LOOK_INTERVAL) for allocation in self._unseen()]
+        if self._missing():
+            due.append(self._retry_at)
+        if self._owed:
+            due.append(self._cancel_at)
+        if self.config.idle_timeout:
+            idle = (allocation.idle_since for allocation in self._allocations.values())
+            due += [since + self.config.idle_timeout for since in idle if since is not None]
+        return max(0.01, min(due) - now) if due else None
+
+    def _missing(self) -> int:
+        return min(self.config.workers, self._waiting + len(self._busy)) - len(self._allocations)
+
+    async def _submit_missing(self) -> None:
+        some = 1  # the first alone: where it is refused, so are the others
+        while (missing := self._missing()) > 0 and _now() >= self._retry_at:
+            done = await asyncio.gather(*(self._submit() for _ in range(min(some, missing))))
+            if not all(done):
+                return
+            some = AT_ONCE
+
+    async def _submit(self) -> bool:
+        self._number += 1
+        name = f"{self._prefix}-{self._number}"
+        now = _now()
+        allocation = Allocation(name, self._make(name), now, now + FIRST_LOOK)
+        self._allocations[name] = allocation
+        try:
+            await allocation.job.start()
+        except (CommandError, ValueError, OSError) as error:
+            del self._allocations[name]
+            self._fail(str(error), getattr(error, "transient", False))
+            return False
+        except BaseException:  # closed meanwhile
+            del self._allocations[name]
+            raise
+        self.trouble = None
+        self._note()
+        return True
+
+    def _fail(self, message: str, transient: bool) -> None:
+        """Say it of a submission that failed; end the waiting jobs where nothing else can run them."""
+        logger.warning("no allocation: %s", message)
+        self.failures.append((datetime.now(UTC).isoformat(timespec="seconds"), message))
+        if transient or self._allocations:
+            self.trouble = message
+            self._retry_at = _now() + RETRY
+        else:
+            self._refused(message)
+
+    def _release_idle(self) -> None:
+        if not self.config.idle_timeout:
+            return
+        for allocation in list(self._allocations.values()):
+            idle = allocation.idle_since
+            if idle is not None and _now() >= idle + self.config.idle_timeout:
+                self._drop(allocation)
+
+    def _drop(self, allocation: Allocation) -> None:
+        """Give an allocation back."""
+        slot = allocation.slot
+        self._owe(allocation)
+        if slot:
+            self._released(slot)
+            self._spawn(self._retire(slot))
+        self._wake.set()
+
+    def _owe(self, allocation: Allocation) -> None:
+        """Have done with an allocation, and cancel it soon."""
+        self._allocations.pop(allocation.name, None)
+        allocation.slot = None
+        if allocation.job_id is not None:
+            self._owed[allocation.job_id] = shlex.split(allocation.job.cancel_command)
+        self._note()
+
+    async def _cancel_owed(self) -> None:
+        self._cancel_at = _now() + RETRY
+        owed = list(self._owed.items())
+        for first in range(0, len(owed), AT_ONCE):
+            await asyncio.gather(*(self._cancel(*each) for each in owed[first : first + AT_ONCE]))
+        self._note()
+
+    async def _cancel(self, job_id: str, command: list[str]) -> None:
+        try:
+            await call([*command, job_id])
+        except CommandError as error:
+            if error.transient:
+                return
+            logger.info("allocation %s has ended already: %s", job_id, error)
+        self._owed.pop(job_id, None)
+
+    async def _retire(self, slot: str) -> None:
+        try:
+            await asyncio.wait_for(self._client.retire_workers([slot], close_workers=True), 10)
+        except Exception as error:
+            logger.warning("the worker %s cannot be closed: %r", slot, error)
+
+    # Allocations without a worker
+
+    def _unseen(self) -> list[Allocation]:
+        """Allocations whose worker has not come, or was lost, and whose state can be read."""
+        if self.config.backend != "slurm":
+            return [each for each in self._allocations.values() if each.lost_at is not None]
+        return [each for each in self._allocations.values() if each.slot is None and each.job_id is not None]
+
+    async def _look(self) -> None:
+        now = _now()
+        unseen = self._unseen()
+        if now < self._looked + LOOK_INTERVAL or not any(each.look_at <= now for each in unseen):
+            return
+        self._looked = now
+        if self.config.backend == "slurm":
+            try:
+                states = await look([str(each.job_id) for each in unseen])
+            except CommandError as error:
+                self.trouble = str(error)
+                states = {}
+        else:
+            states = {}
+        now = _now()
+        for allocation in unseen:
+            if allocation.slot is not None or allocation.name not in self._allocations:
+                continue  # it has come meanwhile
+            allocation.pause = min(allocation.pause * 2, LAST_LOOK)
+            allocation.look_at = now + allocation.pause
+            if state := states.get(allocation.job_id or ""):
+                allocation.reason = state.reason if state.pending else None
+                if not state.pending and allocation.running_since is None:
+                    allocation.running_since = now
+                if state.over:
+                    self._lose(
+                        allocation, f"allocation {allocation.job_id} ended ({_words(state.state, state.reason)})"
+                    )
+                    continue
+            if allocation.lost_at is not None:
+                allocation.look_at = min(allocation.look_at, allocation.lost_at + RETURN_TIMEOUT)
+                if now >= allocation.lost_at + RETURN_TIMEOUT:
+                    self._lose(allocation, f"the worker of allocation {allocation.job_id} was lost")
+            elif allocation.running_since is not None:
+                allocation.look_at = min(allocation.look_at, allocation.running_since + self.config.start_timeout)
+                if now >= allocation.running_since + self.config.start_timeout:
+                    self._lose(allocation, f"allocation {allocation.job_id} runs, but its worker has not come")
+
+    def _lose(self, allocation: Allocation, message: str) -> None:
+        """An allocation has come to its end, or to nothing."""
+        self._drop(allocation)
+        if not allocation.joined:
+            self._strikes += 1
+            tail = self._log(allocation)
+            message = f"{message} before its worker came" + (f": {tail}" if tail else "")
+        logger.warning("%s", message)
+        self.failures.append((datetime.now(UTC).isoformat(timespec="seconds"), message))
+        if self._strikes >= STRIKES and not any(each.slot for each in self._allocations.values()):
+            self._strikes = 0
+            self._refused(message)
+
+    def _log(self, allocation: Allocation) -> str:
+        """The last line that the allocation's worker wrote."""
+        for path in (self._folder / "logs").glob(f"*-{allocation.job_id}.err"):
+            with contextlib.suppress(OSError):
+                lines = path.read_text(errors="replace")[-4000:].split("\n")
+                return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "")
+        return ""
+
+    # What a service that was killed has left
+
+    def _note(self) -> None:
+        """Write down which allocations there are, with the commands that cancel them."""
+        there = [each for each in self._allocations.values() if each.job_id]
+        noted = {str(each.job_id): shlex.split(each.job.cancel_command) for each in there}
+        with contextlib.suppress(OSError):
+            write_json(self._file, {**noted, **self._owed})
+
+    def _noted(self) -> dict[str, list[str]]:
+        """The allocations of an earlier cluster: their workers would find no scheduler."""
+        try:
+            return dict(json.loads(self._file.read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _words(state: str, reason: str) -> str:
+    return state if reason in ("", "None") else f"{state}, {reason}"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
