@@ -48,8 +48,18 @@ def _optional_time(name: str, time: datetime | None) -> str:
     return f'<uws:{name} xsi:nil="true"/>' if time is None else _text(name, format_time(time))
 
 
+#: What stands before and after the lines of a job list.
+JOBS_HEAD = f'{_HEAD}<uws:jobs {_NAMESPACES} version="1.1">\n'
+JOBS_TAIL = "</uws:jobs>\n"
+
+
 def jobs_document(jobs: Iterable[Job | JobRef], root: str) -> str:
     """The job list (UWS 1.1, section 2.2.2.1); ``root`` is the absolute URL above ``uws/``."""
+    return JOBS_HEAD + jobs_part(jobs, root) + JOBS_TAIL
+
+
+def jobs_part(jobs: Iterable[Job | JobRef], root: str) -> str:
+    """Some of its lines, for a list too long to be made at once."""
     # ids, types and phases are ours and need no escaping: ten thousand jobs have to be quick
     href = _attribute(root)[1:-1]
     owner = lru_cache(maxsize=100)(clean)
@@ -60,7 +70,7 @@ def jobs_document(jobs: Iterable[Job | JobRef], root: str) -> str:
         f"<uws:creationTime>{format_time(job.creation_time)}</uws:creationTime></uws:jobref>\n"
         for job in jobs
     ]
-    return f'{_HEAD}<uws:jobs {_NAMESPACES} version="1.1">\n{"".join(refs)}</uws:jobs>\n'
+    return "".join(refs)
 
 
 def job_url(job: Job | JobRef, root: str) -> str:

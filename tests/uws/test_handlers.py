@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import defusedxml.ElementTree as ElementTree
 import pytest
 
+from jupyter_uws.uws import handlers
 from jupyter_uws.uws.executor import Report
 from jupyter_uws.uws.manager import JobManager
 from jupyter_uws.uws.model import Job
@@ -397,3 +398,14 @@ async def test_a_job_id_is_one_legal_element_of_a_path(site: Any, manager: JobMa
     job = await create(site, manager)
     # it begins with a digit: uws-client strips the letters of "https://" from it
     assert re.fullmatch(r"\d{8}-[0-9a-z]{8}", job.job_id)
+
+
+async def test_a_long_list_is_sent_in_pieces(site: Any, manager: JobManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "_PIECE", 4)
+    jobs = [await create(site, manager) for _ in range(10)]
+    for query, expected in (("", 10), ("?LAST=8", 8), ("?LAST=3", 3), ("?PHASE=COMPLETED", 0)):
+        text = (await site(f"uws{query}")).body.decode()
+        ids = [element.get("id") for element in ElementTree.fromstring(text)]
+        assert ids == [job.job_id for job in reversed(jobs)][:expected]
+        assert text.startswith("<?xml")
+        assert text.endswith("</uws:jobs>\n")
