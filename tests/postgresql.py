@@ -46,7 +46,7 @@ class PostgreSQL:
         self.program("pg_ctl", *start, "-o", f"{options} -k {self.folder}", "start")
 
     def stop(self) -> None:
-        self.program("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+        self.program("pg_ctl", "-D", str(self.folder / "data"), "-m", "fast", "-w", "stop")
 
     def execute(self, *statements: str) -> None:
         """Run SQL, each statement by itself."""

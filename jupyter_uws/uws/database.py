@@ -103,18 +103,29 @@ class Database:
         if self.is_sqlite:
             return
         deadline = time.monotonic() + OWNER_TIMEOUT
-        with self.connect():  # explains what is wrong with the server
-            pass
-        self._owner = self.engine.connect()
-        while not self._owner.exec_driver_sql(f"SELECT pg_try_advisory_lock({OWNER_LOCK})").scalar():
-            if time.monotonic() > deadline:
-                self._owner.close()
-                raise StoreError(f"another service uses the job store {self}: give each service a database of its own")
-            time.sleep(0.05)
+        try:
+            while not self._lock():
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"another service uses the job store {self}: give each service a database of its own"
+                    )
+                time.sleep(0.05)
+        except sa.exc.SQLAlchemyError as error:
+            raise self._explain(error) from error
+
+    def _lock(self) -> bool:
+        """Take the lock that the session of one connection holds."""
+        connection = self.engine.connect()
+        if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({OWNER_LOCK})").scalar():
+            self._owner = connection
+            return True
+        connection.close()
+        return False
 
     def close(self) -> None:
         self._closed.set()
         if self._owner is not None:
+            self._owner.invalidate()  # a connection that goes back to the pool keeps its lock
             self._owner.close()
         self.engine.dispose()
 
@@ -136,10 +147,22 @@ class Database:
         while not self._closed.wait(PROBE_INTERVAL):
             try:
                 with self.engine.connect():
-                    break
+                    pass
+                if self._owner is None or _lives(self._owner) or self._lock():
+                    self._away.clear()
+                    return
+                logger.error("another service uses the job store %s now", self)
             except sa.exc.SQLAlchemyError:
                 continue
-        self._away.clear()
+
+
+def _lives(owner: Connection) -> bool:
+    """Whether the connection, and its lock with it, outlived the trouble."""
+    try:
+        return bool(owner.exec_driver_sql("SELECT 1").scalar())
+    except sa.exc.SQLAlchemyError:
+        owner.close()
+        return False
 
 
 _AWAY = "the job store's database cannot be reached; nothing was changed, try again later"
