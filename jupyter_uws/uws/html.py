@@ -36,7 +36,7 @@ th { font-weight: 500; text-align: left; }
 th, td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody tr:hover { background: var(--wash); }
 td { overflow-wrap: anywhere; } td.time, td.id { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.facts th { width: 11rem; }
+.facts th { width: clamp(6rem, 22%, 11rem); }
 pre { background: var(--wash); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
   white-space: pre-wrap; margin: 0; }
 .phase { display: inline-block; font-size: .78rem; letter-spacing: .02em; padding: .05rem .5rem; border-radius: 99px;
@@ -95,15 +95,14 @@ def job_page(job: Job, root: str) -> str:
     url = job_url(job, root)
     facts = [
         ("Phase", _phase(job) + _progress(job)),
+        ("Message", escape(str(job.info.get("message", "")))),
         ("Run id", escape(job.run_id or "")),
         ("Owner", escape(job.owner)),
         ("Created", _time(job.creation_time)),
         ("Started", _time(job.start_time)),
         ("Ended", _time(job.end_time)),
         ("Expected end", _time(job.quote) if job.phase not in TERMINAL else ""),
-        ("Time limit", f"{job.execution_duration} s"),
         ("Destruction", _time(job.destruction)),
-        *((name.replace("_", " ").capitalize(), escape(str(value))) for name, value in job.info.items()),
     ]
     parts = [facts_table(facts)]
     if job.error is not None:
@@ -171,6 +170,10 @@ def link(href: str, text: str) -> str:
     # the root is the client's own address; a link must be nothing but one of the web
     safe = href if urlsplit(href).scheme in ("", "http", "https") else "#"
     return f'<a href="{escape(safe)}">{escape(text)}</a>'
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _phase(job: Job | JobRef) -> str:
