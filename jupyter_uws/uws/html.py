@@ -36,7 +36,8 @@ th { font-weight: 500; text-align: left; }
 th, td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody tr:hover { background: var(--wash); }
 td { overflow-wrap: anywhere; } td.time, td.id { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.facts th { width: clamp(6rem, 22%, 11rem); }
+.facts th { width: 11rem; }
+@media (max-width: 40rem) { .facts th { width: 7rem; } }
 pre { background: var(--wash); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
   white-space: pre-wrap; margin: 0; }
 .phase { display: inline-block; font-size: .78rem; letter-spacing: .02em; padding: .05rem .5rem; border-radius: 99px;
