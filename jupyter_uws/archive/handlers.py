@@ -48,7 +48,7 @@ class FilesMixin(_Handler):
         except ArchiveError as error:
             return self._refuse(503, str(error))
         if file is None:
-            return self._refuse(404, f"the archive has no file {name!r} in a collection {collection!r}")
+            return self._refuse(404, f"the archive has no file {name[:200]!r} in a collection {collection[:80]!r}")
         try:
             opened, info = await asyncio.to_thread(_open, file)
         except PermissionError:

@@ -33,7 +33,8 @@ def legal(text: str) -> bool:
 
 def clean(text: str) -> str:
     """The text with what XML cannot carry replaced by U+FFFD, escaped."""
-    return escape(_ILLEGAL.sub("\ufffd", text))
+    # a parser would make a line feed of a bare carriage return
+    return escape(_ILLEGAL.sub("\ufffd", text), {"\r": "&#13;"})
 
 
 def _attribute(text: str) -> str:
@@ -119,7 +120,7 @@ def _parameters(job: Job, root: str, namespaces: str = "") -> str:
         for value in values:
             item = items.get(value)
             if item is None and legal(value):
-                lines.append(f"<uws:parameter id={_attribute(name)}>{escape(value)}</uws:parameter>")
+                lines.append(f"<uws:parameter id={_attribute(name)}>{clean(value)}</uws:parameter>")
             else:
                 link = escape(href if item in (None, 1) else f"{href}?ITEM={item}")
                 lines.append(f'<uws:parameter id={_attribute(name)} byReference="true">{link}</uws:parameter>')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from running import wait_until
 from safety.conftest import OWNER, Site
 
 TRAP = "touched-by-a-value"
@@ -148,7 +149,7 @@ def test_the_name_of_a_file_leads_nowhere(site: Site, name: str) -> None:
     assert set(served.headers["Content-Disposition"].partition("''")[2]) <= set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-%"
     )
-    assert list((site.service.state_dir / "incoming").iterdir()) == []
+    wait_until(lambda: not list((site.service.state_dir / "incoming").iterdir()))
 
 
 def test_files_with_evil_names_reach_the_job_as_files(site: Site) -> None:
