@@ -227,11 +227,7 @@ class Siege:
         """Wait for the moment of the kill: any, or while something certain is asked."""
         self.kind = self.random.choice(["any", "create", "run", "abort", "delete", "destroy"])
         if self.random.random() < 0.7:  # the cluster is there, jobs run and end
-            async with asyncio.timeout(60):
-                while (
-                    not (answer := await self.fetch("uws/shell?PHASE=EXECUTING&LAST=1")) or b"jobref" not in answer.body
-                ):
-                    await asyncio.sleep(0.05)
+            await self.executing()
             await asyncio.sleep(self.random.uniform(0, 1))
         else:
             await asyncio.sleep(self.random.uniform(0, 2))
@@ -239,6 +235,16 @@ class Siege:
             self.began.clear()
             await asyncio.wait_for(self.began.wait(), 20)
             await asyncio.sleep(self.random.uniform(0, 0.015))
+
+    async def executing(self) -> None:
+        """Wait until a job runs."""
+        deadline = asyncio.get_running_loop().time() + 60
+        while asyncio.get_running_loop().time() < deadline:
+            answer = await self.fetch("uws/shell?PHASE=EXECUTING&LAST=1")
+            if answer is not None and b"jobref" in answer.body:
+                return
+            await asyncio.sleep(0.05)
+        self.faults.append(f"after a minute no job runs: {(self.folder / 'log').read_text()[-3000:]}")
 
     def note(self) -> None:
         self.amid.update(f"amid {kind}" for kind, count in self.asking.items() if count)
