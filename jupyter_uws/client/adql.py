@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ COLUMNS = (
     "obs_id",
     "target_name",
     "obs_collection",
-    "t_min",
-    "t_max",
     "t_exptime",
     "s_ra",
     "s_dec",
+    "t_min",
+    "t_max",
     "s_fov",
     "em_min",
     "em_max",
@@ -41,6 +42,13 @@ OBSCORE = frozenset(COLUMNS) | {
     "s_resolution", "s_xel1", "s_xel2", "t_resolution", "t_xel", "em_res_power", "em_xel",
     "o_ucd", "pol_states", "pol_xel", "dataproduct_subtype",
 }  # fmt: skip
+#: Those of them that are numbers; the others are text.
+NUMBERS = frozenset({
+    "calib_level", "access_estsize", "s_ra", "s_dec", "s_fov", "s_resolution", "s_xel1", "s_xel2", "t_min", "t_max",
+    "t_exptime", "t_resolution", "t_xel", "em_min", "em_max", "em_res_power", "em_xel", "pol_xel",
+})  # fmt: skip
+#: What a search takes beside columns.
+PARAMETERS = ("target", "radius", "position", "time", "energy", "collection", "obs_ids", "product_type", "maxrec")
 #: Event lists by any of the words that archives have for them (ObsCore 1.1, IVOA vocabulary, high-energy draft).
 EVENTS = ("event", "event-list", "hea-event-list", "hea-event-bundle")
 
@@ -85,29 +93,40 @@ def energy_overlap(low: float | None, high: float | None) -> list[str]:
     return constraints
 
 
-def equals(column: str, value: Any) -> str:
-    """``column = value``, or ``IN`` for a list of values."""
-    if column not in OBSCORE:
-        import difflib
+def check_names(names: Iterable[str]) -> None:
+    """Raise ValueError for a name that is no column; the text names what may have been meant."""
+    for name in names:
+        if name in OBSCORE:
+            continue
+        known = (*PARAMETERS, *sorted(OBSCORE))
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.85)
+        near = near or [parameter for parameter in PARAMETERS if name.lower().startswith(parameter)]  # energy_min
+        near = near or difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"a search takes {', '.join(PARAMETERS)} and columns of ObsCore"
+        raise ValueError(f"{name!r} is no parameter of a search and not a column of ObsCore; {hint}")
 
-        near = difflib.get_close_matches(column, OBSCORE, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{column!r} is not a column of ObsCore{hint}")
+
+def equals(column: str, value: Any, name: str | None = None) -> str:
+    """``column = value``, or ``IN`` for a list of values; ``name`` is the column's in messages."""
+    name = name or column
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+    if isinstance(value, (Sequence, Set)) and not isinstance(value, (str, bytes)):
         if not value:
-            raise ValueError(f"{column}= is an empty list: it would find nothing")
-        return f"{column} IN ({', '.join(_literal(column, item) for item in value)})"
-    return f"{column} = {_literal(column, value)}"
+            raise ValueError(f"{name}= is an empty list: it would find nothing")
+        return f"{column} IN ({', '.join(_literal(column, item, name) for item in value)})"
+    return f"{column} = {_literal(column, value, name)}"
 
 
-def _literal(column: str, value: Any) -> str:
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+def _literal(column: str, value: Any, name: str) -> str:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if column in NUMBERS:
+        if not is_number:
+            raise ValueError(f"{name}={value!r} must be a number, or a list of numbers")
         return repr(value)
-    raise ValueError(f"{column}={value!r} must be a text or a number, or a list of these")
+    if not is_number and not isinstance(value, str):
+        raise ValueError(f"{name}={value!r} must be a text, or a list of texts")
+    return quoted(str(value))
 
 
 def select(constraints: Sequence[str], what: str = ", ".join(COLUMNS), order: str | None = "t_min") -> str:

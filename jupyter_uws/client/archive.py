@@ -8,15 +8,13 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy import units as u
 from astropy.table import MaskedColumn, Table
-from astropy.time import Time
 
-from . import adql
+from . import adql, constraints
 from .connection import Connection, connect
-from .errors import QueryError, ServiceError
+from .errors import ClientError, QueryError, ServiceError, UnknownTarget
 from .observations import ObservationTable
-from .resolver import Target, parse_coordinates, resolve
+from .resolver import Target, as_target
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -83,10 +81,11 @@ class Archive:
         radius
             A Quantity or a text with a unit; a plain number is in degrees.
         position
-            Instead of ``target``: a SkyCoord, or coordinates as text.
+            The same as ``target``, by the name that jobs have for it.
         time
-            Start and stop, of which one may be None: Time, ISO texts or MJD (these two in UTC).
-            Observations that overlap the interval are found.
+            Start and stop, of which one may be None: Time, datetime, ISO texts or MJD (the last two in
+            UTC; ``"2004-12"`` and ``"2004"`` are the beginning of the month or year). Observations that
+            overlap the interval are found.
         energy
             Lowest and highest energy, of which one may be None: Quantities or texts with a unit.
             Observations whose range overlaps are found.
@@ -111,31 +110,62 @@ class Archive:
         ServiceError, ServiceUnreachable
             The archive refused the query or did not answer.
         """
-        centre = _centre(target, position)
-        constraints = []
+        adql.check_names(columns)
+        within = None
+        where = []
+        centre = self._centre(target, position)
         if centre is not None:
-            constraints.append(adql.cone(centre.position, _radius(radius)))
+            within = constraints.radius(radius)
+            where.append(adql.cone(centre.position, within))
         if time is not None:
-            constraints += adql.time_overlap(*_times(time))
+            where += adql.time_overlap(*constraints.times(time))
         if energy is not None:
-            constraints += adql.energy_overlap(*_energies(energy))
+            where += adql.energy_overlap(*constraints.energies(energy))
         if collection is not None:
-            constraints.append(adql.equals("obs_collection", collection))
+            where.append(adql.equals("obs_collection", collection, "collection"))
         if obs_ids is not None:
-            constraints.append(_identifiers(obs_ids))
+            where.append(constraints.identifiers(obs_ids))
         if product_type is not None:
             types = adql.EVENTS if product_type in adql.EVENTS else product_type
-            constraints.append(adql.equals("dataproduct_type", types))
-        constraints += [adql.equals(name, value) for name, value in columns.items() if value is not None]
-        query = adql.select(constraints)
+            where.append(adql.equals("dataproduct_type", types, "product_type"))
+        where += [adql.equals(name, value) for name, value in columns.items() if value is not None]
+        query = adql.select(where)
         rows, overflow = self._query(query, maxrec)
-        table = ObservationTable.from_obscore(rows, centre)
+        table = ObservationTable.from_obscore(rows, centre, within)
         table.meta["adql"] = query
         if overflow:
-            counted, _ = self._query(adql.select(constraints, "COUNT(*) AS n", None), None)
+            counted, _ = self._query(adql.select(where, "COUNT(*) AS n", None), None)
             table.meta["total"] = int(counted["n"][0])
             _warn_truncated(len(table), table.meta["total"])
+        elif not len(table) and collection is not None:
+            table.meta["collections"] = self._collections()
         return table
+
+    def _centre(self, target: Any, position: Any) -> Target | None:
+        if target is not None and position is not None:
+            raise ValueError("target= and position= are the same thing twice; give one of them")
+        if target is None and position is None:
+            return None
+        try:
+            return as_target(target) if position is None else as_target(position, "position")
+        except UnknownTarget as error:
+            name = self._observed_as(target if position is None else position)
+            if name is None:
+                raise
+            raise UnknownTarget(f"{error} Or search the runs that observers called so: target_name={name!r}.") from None
+
+    def _observed_as(self, name: str) -> str | None:
+        """The name as the archive writes it, where observers gave it to a run."""
+        try:
+            same = f"LOWER(target_name) = {adql.quoted(name.lower())}"
+            rows, _ = self._query(adql.select([same], "TOP 1 target_name", None), None)
+        except (ClientError, ValueError):
+            return None
+        return str(rows["target_name"][0]) if len(rows) else None
+
+    def _collections(self) -> list[str]:
+        rows, _ = self._query(adql.select([], "DISTINCT obs_collection", "obs_collection"), 100)
+        return [str(name) for name in rows["obs_collection"]]
 
     def adql(self, query: str, maxrec: int | None = None) -> Table:
         """Run a query in ADQL and return its result; ``meta["adql"]`` keeps the query.
@@ -157,9 +187,7 @@ class Archive:
     def _query(self, query: str, maxrec: int | None) -> tuple[Table, bool]:
         form = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "votable"}
         if maxrec is not None:
-            if maxrec < 0:
-                raise ValueError(f"maxrec={maxrec} must be 0 or more")
-            form["MAXREC"] = str(maxrec)
+            form["MAXREC"] = constraints.rows(maxrec)
         try:
             response = self.connection.post("tap/sync", data=form, timeout=(5.0, QUERY_TIMEOUT))
         except ServiceError as error:
@@ -220,109 +248,5 @@ def _plain_strings(table: Table) -> None:
 
 
 def _warn_truncated(rows: int, total: int | None) -> None:
-    of = "more" if total is None else str(total)
-    warnings.warn(
-        f"Only {rows} rows of {of} were fetched; raise maxrec or search for less.", TruncatedResult, stacklevel=3
-    )
-
-
-def _centre(target: Any, position: Any) -> Target | None:
-    from astropy.coordinates import SkyCoord
-
-    if target is not None and position is not None:
-        raise ValueError("target= and position= are the same thing twice; give one of them")
-    value = target if target is not None else position
-    if value is None or isinstance(value, Target):
-        return value
-    if isinstance(value, SkyCoord):
-        if not value.isscalar:
-            raise ValueError(f"a search has one position, not {value.size}")
-        return Target(name=value.to_string("hmsdms", precision=1), position=value.icrs, source="coordinates")
-    if isinstance(value, str):
-        if target is not None:
-            return resolve(value)
-        found = parse_coordinates(value)
-        if found is None:
-            raise ValueError(f"position={value!r} is not understood; write '83.63 22.01' or '05:34:31 +22:00:52'")
-        return found
-    raise ValueError(f"a target is a name, coordinates or a SkyCoord, not {type(value).__name__}")
-
-
-def _quantity(name: str, value: Any, unit: u.UnitBase, plain: bool = False) -> float:
-    """A value in ``unit``; without a unit of its own only where ``plain`` numbers are understood."""
-    try:
-        quantity = u.Quantity(value)
-        if quantity.unit == u.dimensionless_unscaled and not isinstance(value, u.Quantity):
-            if not plain:
-                raise ValueError(f"{name}={value!r} needs a unit, as in {_example(unit)!r}")
-            quantity = quantity.value * unit
-        result = quantity.to_value(unit)
-    except u.UnitConversionError:
-        raise ValueError(f"{name}={value!s} cannot be converted to {unit}") from None
-    except TypeError:
-        raise ValueError(f"{name}={value!r} is not understood, write {_example(unit)!r}") from None
-    if np.ndim(result) or not np.isfinite(result):
-        raise ValueError(f"{name}={value!r} must be one finite number with a unit")
-    return float(result)
-
-
-def _example(unit: u.UnitBase) -> str:
-    return f"2 {unit}"
-
-
-def _radius(value: Any) -> float:
-    radius = _quantity("radius", value, u.deg, plain=True)
-    if not 0 < radius <= 180:
-        raise ValueError(f"radius={value!s} must be above 0 and at most 180 deg")
-    return radius
-
-
-def _pair(name: str, value: Any) -> tuple[Any, Any]:
-    try:
-        low, high = value
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}={value!r} must be a pair; one of the two may be None") from None
-    if isinstance(value, str):
-        raise ValueError(f"{name}={value!r} must be a pair; one of the two may be None")
-    return low, high
-
-
-def _energies(value: Any) -> tuple[float | None, float | None]:
-    low, high = (None if item is None else _quantity("energy", item, u.TeV) for item in _pair("energy", value))
-    for energy in (low, high):
-        if energy is not None and energy <= 0:
-            raise ValueError(f"energy={value!s} must be above 0")
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"energy={value!s}: the lower energy comes first")
-    return low, high
-
-
-def _times(value: Any) -> tuple[Time | None, Time | None]:
-    start, stop = (None if item is None else _time(item) for item in _pair("time", value))
-    if start is not None and stop is not None and start > stop:
-        raise ValueError(f"time={value!s}: the earlier time comes first")
-    return start, stop
-
-
-def _time(value: Any) -> Time:
-    if isinstance(value, Time):
-        return value
-    try:
-        if isinstance(value, (int, float)):
-            return Time(value, format="mjd", scale="utc")
-        if isinstance(value, str):
-            return Time(value.strip().removesuffix("Z"), scale="utc")
-        return Time(value)
-    except (ValueError, TypeError):
-        raise ValueError(f"time={value!r} is not a time: write '2004-12-04T20:00:00', an MJD or a Time") from None
-
-
-def _identifiers(value: Any) -> str:
-    if hasattr(value, "colnames"):
-        value = value["obs_id"]
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    items = [str(item) for item in ([value] if isinstance(value, (str, int)) else value)]
-    if items and all(item.startswith("ivo://") for item in items):
-        return adql.equals("obs_publisher_did", items)
-    return adql.equals("obs_id", items)
+    fetched = f"{rows} rows were fetched, there are more" if total is None else f"{rows} of {total} rows were fetched"
+    warnings.warn(f"Only {fetched}: raise maxrec or ask for less.", TruncatedResult, stacklevel=3)

@@ -15,8 +15,8 @@ from astropy.time import Time
 from .adql import HC_TEV_M
 from .resolver import Target
 
-#: How many columns a notebook shows; the table has them all.
-_SHOWN = 10
+#: The last column that is shown; the table has them all.
+_LAST_SHOWN = "s_dec"
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,16 @@ class Summary:
 
 
 class ObservationTable(Table):  # type: ignore[misc]
-    """Rows of ObsCore with three columns of convenience.
+    """Rows of ObsCore with four columns of convenience.
 
-    ``separation`` is the distance of the pointing from the target, in deg; ``energy_min`` and
-    ``energy_max`` are the energy range in TeV. ``meta["adql"]`` is the query that found the rows.
+    ``separation`` is the distance of the pointing from the target, in deg; ``start`` is when the
+    observation began, as text in UTC; ``energy_min`` and ``energy_max`` are the energy range in
+    TeV. ``meta["adql"]`` is the query that found the rows.
     """
 
     @classmethod
-    def from_obscore(cls, rows: Table, target: Target | None = None) -> ObservationTable:
-        """From the rows of a query on ``ivoa.obscore``, and the target they were searched for."""
+    def from_obscore(cls, rows: Table, target: Target | None = None, radius: float | None = None) -> ObservationTable:
+        """From the rows of a query on ``ivoa.obscore``, and the target (radius in deg) they were searched for."""
         table = cls(rows, masked=rows.masked)
         position = 2
         if target is not None:
@@ -56,8 +57,12 @@ class ObservationTable(Table):  # type: ignore[misc]
             table.meta["target"] = target.name
             table.meta["target_ra"] = float(target.position.icrs.ra.deg)
             table.meta["target_dec"] = float(target.position.icrs.dec.deg)
+            if radius is not None:
+                table.meta["radius"] = radius
             position += 1
-        position = table.colnames.index("t_exptime") + 1
+        position = table.colnames.index("t_exptime")
+        table.add_column(table.MaskedColumn(_starts(rows), name="start", description="Start, UTC"), index=position)
+        position += 2
         for name, wavelength in (("energy_min", "em_max"), ("energy_max", "em_min")):
             energy = HC_TEV_M / np.ma.asarray(rows[wavelength], float)
             table.add_column(table.MaskedColumn(energy, name=name, unit=u.TeV, format=".3g"), index=position)
@@ -100,22 +105,43 @@ class ObservationTable(Table):  # type: ignore[misc]
 
     def _title(self) -> str:
         """One line above the rows; for an empty table it is all there is to say."""
-        around = f" around {self.meta['target']}" if "target" in self.meta else ""
-        if not len(self):
-            return f"No observations found{around}: search with a larger radius or fewer constraints."
-        return f"{self.summary}{around}"
+        target, radius, collections = (self.meta.get(name) for name in ("target", "radius", "collections"))
+        within = f" within {radius:g} deg of {target}" if radius else f" around {target}" if target else ""
+        if len(self):
+            return f"{self.summary}{within}"
+        hint = "search with a larger radius or fewer constraints" if target else "search with fewer constraints"
+        if collections is not None:
+            hint = f"the collections of the archive are {', '.join(collections) or 'none'}"
+        return f"No observations found{within}: {hint}."
+
+    def _shown(self) -> Table:
+        names = self.colnames
+        last = names.index(_LAST_SHOWN) + 1 if _LAST_SHOWN in names else len(names)
+        return Table(self[names[:last]], copy=False)
 
     def __repr__(self) -> str:
-        return self._title() if not len(self) else f"{self._title()}\n{super().__repr__()}"
+        return str(self)
 
     def __str__(self) -> str:
-        return self._title() if not len(self) else f"{self._title()}\n{super().__str__()}"
+        if not len(self):
+            return self._title()
+        return "\n".join([self._title(), *self._shown().pformat(max_lines=None)])
 
     def _repr_html_(self) -> str:
         title = f"<p>{escape(self._title())}</p>"
         if not len(self):
             return title
-        names = self.colnames[:_SHOWN]
-        more = ", ".join(self.colnames[_SHOWN:])
+        shown = self._shown()
+        more = ", ".join(self.colnames[len(shown.colnames) :])
         note = f"<p><small>and the columns {escape(more)}</small></p>" if more else ""
-        return title + str(Table(self[names], copy=False)._repr_html_()) + note
+        return title + "\n".join(shown.pformat(max_lines=None, html=True)) + note
+
+
+def _starts(rows: Table) -> Any:
+    """``t_min`` (MJD, TT) as dates in UTC, to the second."""
+    mjd = np.ma.filled(np.ma.asarray(rows["t_min"], float), np.nan)
+    known = np.isfinite(mjd)
+    text = np.ma.array(np.full(len(mjd), "", dtype="U19"), mask=~known)
+    if known.any():
+        text[known] = Time(mjd[known], format="mjd", scale="tt", precision=0).utc.iso
+    return text

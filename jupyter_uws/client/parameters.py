@@ -5,10 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .resolver import Target
+from typing import Any
 
 #: Standard parameters of UWS (section 2.2.2.3) that every job takes beside its own.
 RESERVED = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION")
@@ -39,7 +36,9 @@ def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
         if value is None:
             continue
         if name.lower() == "position" and "position" not in known and {"ra", "dec"} <= known.keys():
-            position = _coordinates(value)
+            from .resolver import as_target
+
+            position = as_target(value, "position")
             continue
         parameter = known.get(name.lower())
         if parameter is None:
@@ -69,22 +68,6 @@ def _unknown(name: str, description: Mapping[str, Any], known: Mapping[str, Mapp
     hint = f"; did you mean {known[near[0]]['name']!r}?" if near else ""
     takes = ", ".join(names) or "none"
     return f"Job type {description.get('name')!r} has no parameter {name!r}{hint or '.'} It takes: {takes}."
-
-
-def _coordinates(value: Any) -> Target:
-    from astropy.coordinates import SkyCoord
-
-    from .resolver import Target, resolve
-
-    if isinstance(value, Target):
-        return value
-    if isinstance(value, SkyCoord):
-        if not value.isscalar:
-            raise ValueError(f"position= must be one position, not {len(value)}")
-        return Target(name=value.to_string("hmsdms", precision=1), position=value.icrs, source="coordinates")
-    if isinstance(value, str):
-        return resolve(value)
-    raise ValueError(f"position= must be a name, coordinates or a SkyCoord, not {type(value).__name__}")
 
 
 def _encode(parameter: Mapping[str, Any], value: Any) -> str | list[str]:

@@ -94,14 +94,36 @@ def resolve(name: str) -> Target:
     raise UnknownTarget(f"The target {text!r} is not in the list of gamma-ray sources, {reason}.{hint}")
 
 
+def as_target(value: str | Target | SkyCoord, parameter: str = "target") -> Target:
+    """The target that is meant by a name, coordinates as text, a SkyCoord or a Target.
+
+    Raises
+    ------
+    UnknownTarget, ValueError
+        As :func:`resolve`; ValueError also for more than one position, or anything else, naming ``parameter``.
+    """
+    if isinstance(value, Target):
+        return value
+    if isinstance(value, str):
+        return resolve(value)
+    if not isinstance(value, SkyCoord):
+        kind = type(value).__name__
+        raise ValueError(f"{parameter}= must be a name, coordinates as '83.63 22.01' or a SkyCoord, not {kind}")
+    if value.size != 1:
+        raise ValueError(f"{parameter}= must be one position, not {value.size}")
+    position = value.reshape(()).icrs
+    return Target(position.to_string("hmsdms", precision=1), position, "coordinates")
+
+
 def suggestions(name: str, count: int = 3) -> list[str]:
     """The listed sources whose names are nearest in spelling, the nearest first."""
     wanted = normalise(name)
     index = _index()
     begin = [alias for alias in index if len(wanted) >= 3 and alias.startswith(wanted)]
-    near = difflib.get_close_matches(wanted, index, n=4 * count, cutoff=0.75)
+    # what was not written to its end is that, and not something else that looks like it
+    near = sorted(begin) or difflib.get_close_matches(wanted, index, n=4 * count, cutoff=0.75)
     found: dict[str, str] = {}
-    for alias in [*near, *sorted(begin)]:
+    for alias in near:
         source = index[alias]
         written = next(name for name in (source.name, *source.aliases) if normalise(name) == alias)
         found.setdefault(source.name, source.name if written == source.name else f"{source.name} ({written})")
@@ -157,7 +179,8 @@ def parse_coordinates(text: str) -> Target | None:
     ValueError
         Two angles that are not on the sky.
     """
-    words = " ".join(re.sub(r"[−‐-―]", "-", text).split()).split(" ")
+    plain = re.sub(r"[−‐-―]", "-", text.strip("()[] ")).replace("deg", "d")
+    words = plain.split()
     frame = "icrs"
     for place in (-1, 0):
         if words and words[place].lower() in _FRAMES:

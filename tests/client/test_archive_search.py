@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from datetime import date, datetime
 
 import numpy as np
 import pytest
@@ -26,11 +27,12 @@ def test_by_name(archive: Archive) -> None:
     assert set(runs["target_name"]) == {"Sim Crab"}
     assert np.all(runs["separation"] < 0.6)
     assert np.all(np.diff(runs["t_min"]) > 0)
+    assert runs["start"][0] == "2023-11-02 01:10:51"  # UTC: t_min is 69 s ahead, in TT
     assert runs["energy_min"].unit == u.TeV
     assert np.allclose(runs["energy_max"], HC_TEV_M / runs["em_min"])
     assert runs.summary.collections == {"SIM-DR1": 4}
     assert runs.summary.livetime == pytest.approx(1.83, abs=0.1)
-    assert "4 observations, 1.8 h livetime (SIM-DR1 4) around Crab Nebula" in repr(runs)
+    assert "4 observations, 1.8 h livetime (SIM-DR1 4) within 2 deg of Crab Nebula" in repr(runs)
 
 
 def test_a_part_of_a_table_still_knows_its_target(archive: Archive) -> None:
@@ -46,6 +48,11 @@ def test_by_position_and_radius(archive: Archive) -> None:
     assert len(archive.search(crab, radius=1 * u.deg)) == 4
     assert len(archive.search(position="184.56 -5.78 galactic", radius="60 arcmin")) == 4
     assert len(archive.search("83.63 22.01", radius=0.01)) == 0
+    assert len(archive.search("(83.63deg, 22.01deg)")) == 4
+    assert len(archive.search(position="Crab")) == 4
+    runs = archive.search(SkyCoord([184.56], [-5.78], unit="deg", frame="galactic"))
+    assert runs.target is not None
+    assert runs.target.name.startswith("05h34m33")  # a right ascension, whatever frame was given
 
 
 def test_by_time(archive: Archive) -> None:
@@ -58,6 +65,26 @@ def test_by_time(archive: Archive) -> None:
     stop = Time(float(runs["t_max"][0]), format="mjd", scale="tt")
     assert len(archive.search("Crab", time=(None, float(runs["t_min"][0]) - 30 / 86400))) == 1
     assert len(archive.search("Crab", time=(stop.utc.mjd, stop.utc.mjd))) == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [
+        ("2023-11-02", "2023-11-03"),
+        ("2023-11", "2023-12"),
+        ("2023", "2024"),
+        ("60250", np.int64(60251)),
+        (np.float32(60250), datetime(2023, 11, 3)),
+        (date(2023, 11, 2), np.datetime64("2023-11-03")),
+        ("2023-11-02T00:00:00Z", "2023-11-03T01:00:00+01:00"),
+    ],
+)
+def test_times_as_observers_write_them(archive: Archive, start: object, stop: object) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(archive.search("Crab", time=(start, stop))) == 4
+        assert len(archive.search("Crab", time=(None, start))) == 0
+        assert len(archive.search("Crab", time=(stop, None))) == 0
 
 
 def test_by_energy(archive: Archive) -> None:
@@ -73,8 +100,11 @@ def test_by_columns(archive: Archive) -> None:
     assert len(archive.search(obs_ids=runs)) == 4
     assert len(archive.search(obs_ids=list(runs["obs_publisher_did"][:2]))) == 2
     assert len(archive.search(obs_ids=int(runs["obs_id"][0]))) == 1
+    assert len(archive.search(obs_ids=[runs["obs_publisher_did"][0], int(runs["obs_id"][1])])) == 2
+    assert len(archive.search(target_name=5)) == 0  # not a comparison of text with a number
     assert len(archive.search(collection="SIM-DR1", target_name=["Sim Crab", "nobody"])) == 4
-    assert len(archive.search(collection=["no such"])) == 0
+    nothing = archive.search(collection=["no such"])
+    assert repr(nothing) == "No observations found: the collections of the archive are SIM-DR1."
     assert len(archive.search("Crab", product_type="image")) == 0
     assert len(archive.search("Crab", product_type=None)) == 4
 
@@ -83,14 +113,14 @@ def test_an_empty_search_is_an_empty_table_that_says_so(archive: Archive) -> Non
     runs = archive.search("Mrk 421")
     assert len(runs) == 0
     assert set(COLUMNS) < set(runs.colnames)
-    assert "No observations found around Mrk 421" in repr(runs)
-    assert "No observations found around Mrk 421" in runs._repr_html_()
+    assert "No observations found within 2 deg of Mrk 421" in repr(runs)
+    assert "No observations found within 2 deg of Mrk 421" in runs._repr_html_()
     assert runs.summary.count == 0
     assert runs.plot_sky().get_title() == "No observations"
 
 
 def test_truncation_is_told_with_the_true_count(archive: Archive) -> None:
-    with pytest.warns(TruncatedResult, match="Only 3 rows of 28"):
+    with pytest.warns(TruncatedResult, match="Only 3 of 28 rows"):
         runs = archive.search(maxrec=3)
     assert len(runs) == 3
     assert runs.summary.total == 28
@@ -111,11 +141,12 @@ def test_values_cannot_leave_their_literal(archive: Archive) -> None:
     ("constraints", "message"),
     [
         ({"target": "Crab", "position": "1 2"}, "twice"),
-        ({"target": 83.6}, "not float"),
+        ({"target": 83.6}, "target= must be a name, .* not float"),
         ({"target": "Crab", "radius": "2 TeV"}, "radius=2 TeV cannot be converted to deg"),
         ({"target": "Crab", "radius": "two"}, "radius='two'"),
         ({"target": "Crab", "radius": -1}, "above 0"),
-        ({"position": "the moon"}, "not understood"),
+        ({"position": (83.6, 22.0)}, "not tuple"),
+        ({"target": SkyCoord([1, 2], [3, 4], unit="deg")}, "one position, not 2"),
         ({"energy": ("1", "10 TeV")}, "energy='1' needs a unit"),
         ({"energy": ("1 s", None)}, "energy=1 s cannot be converted"),
         ({"energy": "1 TeV"}, "pair"),
@@ -124,11 +155,24 @@ def test_values_cannot_leave_their_literal(archive: Archive) -> None:
         ({"time": ("yesterday", None)}, "time='yesterday' is not a time"),
         ({"time": (60000, 50000)}, "earlier time comes first"),
         ({"time": 60000}, "pair"),
-        ({"target_nam": "Crab"}, "'target_nam' is not a column of ObsCore; did you mean target_name"),
+        ({"time": (2004, 2005)}, "time=2004: a plain number is an MJD"),
+        ({"time": (2453343.5, None)}, "a plain number is an MJD"),
+        ({"time": ({}, None)}, "time={} is not a time"),
+        ({"time": (True, None)}, "time=True is not a time"),
+        ({"time": (Time(["2004-12-04", "2004-12-05"]), None)}, "is not a time"),
+        ({"target_nam": "Crab"}, "'target_nam' is no parameter .* did you mean target_name"),
+        ({"radus": 2}, "did you mean radius"),
+        ({"energy_min": "1 TeV"}, "did you mean energy"),
+        ({"date": "2004"}, "a search takes target, radius, .* and columns of ObsCore"),
+        ({"calib_level": "two"}, "calib_level='two' must be a number"),
+        ({"collection": []}, "collection= is an empty list"),
+        ({"obs_ids": []}, "obs_ids= is an empty list"),
+        ({"obs_ids": 1.5}, "obs_ids=1.5 must be"),
         ({"target_name": []}, "empty list"),
         ({"target_name": "a\x00b"}, "cannot be searched"),
-        ({"calib_level": True}, "must be a text or a number"),
+        ({"calib_level": True}, "calib_level=True must be a number"),
         ({"maxrec": -1}, "maxrec=-1"),
+        ({"maxrec": "5"}, "maxrec='5' must be a whole number"),
     ],
 )
 def test_bad_constraints_are_named(archive: Archive, constraints: dict, message: str) -> None:
@@ -139,6 +183,19 @@ def test_bad_constraints_are_named(archive: Archive, constraints: dict, message:
 def test_an_unknown_target_is_not_searched_for(archive: Archive) -> None:
     with pytest.raises(UnknownTarget, match="Did you mean Crab Nebula"):
         archive.search("Carb Nebula")
+
+
+def test_a_name_that_only_observers_used_is_pointed_out(archive: Archive) -> None:
+    with pytest.raises(UnknownTarget, match="target_name='Sim AGN'"):
+        archive.search("sim agn")
+
+
+def test_a_table_shows_what_is_looked_at_first(archive: Archive) -> None:
+    text, html = str(archive.search("Crab")), archive.search()._repr_html_()
+    assert text.splitlines()[1].split()[-2:] == ["s_ra", "s_dec"]
+    assert "2023-11-02 01:10:51" in text
+    assert "float64" not in text + html
+    assert "and the columns t_min, t_max" in html
 
 
 def test_adql(archive: Archive) -> None:
