@@ -65,7 +65,10 @@ class Settings:
     ip: str = "127.0.0.1"
     port: int | None = None
     token: str | None = None
+    public_url: str | None = None
     admins: frozenset[str] = frozenset()
+    fetch_hosts: frozenset[str] = frozenset()
+    fetch_timeout: float = 60.0
     form_limits: FormLimits = field(default_factory=FormLimits)
     store_url: str | None = None
     idle_timeout: float = 0.0
@@ -80,7 +83,8 @@ class Service:
         self.settings = settings
         self.state_dir = settings.state_dir
         self._archive = ServedArchive(settings.archive)
-        self.access = Access(rendezvous.secret(settings.state_dir), settings.token, settings.admins)
+        secret = rendezvous.secret(settings.state_dir)
+        self.access = Access(secret, settings.token, settings.admins, settings.public_url)
         self.registry = load_registry(folders=[*settings.descriptions, *default_folders()])
         jobs_folder = settings.state_dir / "jobs"
         jobs_folder.mkdir(mode=0o700, exist_ok=True)
@@ -94,7 +98,7 @@ class Service:
             fallback=self.executor,
         )
         self.archive_routes = ArchiveRoutes(self._archive, self.access, settings.form_limits)
-        self.files = Files(jobs_folder)
+        self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self._stopped = asyncio.Event()
 
     @property

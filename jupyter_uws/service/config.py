@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import secrets
 import sys
 from dataclasses import fields
@@ -108,6 +109,13 @@ class ServeApp(JupyterApp):
     admins = Set(Unicode(), help="Owners who may see, abort and delete the jobs of all others; nobody by default.").tag(
         config=True
     )
+    public_url = Unicode(
+        help="The URL at which clients find the service where a reverse proxy stands before its port: links begin so."
+    ).tag(config=True)
+    fetch_hosts = Set(
+        Unicode(), help="Hosts whose files jobs may be given by URL although they are not on the public Internet."
+    ).tag(config=True)
+    fetch_timeout = Float(60.0, min=1.0, help="Time [s] within which a file must come from its URL.").tag(config=True)
     form_limits = Dict(
         help="How much a request may bring: 'size' and 'value' of parameters and 'files_size' [bytes], how many "
         "'parameters' and 'files', 'timeout' [s] and 'rate' [bytes/s] for a body to arrive."
@@ -115,6 +123,13 @@ class ServeApp(JupyterApp):
     verbose = Bool(False, help="Log every request.").tag(config=True)
 
     config_file_name = Unicode("jupyter_uws_config")
+
+    @validate("public_url")
+    def _check_public_url(self, proposal: Bunch) -> str:
+        url = str(proposal["value"])
+        if url and not re.fullmatch(r"https?://[^\s/?#\"<>]+(/[^\s?#\"<>]*)?", url):
+            raise TraitError(f"public_url: {url!r} is not a URL such as https://host/prefix/")
+        return url if not url or url.endswith("/") else f"{url}/"
 
     @validate("form_limits")
     def _check_form_limits(self, proposal: Bunch) -> Any:
@@ -146,7 +161,10 @@ class ServeApp(JupyterApp):
             ip=self.ip,
             port=port,
             token=token if port is not None else None,
+            public_url=self.public_url or None,
             admins=frozenset(self.admins),
+            fetch_hosts=frozenset(host.lower() for host in self.fetch_hosts),
+            fetch_timeout=self.fetch_timeout,
             form_limits=FormLimits(**self.form_limits),
             store_url=self.store_url or None,
             idle_timeout=self._idle_timeout(port),

@@ -36,12 +36,14 @@ class Access:
 
     ``secret`` is the relay's: whoever sends it also tells the owner and the root URL. ``token`` is
     for everybody else; None where the service listens on its socket alone. ``admins`` are owners who
-    see and may stop the jobs of all. ``last_use`` is on the monotonic clock, in seconds.
+    see and may stop the jobs of all. ``public_url`` is the service's root where a reverse proxy stands before
+    its port. ``last_use`` is on the monotonic clock, in seconds.
     """
 
     secret: str
     token: str | None
     admins: frozenset[str] = frozenset()
+    public_url: str | None = None
     owner: str = field(default_factory=local_user)
     requests: int = 0
     last_use: float = field(default_factory=time.monotonic)
@@ -103,7 +105,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
         return super().prepare()
 
     def _own_root(self) -> str:
-        return f"{self.request.protocol}://{self.request.host}/"
+        return self.access.public_url or f"{self.request.protocol}://{self.request.host}/"
 
     def finish(self, chunk: Any = None) -> Any:
         self._leave()
