@@ -28,7 +28,8 @@ RESERVED_TYPES = frozenset({"types", "events", "capabilities", "availability"})
 FILE_SIZE = 100 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _RESULT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-_CONTENT_TYPE = re.compile(r"[\w.+-]+/([\w.+-]+|\*)(\s*;.*)?", re.ASCII)
+_CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", re.ASCII)
+_ACCEPTED_TYPE = re.compile(r"[\w.+-]+/([\w.+-]+|\*)", re.ASCII)
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}")
 
 
@@ -115,7 +116,7 @@ class Parameter(BaseModel):
         if self.default is not None or self.choices is not None:
             raise ValueError(f"{self.name}: a file has no default and no choices")
         for content_type in self.content_types:
-            if not _CONTENT_TYPE.fullmatch(content_type):
+            if not _ACCEPTED_TYPE.fullmatch(content_type):
                 raise ValueError(f"{self.name}: {content_type!r} is not a content type such as image/png or image/*")
         if self.filename is not None and not _FILE_NAME.fullmatch(self.filename):
             raise ValueError(f"{self.name}: filename {self.filename!r} must be letters, digits, '_', '.', '+', '-'")
@@ -203,6 +204,8 @@ class JobDescription(BaseModel):
         for result in self.generated:
             if not _RESULT_NAME.fullmatch(result.name):
                 raise ValueError(f"result name {result.name!r} must be letters, digits, '_', '.', '-'")
+            if not _CONTENT_TYPE.fullmatch(result.content_type):
+                raise ValueError(f"result {result.name}: {result.content_type!r} is not a content type")
         _refuse_doubles("parameter", [parameter.name.lower() for parameter in self.parameters])
         _refuse_doubles("result", [result.name for result in self.generated])
         if not self.execution_duration <= self.execution_duration_max:

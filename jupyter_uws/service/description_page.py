@@ -101,7 +101,9 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
         return '<p class="soft">None.</p>'
     head = "".join(f"<th>{name}</th>" for name in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    # on a narrow screen the table scrolls, and its words stay whole
+    table = f'<table style="min-width: {8 * len(heads)}rem"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'
 
 
 def _duration(seconds: int) -> str:

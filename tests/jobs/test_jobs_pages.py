@@ -33,7 +33,7 @@ parameters:
   events: {type: file, content_types: [image/fits], max_size: 5000000}
 command: [true]
 generated:
-  map: {content_type: "<image/png>", description: "<script>", optional: true}
+  map: {content_type: "image/png; x=<script>", description: "<script>", optional: true}
 """
 
 

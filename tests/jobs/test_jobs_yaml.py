@@ -72,6 +72,7 @@ WRONG = [
     ("path: count.json", "path: '{text}'", 10, "needs one value"),
     ("path: count.json", "path: text", 1, "two of its files would be called 'text'"),
     ("path: count.json", "pth: count.json", 10, "generated.count.pth: Extra inputs are not permitted"),
+    ("application/json", '"a/b\\r\\nX: y"', 10, "'a/b\\r\\nX: y' is not a content type"),
     ("  least:", "  phase:", 6, "'phase' is a job control parameter of UWS"),
     ("  least:", "  te.xt: {}\n  te-xt: {}\n  least:", 6, "another one has the environment variable UWS_PARAM_TE_XT"),
     ("[0-9]{4}", "(?=a)", 7, "look-around"),
