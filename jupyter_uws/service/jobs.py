@@ -61,6 +61,7 @@ def _job_type(description: JobDescription, executor: DaskExecutor) -> JobType:
         validate=check,
         execution_duration=description.execution_duration,
         execution_duration_max=description.execution_duration_max,
+        quote=description.quote,
         files={
             parameter.name: FileRule(parameter.content_types, parameter.max_size or FILE_SIZE)
             for parameter in description.parameters

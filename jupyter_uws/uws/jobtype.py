@@ -19,7 +19,7 @@ class JobType:
     ``validate(values, complete)`` returns the values in canonical form with defaults filled in, or
     raises :class:`UsageError`; without ``complete`` required ones may still be missing. The
     parameters in ``files`` take files: their values are paths below the job folder. Durations are
-    in seconds. ``resources`` is what a job asks for (cores, memory), ``queue(job)`` tells of a
+    in seconds; ``quote`` is how long a job will take, as far as the type can say. ``resources`` is what a job asks for (cores, memory), ``queue(job)`` tells of a
     QUEUED one where it stands; both go to ``jobInfo``, names must be those of XML elements.
     """
 
@@ -28,6 +28,7 @@ class JobType:
     validate: Callable[[Mapping[str, Sequence[str]], bool], Values]
     execution_duration: int = 3600
     execution_duration_max: int = 86400
+    quote: int | None = None
     files: Mapping[str, FileRule] = field(default_factory=dict)
     resources: Mapping[str, str] = field(default_factory=dict)
     queue: Callable[[Job], Mapping[str, str]] = lambda job: {}

@@ -68,7 +68,7 @@ class JobManager:
         self.reports = Reports(
             store=self.store,
             events=self.events,
-            quotes=Quotes(self.store),
+            quotes=Quotes(self.store, self.types),
             quotas=self.quotas,
             requeued=self._again,
             ended=self._measure,

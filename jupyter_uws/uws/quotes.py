@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 
+from .jobtype import JobType
 from .model import Job
 from .phases import Phase
 from .store import JobStore
 
-#: The median is over so many of the latest COMPLETED jobs of the type; of fewer than the least it says nothing.
+#: The median is over so many of the latest COMPLETED jobs of the type; fewer than the least count for nothing.
 MOST, LEAST = 25, 3
 
 
@@ -20,12 +22,18 @@ class Quotes:
     """Durations of the latest jobs of each type, in seconds; read from the store once, then kept up to date."""
 
     store: JobStore
+    types: Mapping[str, JobType] = field(default_factory=dict)
     _seconds: dict[str, deque[float]] = field(default_factory=dict)
 
     def predict(self, job_type: str, start: datetime) -> datetime | None:
-        """When a job that started at ``start`` will be done; None where too few of its type have ended well."""
+        """When a job that started at ``start`` will be done.
+
+        Where too few of its type have ended well it is what the type itself says, None where that says nothing.
+        """
         seconds = self._of(job_type)
-        return start + timedelta(seconds=median(seconds)) if len(seconds) >= LEAST else None
+        kind = self.types.get(job_type)
+        expected = median(seconds) if len(seconds) >= LEAST else kind.quote if kind else None
+        return None if expected is None else start + timedelta(seconds=expected)
 
     def learn(self, job: Job) -> None:
         """Take note of a job that has COMPLETED."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -350,6 +351,9 @@ async def test_a_quote_comes_from_the_past(site: Any, manager: JobManager, execu
     start = utcnow()
     assert Quotes(manager.store).predict("quicklook", start) == start + timedelta(seconds=20)
     assert Quotes(manager.store).predict("spectrum", start) is None
+    # of a type that nobody has run yet it is what its description says
+    kind = replace(manager.types["quicklook"], name="spectrum", quote=90)
+    assert Quotes(manager.store, {"spectrum": kind}).predict("spectrum", start) == start + timedelta(seconds=90)
 
 
 async def test_job_info_tells_resources_queue_and_progress(site: Any, manager: JobManager, executor: Any) -> None:
