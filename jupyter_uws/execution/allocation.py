@@ -18,7 +18,7 @@ class Allocation:
     submitted: float
     #: When its state is to be read next, and the pause after that.
     look_at: float
-    pause: float = FIRST_LOOK
+    pause: float
     #: The address of its worker.
     slot: str | None = None
     joined: bool = False

@@ -199,7 +199,7 @@ class Allocations:
         self._number += 1
         name = f"{self._prefix}-{self._number}"
         now = _now()
-        allocation = Allocation(name, self._make(name), now, now + FIRST_LOOK)
+        allocation = Allocation(name, self._make(name), now, now + FIRST_LOOK, FIRST_LOOK)
         self._allocations[name] = allocation
         try:
             await allocation.job.start()
@@ -297,16 +297,16 @@ class Allocations:
         for allocation in unseen:
             if allocation.slot is not None or allocation.name not in self._allocations:
                 continue  # it has come meanwhile
-            allocation.pause = min(allocation.pause * 2, LAST_LOOK)
+            state = states.get(allocation.job_id or "")
+            if state is None or not state.pending or state.reason:  # SLURM has made up its mind
+                allocation.pause = min(allocation.pause * 2, LAST_LOOK)
             allocation.look_at = now + allocation.pause
-            if state := states.get(allocation.job_id or ""):
+            if state:
                 allocation.reason = state.reason if state.pending else None
                 if not state.pending and allocation.running_since is None:
                     allocation.running_since = now
                 if state.over:
-                    self._lose(
-                        allocation, f"allocation {allocation.job_id} ended ({_words(state.state, state.reason)})"
-                    )
+                    self._lose(allocation, f"allocation {allocation.job_id} ended ({state})")
                     continue
             if allocation.lost_at is not None:
                 allocation.look_at = min(allocation.look_at, allocation.lost_at + RETURN_TIMEOUT)
@@ -358,10 +358,6 @@ class Allocations:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _words(state: str, reason: str) -> str:
-    return state if reason in ("", "None") else f"{state}, {reason}"
 
 
 def _now() -> float:

@@ -15,7 +15,7 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class State:
-    """The state of an allocation as SLURM names it, and the reason it gives for it."""
+    """The state of an allocation as SLURM names it, and the reason it gives, empty for none (yet)."""
 
     state: str
     reason: str
@@ -27,6 +27,9 @@ class State:
     @property
     def over(self) -> bool:
         return self.state not in COMING
+
+    def __str__(self) -> str:
+        return f"{self.state}, {self.reason}" if self.reason else self.state
 
 
 GONE = State("GONE", "SLURM does not know it any more")
@@ -44,5 +47,5 @@ async def look(job_ids: Sequence[str]) -> dict[str, State]:
     found = {}
     for line in lines:
         job_id, state, reason = (*line.strip().split("|"), "", "")[:3]
-        found[job_id] = State(state, reason)
+        found[job_id] = State(state, "" if reason == "None" else reason)
     return {job_id: found.get(job_id, GONE) for job_id in job_ids}
