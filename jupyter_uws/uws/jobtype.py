@@ -19,8 +19,9 @@ class JobType:
     ``validate(values, complete)`` returns the values in canonical form with defaults filled in, or
     raises :class:`UsageError`; without ``complete`` required ones may still be missing. The
     parameters in ``files`` take files: their values are paths below the job folder. Durations are
-    in seconds; ``quote`` is how long a job will take, as far as the type can say. ``resources`` is what a job asks for (cores, memory), ``queue(job)`` tells of a
-    QUEUED one where it stands; both go to ``jobInfo``, names must be those of XML elements.
+    in seconds; ``quote`` is how long a job will take, as far as the type can say. ``resources`` is
+    what a job asks for (cores, memory), ``queue(job)`` tells of a QUEUED one where it stands; both go
+    to ``jobInfo``, names must be those of XML elements.
     """
 
     name: str
