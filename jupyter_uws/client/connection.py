@@ -211,7 +211,7 @@ def dali_error(body: bytes) -> str | None:
 
     try:
         root = fromstring(body)
-    except (ParseError, DefusedXmlException, ValueError):
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
         return None
     for element in root.iter():
         name = element.tag.rpartition("}")[2]

@@ -274,7 +274,7 @@ def parse_sesame(body: bytes, name: str) -> Target | None:
 
     try:
         root = fromstring(body)
-    except (ParseError, DefusedXmlException, ValueError):
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
         raise SesameUnreachable("its answer was not understood") from None
     for resolver in root.iter("Resolver"):
         ra, dec = resolver.findtext("jradeg"), resolver.findtext("jdedeg")
