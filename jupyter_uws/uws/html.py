@@ -88,7 +88,9 @@ def jobs_page(
         body += f'<p class="soft">These are the {PAGE} newest; {link("?LAST=2000", "?LAST=2000")} shows more.</p>'
     types = " · ".join(link(f"{root}uws/{name}", name) for name in job_types)
     trail = [("jobs", f"{root}uws")] if job_type else []
-    return page(f"{job_type} jobs" if job_type else "Jobs", trail, f'<p class="soft">Types: {types}</p>{body}')
+    about = f"<p>{link(f'{root}uws/{job_type}/description', 'What these jobs take and give')}</p>" if job_type else ""
+    body = f'<p class="soft">Types: {types}</p>{about}{body}'
+    return page(f"{job_type} jobs" if job_type else "Jobs", trail, body)
 
 
 def job_page(job: Job, root: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 
 from jupyter_uws.jobs.context import JobContext, JobError
 
@@ -38,3 +39,9 @@ def leave(job: JobContext, *, code: int) -> None:
 
 def climb(job: JobContext) -> None:
     job.result("secret", "../request.json")
+
+
+def read_files(job: JobContext, *, first: Path, others: list[Path], none: Path | None = None) -> None:
+    assert first.is_absolute()
+    assert none is None
+    print(first.read_text(), *(path.read_text() for path in others))

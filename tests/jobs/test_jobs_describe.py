@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
@@ -51,6 +52,17 @@ def test_the_signature_is_the_description() -> None:
     assert not known["energy"].required
     assert known["model"].choices == ("pl", "ecpl")
     assert known["edges"].default == (0.3, 10.0)
+
+
+def with_files(
+    job: JobContext, events: Annotated[Path, Parameter(max_size=5)], more: list[Path] | None = None
+) -> None: ...
+
+
+def test_a_path_is_a_file() -> None:
+    known = parameters(describe(with_files))
+    assert [(p.type, p.multiple, p.required) for p in known.values()] == [("file", False, True), ("file", True, False)]
+    assert known["events"].max_size == 5
 
 
 def test_the_function_stays_a_function() -> None:

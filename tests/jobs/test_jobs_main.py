@@ -32,9 +32,16 @@ class Ended:
         return json.loads((self.folder / name).read_bytes())
 
 
-def run(folder: Path, entry_point: str, limit: tuple[int, int] | None = None, **values: Any) -> Ended:
+def run(
+    folder: Path,
+    entry_point: str,
+    limit: tuple[int, int] | None = None,
+    more: dict[str, Any] | None = None,
+    **values: Any,
+) -> Ended:
     (folder / "work").mkdir()
-    (folder / "request.json").write_text(json.dumps({"parameters": {"entry_point": entry_point, "values": values}}))
+    parameters = {"entry_point": entry_point, "values": values, **(more or {})}
+    (folder / "request.json").write_text(json.dumps({"parameters": parameters}))
     reader, writer = os.pipe()
     environ = os.environ | {
         "UWS_JOB_ID": "20261122-0000000a",
@@ -73,6 +80,15 @@ def test_a_job_writes_results_and_tells_progress(tmp_path: Path) -> None:
     assert "to stderr" in ended.stderr
     assert "INFO completed" in ended.stderr
     assert sorted(os.listdir(tmp_path)) == ["request.json", "results.json", "work"]
+
+
+def test_files_are_paths(tmp_path: Path) -> None:
+    (tmp_path / "uploads").mkdir()
+    for name in "abc":
+        (tmp_path / "uploads" / name).write_text(name)
+    files = {"files": ["first", "others", "none"]}
+    values = {"first": "uploads/a", "others": ["uploads/b", "uploads/c"]}
+    assert run(tmp_path, "jobs_for_tests:read_files", more=files, **values).stdout == "a b c\n"
 
 
 @pytest.mark.parametrize(
