@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.application import JupyterApp, NoStart, base_aliases, base_flags
-from traitlets import Bool, Dict, Float, Integer, List, Set, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Enum, Float, Integer, List, Set, TraitError, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
 from .. import rendezvous
 from .._version import __version__
-from ..execution.cluster import ClusterConfig
+from ..execution.cluster import BACKENDS, ClusterConfig
 from ..forms import FormLimits
 from ..uws.limits import Limits
 from ..uws.store import StoreError
@@ -32,6 +32,8 @@ from .archive import ArchiveError
 
 #: A service that only the relay can reach ends after this long [s] without job and client.
 RELAY_IDLE_TIMEOUT = 12 * 3600.0
+#: Workers on a batch system, where nobody said how many.
+BATCH_WORKERS = 16
 
 _ALIASES: dict[Any, Any] = {
     **base_aliases,
@@ -102,10 +104,19 @@ class ServeApp(JupyterApp):
         config=True
     )
     workers = Integer(
-        None, allow_none=True, min=1, help="Jobs that run at the same time; by default one for each processor core."
+        None,
+        allow_none=True,
+        min=1,
+        help="Jobs that run at the same time, at most; by default one for each processor core of this host, "
+        f"{BATCH_WORKERS} on a batch system.",
     ).tag(config=True)
-    backend = Unicode("local", help="Where jobs run: 'local', a Dask cluster on this machine.").tag(config=True)
+    backend = Enum(
+        BACKENDS, default_value="local", help="Where jobs run: on this host, or the batch system dask-jobqueue asks."
+    ).tag(config=True)
     backend_options = Dict(help="Options passed on to the backend's Dask cluster class.").tag(config=True)
+    worker_idle_timeout = Float(
+        900.0, min=0, help="Seconds after which a worker with nothing to do is given back; 0: never."
+    ).tag(config=True)
     admins = Set(Unicode(), help="Owners who may see, abort and delete the jobs of all others; nobody by default.").tag(
         config=True
     )
@@ -169,7 +180,7 @@ class ServeApp(JupyterApp):
             store_url=self.store_url or None,
             idle_timeout=self._idle_timeout(port),
             limits=self._limits(),
-            cluster=self._cluster(),
+            cluster=self.cluster(),
         )
 
     def _idle_timeout(self, port: int | None) -> float:
@@ -188,9 +199,11 @@ class ServeApp(JupyterApp):
             disk=int(1e6 * self.user_disk_mb),
         )
 
-    def _cluster(self) -> ClusterConfig:
-        workers = self.workers or os.cpu_count() or 1
-        return ClusterConfig(backend=self.backend, workers=workers, options=dict(self.backend_options))
+    def cluster(self) -> ClusterConfig:
+        """Where jobs run, and how many at once."""
+        workers = self.workers or (os.cpu_count() or 1 if self.backend == "local" else BATCH_WORKERS)
+        options = dict(self.backend_options)
+        return ClusterConfig(self.backend, workers, options, idle_timeout=self.worker_idle_timeout)
 
     def initialize(self, argv: list[str] | None = None) -> None:
         super().initialize(argv)
