@@ -33,7 +33,7 @@ class _Document(ServiceHandler):
 
 
 class CapabilitiesHandler(_Document):
-    """One UWS for each job type (VOSI 1.1, section 3; UWS 1.1, section 2.2.3)."""
+    """One UWS for each job type (VOSI 1.1, section 3)."""
 
     def get(self) -> None:
         uws = f"{self.root}uws"

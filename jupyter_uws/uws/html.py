@@ -50,7 +50,7 @@ progress { width: 12rem; vertical-align: middle; }
 
 
 def preferred(accept: str) -> bool:
-    """Whether an Accept header names HTML, and with more weight than XML (UWS 1.1, section 2.2.1.1: XML first).
+    """Whether an Accept header names HTML, and with more weight than XML (UWS 1.1, section 2.2.1: XML first).
 
     >>> preferred("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
     True

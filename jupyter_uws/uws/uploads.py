@@ -76,8 +76,8 @@ def sort_out(
 ) -> tuple[Values, list[Given]]:
     """Part a request's values from its files.
 
-    The value of a file parameter is a URL, or ``param:NAME`` for the part of that name (UWS 1.1, section
-    3.1, as in DALI and TAP); a part that has the parameter's own name needs no value. Raises UsageError
+    The value of a file parameter is a URL, or ``param:NAME`` for the part of that name (as in DALI
+    and TAP); a part that has the parameter's own name needs no value. Raises UsageError
     for a file that belongs to nothing, and a value that is neither.
     """
     known = {name.lower(): name for name in rules}

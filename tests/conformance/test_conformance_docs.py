@@ -60,5 +60,5 @@ def test_the_python_programs(service: RunningService, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION"])
 def test_control_parameters_at_creation_are_documented(name: str) -> None:
-    """Section 2.2.3.1 allows them where they are documented."""
+    """UWS 1.1, section 2.2.3.1, allows them where they are documented."""
     assert f"`{name}`" in PAGE.partition("## All in one request")[2].partition("\n## ")[0]
