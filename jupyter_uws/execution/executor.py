@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from .aftermath import aftermath, bury
 from .cluster import ClusterConfig, DaskCluster, Listener, open_cluster
 from .fifo import Fifo
 from .folder import LAST_WORDS, Event, JobFolder, now
-from .launch import Describe, Launch
+from .launch import Describe, order, request
 from .supervisor import LOST_WORKER
 
 logger = logging.getLogger(__name__)
@@ -102,9 +102,9 @@ class DaskExecutor:
             self._end(run, _failed(f"the job cannot be run: {error}"))
             return
         run.restartable = launch.restartable
-        run.order = _order(run, launch)
+        run.order = order(launch, job, run.folder.path)
         try:
-            await asyncio.to_thread(run.folder.prepare, _request(run.order, launch))
+            await asyncio.to_thread(run.folder.prepare, request(run.order, launch))
         except OSError as error:
             self._end(run, _failed(f"the job folder cannot be written: {error.strerror or error}"))
             return
@@ -193,6 +193,19 @@ class DaskExecutor:
         else:
             waits_for = "a free worker"
         return {"queue_position": str(position), "waits_for": waits_for}
+
+    def overview(self) -> dict[str, Any]:
+        """The cluster for people: its workers, allocations where it has such, and what went wrong last."""
+        allocations = self._cluster.allocations if self._cluster else None
+        busy = self._fifo.busy
+        workers = [{"worker": slot, "busy": slot in busy} for slot in sorted(self._fifo.slots)]
+        return {
+            **self.status(),
+            "workers_max": self.config.workers,
+            "started": self._cluster is not None,
+            "allocations": allocations.table() if allocations else workers,
+            "failures": list(allocations.failures) if allocations else [],
+        }
 
     # The cluster
 
@@ -366,26 +379,6 @@ class DaskExecutor:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _order(run: Run, launch: Launch) -> dict[str, Any]:
-    """What the supervisor is told."""
-    return {
-        "folder": str(run.folder.path),
-        "job_id": run.job.job_id,
-        "job_type": run.job.job_type,
-        "run": run.job.run,
-        "argv": list(launch.argv),
-        "env": launch.env,
-        "execution_duration": launch.execution_duration,
-        "memory_limit": launch.memory_limit,
-        "cores": launch.cores,
-    }
-
-
-def _request(order: dict[str, Any], launch: Launch) -> dict[str, Any]:
-    """What the job finds in request.json."""
-    return {**asdict(launch), **{name: order[name] for name in ("job_id", "job_type", "run")}}
 
 
 def _failed(message: str, *, transient: bool = False) -> Event:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..uws.model import Job
@@ -31,3 +32,23 @@ class Launch:
 
 #: Given by the service: looks up the job's type. Raises ValueError with a clear message where it cannot.
 Describe = Callable[[Job], Launch]
+
+
+def order(launch: Launch, job: Job, folder: Path) -> dict[str, Any]:
+    """What the supervisor is told."""
+    return {
+        "folder": str(folder),
+        "job_id": job.job_id,
+        "job_type": job.job_type,
+        "run": job.run,
+        "argv": list(launch.argv),
+        "env": launch.env,
+        "execution_duration": launch.execution_duration,
+        "memory_limit": launch.memory_limit,
+        "cores": launch.cores,
+    }
+
+
+def request(order: dict[str, Any], launch: Launch) -> dict[str, Any]:
+    """What the job finds in request.json."""
+    return {**asdict(launch), **{name: order[name] for name in ("job_id", "job_type", "run")}}

@@ -40,7 +40,7 @@ from .archive import ArchiveRoutes, ServedArchive
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, JobTypes, Launcher
-from .pages import FrontHandler, HealthHandler, ShutdownHandler
+from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
@@ -115,6 +115,7 @@ class Service:
             [
                 (r"/", FrontHandler, own),
                 (r"/health", HealthHandler, own),
+                (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
                 (r"/uws/types", TypesHandler, own),
                 (r"/uws/capabilities", CapabilitiesHandler, own),

@@ -62,6 +62,17 @@ class HealthHandler(Page):
     head = get
 
 
+class ClusterHandler(Page):
+    """Workers, allocations and the queue, for the one who runs the service."""
+
+    def get(self) -> None:
+        if not (self.by_relay or self.is_admin):
+            raise HTTPError(403, "only the relay and administrators see the cluster")
+        self.write(self.service.executor.overview())
+
+    head = get
+
+
 class ShutdownHandler(Page):
     """Stop, unless a job is active: a newer extension replaces an idle older service so."""
 
