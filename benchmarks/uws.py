@@ -51,6 +51,7 @@ class Table:
         return f"{name:52} {measured:10.4g} {goal}  {unit}{missed}"
 
     def print(self) -> None:
+        print(f"\nload average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         print(f"\n{'':52} {'measured':>10} {'target':>10} {'ratio':>7}")
         for row in self.rows:
             print(self.line(*row))
@@ -246,8 +247,8 @@ async def follow(server: Server, path: str, jobs: int, ready: asyncio.Event) -> 
     return time.perf_counter(), count, backwards
 
 
-async def burst(server: Server, table: Table, clients: int, jobs: int, steps: int) -> None:
-    """``jobs`` jobs change ``steps`` times each, as fast as the service takes it, before so many event streams."""
+async def burst(server: Server, table: Table, clients: int, jobs: int) -> None:
+    """So many jobs start and end, as fast as the service takes it, while so many event streams are open."""
     burst_list = Server(server.url.replace("/sleeper", "/burst"), server.token, {}, server.pid)
     for _ in range(jobs):
         burst_list.create(run=True)
@@ -257,9 +258,9 @@ async def burst(server: Server, table: Table, clients: int, jobs: int, steps: in
     await asyncio.gather(*(ready.wait() for ready in signs))
     memory = server.rss()
     started, cpu = time.perf_counter(), server.cpu()
-    await asyncio.to_thread(burst_list.create, run=True, steps=str(steps))
+    await asyncio.to_thread(burst_list.create, run=True, go="1")
     done = await asyncio.gather(*streams)
-    name = f"{jobs * steps} job events reach {clients} streams"
+    name = f"{2 * jobs} changes of phase reach {clients} streams"
     table.add(name, max(end for end, _, _ in done) - started, "s wall", 5.0)
     table.add(name, server.cpu() - cpu, "s CPU")
     table.add("events sent to each, coalesced", statistics.mean(count for _, count, _ in done), "")
@@ -271,7 +272,7 @@ async def burst(server: Server, table: Table, clients: int, jobs: int, steps: in
 
 
 def serve(folder: Path) -> None:
-    """The real service, and the job type ``burst``: a job with ``steps`` lets all others go through their life."""
+    """The real service, and the job type ``burst``: a job with a parameter starts and ends all others."""
     from jupyter_uws import rendezvous
     from jupyter_uws.service.app import Service, Settings
     from jupyter_uws.uws.executor import Report
@@ -290,21 +291,16 @@ def serve(folder: Path) -> None:
             if not job.parameters:
                 self.jobs.append(job)
             else:
-                self.task = asyncio.ensure_future(self.live(job, int(job.parameters["steps"][0])))
+                self.task = asyncio.ensure_future(self.live(job))
 
-        async def live(self, beginner: Job, steps: int) -> None:
-            for step in range(steps):
-                kind = "started" if step == 0 else "completed" if step == steps - 1 else "progress"
-                for number, job in enumerate(self.jobs):
-                    self.say(job, kind, {"progress": step / steps, "message": f"step {step}"})
+        async def live(self, beginner: Job) -> None:
+            kinds: list[Any] = ["started", "completed"]
+            for kind in kinds:
+                for number, job in enumerate([*self.jobs, beginner]):
+                    info = {"worker": "node017-3", "progress": 0.5, "message": "run 2 of 4"}
+                    service.manager.report(Report(job.job_id, job.run, kind, utcnow(), info=info))
                     if number % 10 == 0:  # reports come in small batches
                         await asyncio.sleep(0)
-            self.say(beginner, "started", {})
-            self.say(beginner, "completed", {})
-
-        @staticmethod
-        def say(job: Job, kind: Any, info: dict[str, Any]) -> None:
-            service.manager.report(Report(job.job_id, job.run, kind, utcnow(), info=info))
 
     kind = JobType("burst", Burst(), lambda values, complete: {k: list(v) for k, v in values.items()})  # type: ignore[arg-type]
     service.manager.types = {**service.manager.types, "burst": kind}
@@ -374,7 +370,7 @@ def measure_ours(table: Table, arguments: argparse.Namespace) -> None:
             table.add("memory at the start", server.rss(), "MB")
             before = requests(server, table, arguments.jobs, f"{arguments.jobs} jobs", {})
             asyncio.run(waits(server, table, arguments.waits))
-            asyncio.run(burst(server, table, 100, 1000, 10))
+            asyncio.run(burst(server, table, 100, 5000))
         if not arguments.quick:
             fill(folder, 1_000_000 - arguments.jobs, owners=2)
             with started(folder) as server:
