@@ -83,7 +83,9 @@ def _real_store(store: Path) -> dict[str, str]:
         report = add_store(archive, store)
     except ArchiveError as error:
         raise DemoError(str(error)) from error
-    print(report)
+    for file, reason in report.skipped:
+        print(f"left out: {file}: {reason}", file=sys.stderr)
+    print(report, flush=True)
     state = folder / "state"
     state.mkdir(mode=0o700, exist_ok=True)
     return {"JUPYTER_UWS_ARCHIVE": str(archive), "JUPYTER_UWS_STATE_DIR": str(state)}

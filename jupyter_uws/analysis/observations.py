@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,8 @@ def find_runs(job: JobContext, obs_ids: Sequence[str]) -> list[Run]:
     Raises
     ------
     JobError
-        Naming the run that is unknown, ambiguous or gone, or the archive that is missing.
+        Naming the run that is unknown, ambiguous or gone, or the archive that is missing; or where the
+        runs are of several observatories, whose responses cannot be stacked.
     """
     from jupyter_uws.archive.errors import ArchiveError
     from jupyter_uws.archive.reader import runs
@@ -72,9 +74,14 @@ def find_runs(job: JobContext, obs_ids: Sequence[str]) -> list[Run]:
     if not obs_ids:
         raise JobError("obs_ids is empty: name at least one run")
     try:
-        return runs(job.archive, obs_ids)
+        found = runs(job.archive, obs_ids)
     except ArchiveError as error:
         raise JobError(str(error)) from error
+    by_facility = Counter(run.facility or "unknown" for run in found)
+    if len(by_facility) > 1:
+        listed = ", ".join(f"{name} ({count})" for name, count in by_facility.items())
+        raise JobError(f"the runs are of several observatories, {listed}: take those of one, such as one collection's")
+    return found
 
 
 def mean_pointing(runs: Sequence[Run]) -> Position:

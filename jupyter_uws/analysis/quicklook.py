@@ -133,7 +133,12 @@ def quicklook(
     job.progress(0, "opening the runs")
     runs = find_runs(job, obs_ids)
     centre = _centre(runs, RA, Dec)
-    selection = select(runs, centre, margin=max(nxpix, nypix) * binsz / 2)
+    try:
+        selection = select(runs, centre, margin=max(nxpix, nypix) * binsz / 2)
+    except JobError as error:
+        if RA is not None:
+            raise
+        raise JobError(f"without RA and Dec the map is around the middle of the pointings, and {error}") from None
     observations = open_observations(selection.runs)
 
     frame = Frame.around(centre, nxpix, nypix, binsz, energy_min, energy_max)

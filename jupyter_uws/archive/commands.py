@@ -93,10 +93,7 @@ def _run(args: argparse.Namespace, what: str, work: Callable[[Path, Callable[[in
         return _failed(error)
     for file, reason in report.skipped:
         print(f"left out: {file}: {reason}", file=sys.stderr)
-    parts = [f"{report.added} added", f"{report.updated} updated", f"{report.unchanged} unchanged"]
-    parts += [f"{report.removed} removed"] if report.removed else []
-    parts += [f"{len(report.skipped)} problems"] if report.skipped else []
-    print(f"{report.collection}: {', '.join(parts)} ({archive})")
+    print(f"{report} ({archive})")
     return 0
 
 

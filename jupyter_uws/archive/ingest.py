@@ -39,6 +39,12 @@ class AddReport:
     removed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        parts = [f"{self.added} added", f"{self.updated} updated", f"{self.unchanged} unchanged"]
+        parts += [f"{self.removed} removed"] if self.removed else []
+        parts += [f"{len(self.skipped)} problems"] if self.skipped else []
+        return f"{self.collection}: {', '.join(parts)}"
+
 
 @dataclass(frozen=True)
 class _File:

@@ -46,6 +46,7 @@ class Run:
     energy_max: float | None
     n_events: int
     hdus: tuple[RunHdu, ...]
+    facility: str | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -73,7 +74,7 @@ class DataFile:
 
 _RUNS = """
     SELECT r.obs_publisher_did, r.collection, r.obs_id, o.target_name, o.s_ra, o.s_dec, r.fov_radius,
-           o.t_min, o.t_max, o.t_exptime, r.energy_min, r.energy_max, r.n_events
+           o.t_min, o.t_max, o.t_exptime, r.energy_min, r.energy_max, r.n_events, o.facility_name
     FROM _archive.run r JOIN _archive.obscore o USING (obs_publisher_did)
     WHERE list_contains(?, r.obs_publisher_did) OR list_contains(?, r.obs_id)
 """
@@ -99,11 +100,11 @@ def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
         for row in rows:
             by_id.setdefault(row[0], []).append(row)
             by_id.setdefault(str(row[2]), []).append(row)
-        chosen = [_only(con, archive, i, by_id.get(str(int(i)) if _is_number(i) else i, [])) for i in wanted]
+        chosen = [_only(con, i, by_id.get(str(int(i)) if _is_number(i) else i, [])) for i in wanted]
         hdus: dict[str, list[RunHdu]] = {}
         for did, kind, cls, root, path, name in con.execute(_HDUS, [[row[0] for row in chosen]]).fetchall():
             hdus.setdefault(did, []).append(RunHdu(kind, cls, Path(root) / path, name))
-    found = {row[0]: Run(*(*row, tuple(hdus.get(row[0], ())))) for row in chosen}
+    found = {row[0]: Run(*(*row[:-1], tuple(hdus.get(row[0], ())), row[-1])) for row in chosen}
     for run in found.values():
         for file in run.files:
             if not file.is_file():
@@ -177,7 +178,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
-def _only(con: duckdb.DuckDBPyConnection, archive: Path, wanted: str, found: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+def _only(con: duckdb.DuckDBPyConnection, wanted: str, found: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     if len(found) == 1:
         return found[0]
     if found:
@@ -192,8 +193,8 @@ def _only(con: duckdb.DuckDBPyConnection, archive: Path, wanted: str, found: lis
     ).fetchall()
     total, first, last = con.execute("SELECT count(*), min(obs_id), max(obs_id) FROM _archive.run").fetchall()[0]
     if not total:
-        raise ArchiveError(f"run {wanted!r} is not in the archive {archive}: it is empty")
+        raise ArchiveError(f"run {wanted!r} is not in the archive, which is empty")
     raise ArchiveError(
-        f"run {wanted!r} is not in the archive {archive}; nearest: {', '.join(row[0] for row in near)};"
+        f"run {wanted!r} is not in the archive; nearest: {', '.join(row[0] for row in near)};"
         f" allowed: the obs_id ({first} to {last}) or obs_publisher_did of its {total} runs"
     )

@@ -139,7 +139,7 @@ class ObservationTable(Table):  # type: ignore[misc]
 
 def _starts(rows: Table) -> Any:
     """``t_min`` (MJD, TT) as dates in UTC, to the second."""
-    mjd = np.ma.filled(np.ma.asarray(rows["t_min"], float), np.nan)
+    mjd: Any = np.ma.filled(np.ma.asarray(rows["t_min"], float), np.nan)
     known = np.isfinite(mjd)
     text = np.ma.array(np.full(len(mjd), "", dtype="U19"), mask=~known)
     if known.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from astropy.wcs import WCS
 from matplotlib.image import imread
 
 from jupyter_uws.analysis.quicklook import quicklook
+from jupyter_uws.archive.ingest import add_store
 from jupyter_uws.archive.reader import runs
 from jupyter_uws.archive.simulation import TRUTH
 from jupyter_uws.jobs.context import JobContext, JobError
@@ -106,6 +108,11 @@ def test_outside_of_the_fields_of_view_there_is_nothing(sim_archive: Path, tmp_p
     [
         ({"obs_ids": ["99"]}, "run '99' is not in the archive"),
         ({"RA": 10.0, "Dec": 20.0}, "no run sees the target RA 10.0000 deg, Dec 20.0000 deg; nearest is run 100001"),
+        # two targets of one store: their middle is in no field of view
+        (
+            {"obs_ids": ["100001", "100201"]},
+            "without RA and Dec the map is around the middle of the pointings, and no run sees the target RA",
+        ),
         ({"RA": 83.6}, "RA and Dec belong together"),
         ({"energy_min": 5, "energy_max": 5}, "energy_min 5 TeV is not below energy_max 5 TeV"),
         ({"energy_min": 99, "energy_max": 299}, "no event of the 1 runs lies in the map"),
@@ -119,6 +126,15 @@ def test_what_cannot_be_done_is_said(
         run_job(quicklook, tmp_path, sim_archive, **({"obs_ids": ["100001"]} | values))
     assert message in str(error.value)
     assert not (tmp_path / "results.json").exists()
+
+
+@pytest.mark.hess
+def test_real_and_simulated_runs_are_not_stacked(hess_dir: Path, sim_archive: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive.duckdb"
+    shutil.copy(sim_archive, archive)
+    add_store(archive, hess_dir)
+    with pytest.raises(JobError, match=r"of several observatories, SIM-CTAO \(1\), H\.E\.S\.S\. \(2\): take"):
+        run_job(quicklook, tmp_path, archive, obs_ids=["100001", "23523", "23526"])
 
 
 def test_a_missing_archive_is_said(tmp_path: Path) -> None:
