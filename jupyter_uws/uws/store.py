@@ -187,7 +187,7 @@ class JobStore:
 
     def active(self) -> list[Job]:
         """The jobs an executor has in hand, oldest first."""
-        return self._all(sa.select(*JOB).where(jobs.c.phase.in_(IN_HAND)).order_by(jobs.c.creation_time))
+        return self._all(sa.select(*JOB).where(_in_phase(IN_HAND)).order_by(jobs.c.creation_time))
 
     def due(self, now: datetime) -> list[Job]:
         """Jobs whose destruction time has come, the first ones."""
@@ -204,7 +204,7 @@ class JobStore:
 
     def count_active(self, owner: str | None = None) -> int:
         """How many jobs an executor has in hand: of an owner, or of all."""
-        statement = sa.select(sa.func.count()).where(jobs.c.phase.in_(IN_HAND))
+        statement = sa.select(sa.func.count()).where(_in_phase(IN_HAND))
         if owner is not None:
             statement = statement.where(jobs.c.owner == owner)
         with self.database.connect() as connection:
@@ -214,7 +214,7 @@ class JobStore:
         """How many jobs of an owner there are, the ARCHIVED ones aside, and how many bytes their files have."""
         statement = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(jobs.c.disk), 0))
         with self.database.connect() as connection:
-            row = connection.execute(statement.where(jobs.c.owner == owner, jobs.c.phase.in_(LISTED))).one()
+            row = connection.execute(statement.where(jobs.c.owner == owner, _in_phase(LISTED))).one()
         return int(row[0]), int(row[1])
 
     def newest(self) -> datetime | None:
@@ -225,8 +225,14 @@ class JobStore:
 
 # -- statements: building one costs more than running it, so each is built once
 
+
+def _in_phase(phases: Iterable[Phase]) -> sa.ColumnElement[bool]:
+    """A condition with the words in its text: as parameters SQLAlchemy would write the list anew at every execution."""
+    return jobs.c.phase.in_([sa.literal_column(f"'{phase.value}'") for phase in phases])
+
+
 _GET = sa.select(*JOB).where(jobs.c.job_id == sa.bindparam("the_job"))
-_FORGET = sa.delete(jobs).where(jobs.c.job_id == sa.bindparam("the_job"), jobs.c.phase.not_in(IN_HAND))
+_FORGET = sa.delete(jobs).where(jobs.c.job_id == sa.bindparam("the_job"), ~_in_phase(IN_HAND))
 _INSERT = sa.insert(jobs)
 _REMAINS = sa.insert(remains)
 _IS_REMAINS = sa.select(remains.c.job_id).where(remains.c.job_id == sa.bindparam("the_job"))
@@ -237,7 +243,7 @@ _NEWEST_FIRST = (jobs.c.creation_time.desc(), jobs.c.job_id.desc())
 @lru_cache(maxsize=64)
 def _update(columns: tuple[str, ...], phases: tuple[Phase, ...], with_run: bool) -> Any:
     """The UPDATE that sets ``columns`` of one job in one of ``phases``."""
-    statement = sa.update(jobs).where(jobs.c.job_id == sa.bindparam("the_job"), jobs.c.phase.in_(phases))
+    statement = sa.update(jobs).where(jobs.c.job_id == sa.bindparam("the_job"), _in_phase(phases))
     if with_run:
         statement = statement.where(jobs.c.run == sa.bindparam("the_run"))
     return statement.values({name: sa.bindparam(f"new_{name}") for name in columns}).returning(*JOB)
@@ -247,7 +253,7 @@ def _update(columns: tuple[str, ...], phases: tuple[Phase, ...], with_run: bool)
 def _archive() -> Any:
     statement = sa.update(jobs).where(
         jobs.c.job_id == sa.bindparam("the_job"),
-        jobs.c.phase.in_(sources(Phase.ARCHIVED)),
+        _in_phase(sources(Phase.ARCHIVED)),
         jobs.c.destruction == sa.bindparam("the_destruction"),
     )
     columns = ("phase", "results", "disk", "forget_time")
@@ -277,7 +283,7 @@ def _select(columns: tuple[sa.Column[Any], ...], phases: tuple[Phase, ...], give
         return statement.limit(sa.bindparam("last")) if "last" in given else statement
 
     if "last" not in given or len(phases) == 1:
-        return part(jobs.c.phase.in_(phases))
-    parts = sa.union_all(*(sa.select(part(jobs.c.phase == phase).subquery()) for phase in phases)).subquery()
+        return part(_in_phase(phases))
+    parts = sa.union_all(*(sa.select(part(_in_phase([phase])).subquery()) for phase in phases)).subquery()
     newest_first = (parts.c.creation_time.desc(), parts.c.job_id.desc())
     return sa.select(parts).order_by(*newest_first).limit(sa.bindparam("last"))
