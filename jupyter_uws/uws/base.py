@@ -102,7 +102,7 @@ class UWSHandler(FormMixin, _Handler):
         self.write(text)
 
     def wants_html(self) -> bool:
-        """Whether the caller prefers HTML: only where it names it, for XML is the standard's (UWS 1.1, section 2.2.1)."""
+        """Whether the caller prefers HTML: only where it names it, for XML comes first (UWS 1.1, section 2.2.1)."""
         return html.preferred(self.request.headers.get("Accept", ""))
 
     def text(self, text: str) -> None:

@@ -55,7 +55,7 @@ WAYS: dict[str, Sequence[Field]] = {
     "whatever the case": [("table", "my table.csv", "text/csv", TABLE)],
     "a reference to a part": [value("TABLE", "param:t1"), ("t1", "my table.csv", "text/csv", TABLE)],
     "a type that says nothing": [("TABLE", "my table.csv", "application/octet-stream", TABLE)],
-    "a path as its name": [("TABLE", "/home/a/../my table.csv", "text/csv", TABLE)],
+    "a path as its name": [("TABLE", "../../etc/my table.csv", "text/csv", TABLE)],
 }
 
 
