@@ -82,6 +82,7 @@ class DescriptionFiles:
         self._clock = clock
         self._next = 0.0
         self._seen: dict[Path, Signature] = {}
+        self._shut: dict[Path, str] = {}
 
     def look(self) -> bool:
         """Read what is new or changed, if the last look was long enough ago; whether there was anything."""
@@ -89,16 +90,19 @@ class DescriptionFiles:
         if now < self._next:
             return False
         self._next = now + INTERVAL
-        found = {path: _signature(path) for folder in self.folders for path in _files(folder)}
-        if found == self._seen:
+        shut = {folder: reason for folder in self.folders if (reason := _distrust(folder))}
+        found = {path: _signature(path) for folder in self.folders if folder not in shut for path in _files(folder)}
+        if found == self._seen and shut == self._shut:
             return False
+        for folder in shut.keys() - self._shut.keys():
+            log.warning("no job descriptions are read from %s", shut[folder])
         changed = [path for path, signature in found.items() if self._seen.get(path) != signature]
         read = {path: self._read(path) for path in changed}
         # in the order of the folders, without the files that are gone
         known = {**self.descriptions, **{path: description for path, description in read.items() if description}}
         self.descriptions = {path: known[path] for path in found if path in known}
-        self.problems = {path: reason for path, reason in self.problems.items() if path in found}
-        self._seen = found
+        self.problems = {path: reason for path, reason in self.problems.items() if path in found} | shut
+        self._seen, self._shut = found, shut
         return True
 
     def _read(self, path: Path) -> JobDescription | None:
@@ -113,6 +117,15 @@ class DescriptionFiles:
         self.problems.pop(path, None)
         log.info("job type %s is described by %s", description.name, path)
         return description
+
+
+def _distrust(folder: Path) -> str | None:
+    """Why nothing in a folder is read: whoever may add files there would decide what is run."""
+    try:
+        mode = folder.stat().st_mode
+    except OSError:
+        return None
+    return f"{folder}: everybody may write there, and what is there is run; chmod o-w" if mode & stat.S_IWOTH else None
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -23,7 +23,8 @@ def _compiled(pattern: str) -> SchemaValidator:
         SchemaValidator(core_schema.str_schema(pattern=pattern))
         return SchemaValidator(core_schema.str_schema(pattern=rf"\A(?:{pattern})\z", strict=True))
     except SchemaError as error:
-        raise ValueError(str(error).strip().splitlines()[-1].strip().removeprefix("error: ")) from None
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ValueError(reason.removeprefix("error: ").removeprefix("SchemaError: ")) from None
 
 
 def check(pattern: str) -> None:

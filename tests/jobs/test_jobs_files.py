@@ -123,6 +123,16 @@ def test_what_is_not_read(folder: Path, registry: Registry) -> None:
     }
 
 
+def test_a_folder_that_everybody_may_write_is_not_read(folder: Path, registry: Registry) -> None:
+    (folder / "echo.yaml").write_text(echo())
+    assert list(registry) == ["echo"]
+    folder.chmod(0o777)
+    assert dict(registry) == {}
+    assert "everybody may write there" in registry.problems[str(folder)]
+    folder.chmod(0o755)
+    assert (list(registry), registry.problems) == (["echo"], {})
+
+
 def test_where_files_are_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JUPYTER_UWS_DESCRIPTIONS", f"{tmp_path}/a{os.pathsep}{tmp_path}/b")
     monkeypatch.setenv("JUPYTER_PATH", f"{tmp_path}/jupyter")
