@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import unquote
 
 from . import xml
 from .base import UWSHandler, whole_number
@@ -41,8 +40,8 @@ class ParameterMixin(UWSHandler):
 
     async def get(self, job_type: str, job_id: str, name: str) -> None:
         job = self.job(job_type, job_id)
-        values = _named(job, unquote(name))
-        files = files_of(job, unquote(name))
+        values = _named(job, name)
+        files = files_of(job, name)
         if not files:
             self.text("\n".join(values))
             return
@@ -51,7 +50,7 @@ class ParameterMixin(UWSHandler):
             whole_number("ITEM", query.get("item", ["1"])[0], r"0*[1-9]\d{0,5}", "a whole number greater than 0") or 1
         )
         if item > len(files):
-            raise NotFound(f"the parameter '{unquote(name)[:80]}' has {len(files)} files, there is no ITEM {item}")
+            raise NotFound(f"the parameter '{name[:80]}' has {len(files)} files, there is no ITEM {item}")
         file = files[item - 1]
         await self.send(self.files.folder_of(job.job_id) / file.path, file.content_type, file.filename)
 
@@ -61,25 +60,21 @@ class ParameterMixin(UWSHandler):
         """``VALUE=...``, ``<name>=...``, or a file."""
         job = self.job(job_type, job_id, "change")
         _, sent = self.form()
-        parameter = unquote(name)
-        values = [
-            value for key, texts in sent.items() if key.lower() in ("value", parameter.lower()) for value in texts
-        ]
-        parts = [replace(part, name=parameter) for part in self.parts()]
+        values = [value for key, texts in sent.items() if key.lower() in ("value", name.lower()) for value in texts]
+        parts = [replace(part, name=name) for part in self.parts()]
         if not values and not parts:
-            raise UsageError(f"no value is given for '{parameter[:80]}': send VALUE=...")
-        await self._set(job, {parameter: values} if values else {}, parts)
+            raise UsageError(f"no value is given for '{name[:80]}': send VALUE=...")
+        await self._set(job, {name: values} if values else {}, parts)
 
     async def put(self, job_type: str, job_id: str, name: str) -> None:
         """The body is the value; for a parameter that takes a file it is the file."""
         job = self.job(job_type, job_id, "change")
-        parameter = unquote(name)
         rules = {known.lower(): known for known in self.manager.job_type(job_type).files}
-        if parameter.lower() in rules:
+        if name.lower() in rules:
             (sent,) = self.parts()
-            await self._set(job, {}, [replace(sent, name=parameter, filename=rules[parameter.lower()])])
+            await self._set(job, {}, [replace(sent, name=name, filename=rules[name.lower()])])
         else:
-            await self._set(job, {parameter: [self.read_value(parameter)]}, [])
+            await self._set(job, {name: [self.read_value(name)]}, [])
 
     async def _set(self, job: Job, sent: Values, parts: Sequence[Part]) -> None:
         given: list[Given]
@@ -101,13 +96,12 @@ class ResultMixin(UWSHandler):
 
     async def get(self, job_type: str, job_id: str, name: str) -> None:
         job = self.job(job_type, job_id)
-        wanted = unquote(name)
         for result in job.results:
-            if result.name == wanted:
+            if result.name == name:
                 await self.send(self.files.result(job, result.path), result.content_type)
                 return
         known = ", ".join(result.name for result in job.results) or "none"
-        raise NotFound(f"the job '{job.job_id}' has no result '{wanted[:80]}'; its results are: {known}")
+        raise NotFound(f"the job '{job.job_id}' has no result '{name[:80]}'; its results are: {known}")
 
     head = get
 

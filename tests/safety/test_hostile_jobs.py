@@ -164,3 +164,32 @@ def test_files_with_evil_names_reach_the_job_as_files(site: Site) -> None:
     assert stdout(site, path) == "[hi]"
     assert trapped(site) == []
     site.healthy()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("file:///etc/passwd", "allowed is a file"),
+        ("ftp://127.0.0.1/x", "allowed is a file"),
+        ("uploads/x", "allowed is a file"),
+        ("../../secret", "allowed is a file"),
+        ("http://127.0.0.1:PORT/health", "no address on the public Internet"),
+        ("http://localhost:PORT/health", "no address on the public Internet"),
+        ("http://[::1]:PORT/health", "no address on the public Internet"),
+        ("http://[::ffff:127.0.0.1]:PORT/health", "no address on the public Internet"),
+        ("http://2130706433:PORT/health", "no address on the public Internet"),
+        ("http://169.254.169.254/latest/meta-data/", "no address on the public Internet"),
+        ("http://user:secret@example.org/", "user name or password"),
+        ("http://example.org/\r\nX-UWS-Secret: x", "percent-encoded"),
+        ("http://example.org/a`id`|touch b", "percent-encoded"),
+    ],
+)
+def test_a_url_is_no_way_into_the_site(site: Site, url: str, message: str) -> None:
+    form = {"t0": "x", "data": url.replace("PORT", str(site.service.port))}
+    answer = site.ask(OWNER, "POST", "uws/repeat", data=form)
+    assert (answer.status_code, message in answer.text) == (400, True), answer.text
+    assert "secret@" not in answer.text
+    assert [
+        path for path in (site.service.state_dir / "jobs").rglob("uploads/*") if path.read_bytes() != b"content"
+    ] == []
+    site.healthy()
