@@ -48,8 +48,8 @@ class ManualExecutor:
         pass
 
     def say(self, job: Job, kind: Any, **more: Any) -> None:
-        if kind in ("completed", "failed"):
-            self.hand.pop(job.job_id, None)
+        if kind not in ("started", "progress") and self.hand.get(job.job_id) == job.run:
+            del self.hand[job.job_id]
         assert self.manager is not None
         self.manager.report(Report(job.job_id, job.run, kind, utcnow(), **more))
 
