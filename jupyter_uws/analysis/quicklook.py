@@ -284,6 +284,7 @@ def _measure(maps: Maps, centre: Position, radius: float) -> dict[str, Any]:
     ra, dec = (float(value.to_value("deg")) for value in maps.significance.geom.pix_to_coord((column, row)))
     off = sigma[maps.background_area.data & np.isfinite(sigma)]
     on = maps.counts.geom.separation(_sky(centre)).deg <= radius
+    at_centre = float(sigma[tuple(n // 2 for n in sigma.shape)])
     return {
         "peak": {
             "significance": float(sigma[row, column]),
@@ -295,7 +296,7 @@ def _measure(maps: Maps, centre: Position, radius: float) -> dict[str, Any]:
             "radius": {"value": radius, "unit": "deg"},
             "counts": int(maps.counts.data[on].sum()),
             "excess": float(np.nansum(maps.excess.data[on])),
-            "significance": float(sigma[tuple(n // 2 for n in sigma.shape)]),
+            "significance": at_centre if math.isfinite(at_centre) else None,  # where no run looked: nothing
         },
         "background": {
             "mean": float(off.mean()) if off.size else None,

@@ -6,33 +6,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gammapy.estimators import FluxPoints
+    from astropy.table import Table
     from gammapy.modeling.models import SpectralModel
     from matplotlib.axes import Axes
 
 SED_UNIT = "erg cm-2 s-1"
 
 
-def sed_figure(path: Path, model: SpectralModel, points: FluxPoints, summary: dict[str, Any]) -> None:
-    """Write a PNG of E² dN/dE (erg cm⁻² s⁻¹) with the deviations of the points from the model below."""
+def sed_figure(path: Path, model: SpectralModel, table: Table, deviation: Any, summary: dict[str, Any]) -> None:
+    """Write a PNG of E² dN/dE (erg cm⁻² s⁻¹), and below how far the flux points are from the model, in sigma.
+
+    ``table`` are the points (gadf-sed, dnde), ``deviation`` has a number for each of them.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 6.5), layout="constrained")
     FigureCanvasAgg(figure)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    table = points.to_table(sed_type="dnde")
     _sed(top, model, table, summary)
-    _residuals(bottom, model, table)
+    _residuals(bottom, table, deviation)
     target, runs = summary["target"], summary["runs"]["used"]
-    figure.suptitle(
+    title = (
         f"RA {target['ra']:.3f}°, Dec {target['dec']:.3f}°: {summary['significance']:.1f} σ, "
         f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {summary['livetime']['value']:.2f} h"
     )
+    figure.suptitle(title.replace("-", "−"))
     figure.savefig(path, dpi=100)
 
 
-def _sed(axes: Axes, model: SpectralModel, table: Any, summary: dict[str, Any]) -> None:
+def _sed(axes: Axes, model: SpectralModel, table: Table, summary: dict[str, Any]) -> None:
     import numpy as np
     from astropy import units as u
 
@@ -78,18 +81,17 @@ def _sed(axes: Axes, model: SpectralModel, table: Any, summary: dict[str, Any]) 
     axes.legend(loc="lower left", fontsize=9)
 
 
-def _residuals(axes: Axes, model: SpectralModel, table: Any) -> None:
+def _residuals(axes: Axes, table: Table, deviation: Any) -> None:
     import numpy as np
     from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
-    x = table["e_ref"].quantity
-    measured, error = table["dnde"].quantity, table["dnde_err"].quantity
-    valid = ~table["is_ul"].data.astype(bool) & np.isfinite(error.value) & (error.value > 0)
-    deviation = ((measured - model(x)) / error).to_value("")[valid]
-    axes.errorbar(x.to_value("TeV")[valid], deviation, yerr=1, fmt="o", color="black", markersize=4)
+    x = table["e_ref"].quantity.to_value("TeV")
+    limit = table["is_ul"].data.astype(bool)
+    for chosen, color in ((~limit, "black"), (limit, "grey")):
+        axes.errorbar(x[chosen], deviation[chosen], yerr=1, fmt="o", color=color, markersize=4)
     axes.axhline(0, color="C0")
-    limit = max(3.5, float(np.max(np.abs(deviation), initial=0)) + 1.5)
-    axes.set(ylim=(-limit, limit), xlabel="Energy (TeV)", ylabel="Deviation (σ)")
+    reach = max(3.5, float(np.nanmax(np.abs(deviation), initial=0)) + 1.5)
+    axes.set(ylim=(-reach, reach), xlabel="Energy (TeV)", ylabel="Deviation (σ)")
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
     axes.grid(which="major", alpha=0.3)
@@ -109,5 +111,8 @@ def _words(summary: dict[str, Any]) -> str:
         f"dN/dE(1 TeV) ({amplitude['value'] / 1e-12:.3g} ± {amplitude['error'] / 1e-12:.2g})·10⁻¹² cm⁻² s⁻¹ TeV⁻¹",
     ]
     if "lambda_" in values:
-        lines.insert(2, f"1/E cut {values['lambda_']['value']:.3f} ± {values['lambda_']['error']:.3f} TeV⁻¹")
+        value, error = values["lambda_"]["value"], values["lambda_"]["error"]
+        # the error of the cut-off energy itself is lopsided, that of its inverse is not
+        cut_off = f"cut-off at {1 / value:.3g} TeV" if value > 0 else "no cut-off"
+        lines.insert(2, f"{cut_off} (λ {value:.3f} ± {error:.3f} TeV⁻¹)")
     return "\n".join(lines)

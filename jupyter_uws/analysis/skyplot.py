@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: The colours end here, so that a strong source does not flatten the rest; contours go on above.
 COLOUR_RANGE = (-5.0, 10.0)
 CONTOURS = (5, 10, 20, 40, 80, 160)
+HISTOGRAM_RANGE = (-6.0, 12.25)
 
 
 def significance_figure(
@@ -30,11 +31,12 @@ def significance_figure(
     _sky(figure.add_subplot(grid[0], projection=significance.geom.wcs), significance, runs, summary)
     _distribution(figure.add_subplot(grid[1]), significance, background_area, summary)
     energy, peak = summary["energy"], summary["peak"]
-    figure.suptitle(
+    title = (
         f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {summary['livetime']['value']:.2f} h, "
         f"{energy['min']:g} to {energy['max']:g} TeV: "
         f"peak {peak['significance']:.1f} σ at RA {peak['ra']:.3f}°, Dec {peak['dec']:.3f}°"
     )
+    figure.suptitle(title.replace("-", "−"))
     figure.savefig(path, dpi=100)
 
 
@@ -79,11 +81,14 @@ def _distribution(axes: Axes, significance: Map, background_area: Map, summary: 
 
     valid = np.isfinite(significance.data)
     off = significance.data[valid & background_area.data]
-    edges = list(np.arange(-6, max(8.0, min(float(np.nanmax(significance.data)), 60.0)) + 1, 0.25))
-    axes.hist(significance.data[valid], edges, histtype="step", color="firebrick", label="all pixels")
+    # it is about the background: a strong source's own pixels would take its room
+    edges = list(np.arange(*HISTOGRAM_RANGE, 0.25))
+    above = int((significance.data[valid] > edges[-1]).sum())
+    label = f"all pixels ({above} above {edges[-1]:g} σ)" if above else "all pixels"
+    axes.hist(significance.data[valid], edges, histtype="step", color="firebrick", label=label)
     background = summary["background"]
     if off.size:
-        label = f"background: {background['mean']:.2f} ± {background['sigma']:.2f}"
+        label = f"background: {background['mean']:.2f} ± {background['sigma']:.2f}".replace("-", "−")
         axes.hist(off, edges, alpha=0.5, color="steelblue", label=label)
         x = np.linspace(-5, 5, 201)
         normal = off.size * 0.25 / np.sqrt(2 * np.pi) * np.exp(-(x**2) / 2)

@@ -252,16 +252,28 @@ def _flux_points(stacked: SpectrumDatasetOnOff) -> FluxPoints:
 
     edges = stacked.counts.geom.axes["energy"].edges
     usable = stacked.mask_safe.data.ravel()
-    first, last = np.flatnonzero(usable)[[0, -1]]
-    last = min(last, np.flatnonzero(stacked.counts.data.ravel() * usable)[-1])
-    ends = np.arange(first, last + 1 + PER_POINT, PER_POINT)
+    first, end = np.flatnonzero(usable)[[0, -1]] + [0, 1]
+    last = np.flatnonzero(stacked.counts.data.ravel() * usable)[-1]
+    ends = np.minimum(np.arange(first, last + 1 + PER_POINT, PER_POINT), end)
     estimator = FluxPointsEstimator(
-        energy_edges=edges[np.minimum(ends, len(edges) - 1)],
+        energy_edges=edges[ends],
         source="source",
         # "all" would add errors by likelihood scans at five times the cost
-        selection_optional=["ul"],
+        selection_optional=["ul", "scan"],
     )
+    estimator.norm.scan_values = np.array([1.0])  # the model itself: see deviations()
     return estimator.run(stacked)
+
+
+def deviations(points: FluxPoints) -> Any:
+    """How far each flux point is from the model, in sigma, by the likelihood (shape: number of points).
+
+    The errors of points with few counts are no measure of that: no count at all has an error of nearly 0.
+    """
+    import numpy as np
+
+    worse = points.stat_scan.data.ravel() - points.stat.data.ravel()
+    return np.sign(points.norm.data.ravel() - 1) * np.sqrt(np.maximum(worse, 0))
 
 
 def _counts(stacked: SpectrumDatasetOnOff) -> dict[str, Any]:
@@ -305,11 +317,13 @@ def _fit_summary(fitted: SkyModel, result: FitResult, stacked: SpectrumDatasetOn
 def _write(job: JobContext, fitted: SkyModel, points: FluxPoints, summary: dict[str, Any]) -> None:
     from gammapy.modeling.models import Models
 
-    points.write(job.work / "flux_points.ecsv", format="gadf-sed", sed_type="dnde", overwrite=True)
+    table = points.to_table(sed_type="dnde", format="gadf-sed")
+    table.remove_columns(["stat_scan", "norm_scan"])
+    table.write(job.work / "flux_points.ecsv", format="ascii.ecsv")
     job.result("flux_points", "flux_points.ecsv", description="Flux points (gadf-sed, dnde)")
     (job.work / "model.yaml").write_text(Models([fitted]).to_yaml())
     job.result("model", "model.yaml", description="Fitted model (gammapy)")
-    sed_figure(job.work / "sed.png", fitted.spectral_model, points, summary)
+    sed_figure(job.work / "sed.png", fitted.spectral_model, table, deviations(points), summary)
     job.result("sed", "sed.png", description="Spectral energy distribution with residuals")
     (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
     job.result("summary", "summary.json", description="Fitted values, significance, runs")

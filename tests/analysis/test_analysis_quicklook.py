@@ -103,6 +103,15 @@ def test_outside_of_the_fields_of_view_there_is_nothing(sim_archive: Path, tmp_p
     assert 0.2 < np.isfinite(significance).mean() < 0.5
 
 
+def test_the_centre_may_be_where_no_run_looked(sim_archive: Path, tmp_path: Path) -> None:
+    """The edge of a field of view reaches into the map, its centre stays dark; JSON knows no NaN."""
+    outcome = run_job(
+        quicklook, tmp_path, sim_archive, obs_ids=["100001"], RA=83.6331, Dec=26.5, nxpix=80, nypix=80, binsz=0.05
+    )
+    assert outcome.summary["at_centre"]["significance"] is None
+    assert "NaN" not in (outcome.work / "summary.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

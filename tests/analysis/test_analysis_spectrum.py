@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from analysis_checks import Outcome, run_job
+from astropy.table import Table
 from matplotlib.image import imread
 
-from jupyter_uws.analysis.spectrum import check_fit, spectrum
+from jupyter_uws.analysis.spectrum import check_fit, deviations, spectrum
 from jupyter_uws.archive.simulation import TRUTH
 from jupyter_uws.jobs.context import JobError
 
@@ -62,6 +63,16 @@ def test_its_files_are_read_by_gammapy(crab: Outcome) -> None:
     assert (picture[..., :3].sum(axis=2) < 0.5).sum() > 1000
 
 
+def test_deviations_are_those_of_the_likelihood() -> None:
+    """A point without a single count has nearly no error, and is not a thousand sigma away."""
+
+    def values(*numbers: float) -> SimpleNamespace:
+        return SimpleNamespace(data=np.array(numbers).reshape(-1, 1, 1))
+
+    points = SimpleNamespace(norm=values(1.2, 0.7, 0.0), stat=values(3.0, 1.0, 0.0), stat_scan=values(4.0, 5.0, 2.25))
+    assert deviations(points) == pytest.approx([1.0, -2.0, -1.5])
+
+
 def test_the_simulated_truth_comes_back(sim_archive: Path, tmp_path: Path) -> None:
     truth = TRUTH[0]
     outcome = run_job(spectrum, tmp_path, sim_archive, obs_ids=SIM_CRAB_RUNS, RA=truth.ra, Dec=truth.dec, model="ecpl")
@@ -72,6 +83,10 @@ def test_the_simulated_truth_comes_back(sim_archive: Path, tmp_path: Path) -> No
     assert outcome.summary["model"] == "ecpl"
     assert outcome.summary["significance"] > 80
     assert outcome.summary["energy"]["min"] < 0.13
+    points = Table.read(outcome.work / "flux_points.ecsv")
+    assert {"e_ref", "dnde", "dnde_err", "dnde_ul", "is_ul"} < set(points.colnames)
+    assert not {"stat_scan", "norm_scan"} & set(points.colnames)
+    assert points["e_max"][-1] < 101  # not above where events count
 
 
 @pytest.mark.parametrize(
