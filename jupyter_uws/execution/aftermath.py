@@ -55,3 +55,12 @@ def bury(folder: JobFolder, run: int, reason: str, session: int | None = None) -
     with contextlib.suppress(OSError):  # a full disk or no folder: the word is still true
         folder.append(word)
     return word
+
+
+def failed(message: str, *, transient: bool = False) -> Event:
+    """The last word on a run that was not even begun."""
+    return {
+        "event": "failed",
+        "time": now(),
+        "error": {"message": message, "type": "transient" if transient else "fatal"},
+    }

@@ -21,7 +21,8 @@ class Allocation:
     pause: float
     #: The address of its worker.
     slot: str | None = None
-    joined: bool = False
+    #: When its worker came, the first time.
+    joined: float | None = None
     idle_since: float | None = None
     lost_at: float | None = None
     running_since: float | None = None

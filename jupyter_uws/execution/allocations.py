@@ -15,7 +15,7 @@ import logging
 import secrets
 import shlex
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +107,8 @@ class Allocations:
         if allocation is None:
             self._spawn(self._retire(slot))
             return False
-        allocation.slot, allocation.joined, allocation.lost_at, allocation.reason = slot, True, None, None
+        allocation.slot, allocation.lost_at, allocation.reason = slot, None, None
+        allocation.joined = allocation.joined or _now()
         self._strikes = 0
         self.trouble = None
         return True
@@ -118,6 +119,20 @@ class Allocations:
             if allocation.slot == slot:
                 allocation.slot, allocation.lost_at, allocation.look_at = None, _now(), 0.0
                 self._wake.set()
+
+    def lasts(self, slot: str, duration: float) -> bool:
+        """Whether a worker is there for so many seconds more, whatever happens to the walltime of others."""
+        lifetime = self.config.lifetime
+        if lifetime is None:
+            return True
+        joined = (each.joined for each in self._allocations.values() if each.slot == slot)
+        return any(since is not None and since + lifetime >= _now() + duration for since in joined)
+
+    def give_back(self, slots: Collection[str]) -> None:
+        """Close workers whose walltime leaves too little for the jobs that wait: others come in their place."""
+        for allocation in list(self._allocations.values()):
+            if allocation.slot in slots:
+                self._drop(allocation)
 
     def waits_for(self, position: int) -> str:
         """What the job at this position of the queue waits for, the first at 0."""
@@ -320,7 +335,7 @@ class Allocations:
     def _lose(self, allocation: Allocation, message: str) -> None:
         """An allocation has come to its end, or to nothing."""
         self._drop(allocation)
-        if not allocation.joined:
+        if allocation.joined is None:
             self._strikes += 1
             tail = self._log(allocation)
             message = f"{message} before its worker came" + (f": {tail}" if tail else "")

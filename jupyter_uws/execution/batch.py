@@ -33,6 +33,8 @@ CLASSES = {
 JOB_NAME = "jupyter-uws"
 #: Seconds a command of the batch system may take.
 COMMAND_TIMEOUT = 60.0
+#: The walltime of a worker on SLURM where the operator names none.
+WALLTIME = "24:00:00"
 #: Logs of workers that are kept.
 LOGS = 200
 
@@ -44,6 +46,20 @@ _TRANSIENT = re.compile(
 )
 #: Variables of the service that are none of the workers' business: secrets, and the batch job it may run in itself.
 _PRIVATE = re.compile(r"TOKEN|SECRET|PASSWORD|^SLURM_(?!CONF$)|^SBATCH_|^PBS_|^DASK_INTERNAL")
+
+
+def seconds(walltime: str | int | None) -> float | None:
+    """A walltime in seconds: ``HH:MM:SS``, ``D-HH:MM:SS``, or SLURM's shorter forms; None where it is none of them."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", str(walltime).strip())
+    if not found:
+        return None
+    days, *rest = found.groups()
+    parts = [int(part) for part in rest if part is not None]
+    if days is None:
+        parts = {1: [0, *parts, 0], 2: [0, *parts], 3: parts}[len(parts)]  # minutes, minutes:seconds, or all
+    else:
+        parts += [0] * (3 - len(parts))
+    return ((int(days or 0) * 24 + parts[0]) * 60 + parts[1]) * 60.0 + parts[2]
 
 
 class CommandError(Exception):
@@ -134,7 +150,7 @@ def cluster_options(backend: str, options: Mapping[str, Any], folder: Path) -> d
         "silence_logs": logging.WARNING,
     }
     if backend == "slurm":
-        defaults["walltime"] = "24:00:00"
+        defaults["walltime"] = WALLTIME
     if backend == "htcondor":
         defaults["disk"] = "1 GiB"
     merged = {**defaults, **options}

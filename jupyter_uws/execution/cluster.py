@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .allocations import Allocations
-from .batch import CLASSES, open_jobqueue
+from .batch import CLASSES, WALLTIME, open_jobqueue, seconds
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -31,6 +31,9 @@ DASK = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
 }
+
+#: Seconds for which a worker counts as new: it fits every job.
+FRESH = 30.0
 
 BACKENDS = ("local", *CLASSES)
 
@@ -57,6 +60,20 @@ class ClusterConfig:
             raise ValueError(f"backend is {self.backend!r}; it must be one of {', '.join(BACKENDS)}")
         if self.workers < 1:
             raise ValueError(f"workers is {self.workers}; it must be at least 1")
+
+    @property
+    def lifetime(self) -> float | None:
+        """Seconds that a worker is there from when it comes; None for no limit that is known.
+
+        What it may take to start is off: its allocation begins before we see it.
+        """
+        walltime = seconds(self.options.get("walltime", WALLTIME)) if self.backend == "slurm" else None
+        return None if walltime is None else max(0.0, walltime - self.start_timeout)
+
+    @property
+    def longest(self) -> float | None:
+        """The longest run in seconds that a job can be promised: every new worker is there for more."""
+        return None if self.lifetime is None else max(0.0, self.lifetime - FRESH)
 
 
 @dataclass

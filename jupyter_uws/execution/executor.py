@@ -14,10 +14,10 @@ from typing import Any
 from ..uws.executor import Report, Reporter
 from ..uws.model import ErrorSummary, Job, Result
 from ..uws.phases import Phase
-from .aftermath import aftermath, bury
+from .aftermath import aftermath, bury, failed
 from .cluster import ClusterConfig, DaskCluster, Listener, open_cluster
 from .fifo import Fifo
-from .folder import LAST_WORDS, Event, JobFolder, now
+from .folder import LAST_WORDS, Event, JobFolder
 from .launch import Describe, order, request
 from .supervisor import LOST_WORKER
 
@@ -41,6 +41,8 @@ class Run:
     job: Job
     folder: JobFolder
     restartable: bool = False
+    #: Seconds it was promised; 0 where it was promised none.
+    duration: float = 0
     order: dict[str, Any] | None = None
     slot: str | None = None
     aborting: bool = False
@@ -99,14 +101,19 @@ class DaskExecutor:
             launch = self._describe(job)
         except Exception as error:
             logger.exception("job %s cannot be described", job.job_id)
-            self._end(run, _failed(f"the job cannot be run: {error}"))
+            self._end(run, failed(f"the job cannot be run: {error}"))
             return
         run.restartable = launch.restartable
+        run.duration = launch.execution_duration
+        if (longest := self.config.longest) is not None and run.duration > longest:
+            promised = f"executionDuration of {launch.execution_duration} s"
+            self._end(run, failed(f"{promised} is more than the {longest:.0f} s that a worker's walltime leaves it"))
+            return
         run.order = order(launch, job, run.folder.path)
         try:
             await asyncio.to_thread(run.folder.prepare, request(run.order, launch))
         except OSError as error:
-            self._end(run, _failed(f"the job folder cannot be written: {error.strerror or error}"))
+            self._end(run, failed(f"the job folder cannot be written: {error.strerror or error}"))
             return
         if run.aborting:
             self._end(run, {"event": "aborted"})
@@ -140,7 +147,7 @@ class DaskExecutor:
         if word["event"] == "lost":  # its worker's end was the service's
             word["error"]["message"] = LOST_SERVICE
         elif word["event"] == "never" and job.phase == Phase.EXECUTING:
-            word = _failed("its folder was removed while it ran; what became of it is not known")
+            word = failed("its folder was removed while it ran; what became of it is not known")
         self._end(run, word)
 
     async def delete(self, job: Job) -> None:
@@ -220,13 +227,22 @@ class DaskExecutor:
             if len(self._fifo):
                 self._changing = asyncio.create_task(self._open())
             return
-        for job_id, slot in self._fifo.match():
+        allocations = self._cluster.allocations
+        pairs = self._fifo.match() if allocations is None else self._fifo.match(self._fits)
+        for job_id, slot in pairs:
             self._runs[job_id].slot = slot
             self._spawn(self._execute(self._runs[job_id], slot, self._cluster))
-        if self._cluster.allocations:
-            self._cluster.allocations.demand(len(self._fifo), self._fifo.busy)
+        if allocations:
+            if len(self._fifo) and self._fifo.free:
+                allocations.give_back(self._fifo.free)
+            allocations.demand(len(self._fifo), self._fifo.busy)
         if not self._runs and self.config.idle_timeout:
             self._idle = asyncio.get_running_loop().call_later(self.config.idle_timeout, self._retire)
+
+    def _fits(self, job_id: str, slot: str) -> bool:
+        """Whether a worker stays as long as the job may run."""
+        allocations = self._cluster.allocations if self._cluster else None
+        return allocations is None or allocations.lasts(slot, self._runs[job_id].duration)
 
     async def _open(self) -> None:
         try:
@@ -242,7 +258,7 @@ class DaskExecutor:
     def _refuse(self, reason: str) -> None:
         """End all waiting jobs: no worker will come for them."""
         for job_id in self._fifo.clear():
-            self._end(self._runs[job_id], _failed(reason, transient=True))
+            self._end(self._runs[job_id], failed(reason, transient=True))
 
     def _retire(self) -> None:
         """Close the cluster: nothing was to do for long."""
@@ -379,11 +395,3 @@ class DaskExecutor:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _failed(message: str, *, transient: bool = False) -> Event:
-    return {
-        "event": "failed",
-        "time": now(),
-        "error": {"message": message, "type": "transient" if transient else "fatal"},
-    }

@@ -7,6 +7,11 @@ one while another worker is free.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from itertools import islice
+
+#: How many jobs that fit no free worker are passed by.
+LOOK_AHEAD = 100
 
 
 class Fifo:
@@ -71,9 +76,24 @@ class Fifo:
         if slot in self._slots:
             self._free[slot] = None
 
-    def match(self) -> list[tuple[str, str]]:
-        """Take out the pairs (job, slot) that can start now."""
-        pairs = []
-        while self._waiting and self._free:
-            pairs.append((self._waiting.popitem(last=False)[0], self._free.popitem(last=False)[0]))
+    @property
+    def free(self) -> list[str]:
+        """Slots without a job."""
+        return list(self._free)
+
+    def match(self, fits: Callable[[str, str], bool] = lambda job, slot: True) -> list[tuple[str, str]]:
+        """Take out the pairs (job, slot) that can start now, the first job first.
+
+        A job that ``fits`` no free slot lets those behind it pass, as far as ``LOOK_AHEAD``.
+        """
+        pairs: list[tuple[str, str]] = []
+        if not self._free:
+            return pairs
+        for job in list(islice(self._waiting, LOOK_AHEAD + len(self._free))):
+            slot = next((slot for slot in self._free if fits(job, slot)), None)
+            if slot is not None:
+                del self._waiting[job], self._free[slot]
+                pairs.append((job, slot))
+            if not self._free:
+                break
         return pairs

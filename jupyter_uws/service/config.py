@@ -193,11 +193,15 @@ class ServeApp(JupyterApp):
             lifetime=timedelta(days=self.job_lifetime_days),
             lifetime_max=timedelta(days=self.job_lifetime_max_days),
             archive_time=timedelta(days=self.job_archive_days),
-            execution_duration_max=self.execution_duration_max,
+            execution_duration_max=self._longest(),
             active=self.user_active_jobs,
             stored=self.user_stored_jobs,
             disk=int(1e6 * self.user_disk_mb),
         )
+
+    def _longest(self) -> int:
+        """The longest run of any job: what the operator says, and what fits into a worker's walltime."""
+        return int(min(filter(None, (self.execution_duration_max, self.cluster().longest)), default=0))
 
     def cluster(self) -> ClusterConfig:
         """Where jobs run, and how many at once."""

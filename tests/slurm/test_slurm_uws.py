@@ -30,11 +30,13 @@ def command(*arguments: str, state_dir: Path) -> subprocess.CompletedProcess[str
 
 
 def test_a_job_by_http(slurm: Slurm, sim_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(tmp_path, {}, monkeypatch)
+    configure(tmp_path, {"walltime": "00:10:00"}, monkeypatch)
     with run_service(tmp_path, sim_archive) as service:
         assert "slurm, not started" in command("cluster", state_dir=service.state_dir).stdout
         job = service.post("uws/sleeper", {"duration": "1", "PHASE": "RUN"}).headers["Location"]
         path = job.removeprefix(service.url)
+        # no job is promised more than the walltime of a worker holds
+        assert service.get(f"{path}/executionduration").text == "510"
         wait_until(lambda: service.get(f"{path}/phase").text == "COMPLETED", 60)
         told = command("cluster", state_dir=service.state_dir).stdout
         assert re.search(r"^cluster +slurm, 1 of at most 16 workers$", told, re.MULTILINE), told
