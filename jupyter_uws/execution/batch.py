@@ -33,8 +33,8 @@ CLASSES = {
 JOB_NAME = "jupyter-uws"
 #: Seconds a command of the batch system may take.
 COMMAND_TIMEOUT = 60.0
-#: The walltime of a worker on SLURM where the operator names none.
-WALLTIME = "24:00:00"
+#: The walltime of a worker where the operator names none; dask-jobqueue's own would be half an hour.
+WALLTIME = dict.fromkeys(("slurm", "pbs", "sge", "oar", "moab"), "24:00:00") | {"lsf": "24:00"}
 #: Logs of workers that are kept.
 LOGS = 200
 
@@ -48,9 +48,10 @@ _TRANSIENT = re.compile(
 _PRIVATE = re.compile(r"TOKEN|SECRET|PASSWORD|^SLURM_(?!CONF$)|^SBATCH_|^PBS_|^DASK_INTERNAL")
 
 
-def seconds(walltime: str | int | None) -> float | None:
-    """A walltime in seconds: ``HH:MM:SS``, ``D-HH:MM:SS``, or SLURM's shorter forms; None where it is none of them."""
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", str(walltime).strip())
+def seconds(backend: str, walltime: str | int | None) -> float | None:
+    """A walltime in seconds: ``HH:MM:SS``, ``D-HH:MM:SS``, SLURM's shorter forms, LSF's ``HH:MM``; None for others."""
+    text = f"{walltime}:00" if backend == "lsf" else str(walltime)
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip())
     if not found:
         return None
     days, *rest = found.groups()
@@ -149,8 +150,8 @@ def cluster_options(backend: str, options: Mapping[str, Any], folder: Path) -> d
         "asynchronous": True,
         "silence_logs": logging.WARNING,
     }
-    if backend == "slurm":
-        defaults["walltime"] = WALLTIME
+    if backend in WALLTIME:
+        defaults["walltime"] = WALLTIME[backend]
     if backend == "htcondor":
         defaults["disk"] = "1 GiB"
     merged = {**defaults, **options}

@@ -67,7 +67,7 @@ class ClusterConfig:
 
         What it may take to start is off: its allocation begins before we see it.
         """
-        walltime = seconds(self.options.get("walltime", WALLTIME)) if self.backend == "slurm" else None
+        walltime = seconds(self.backend, self.options.get("walltime", WALLTIME.get(self.backend)))
         return None if walltime is None else max(0.0, walltime - self.start_timeout)
 
     @property

@@ -30,12 +30,14 @@ from jupyter_uws.execution.cluster import ClusterConfig
     ],
 )
 def test_walltimes(walltime: Any, expected: float | None) -> None:
-    assert seconds(walltime) == expected
+    assert seconds("slurm", walltime) == expected
 
 
 def test_the_longest_job() -> None:
     assert ClusterConfig("slurm", options={"walltime": "00:10:00"}, start_timeout=60).longest == 510
     assert ClusterConfig("slurm").longest == 86400 - 90
+    assert ClusterConfig("lsf", options={"walltime": "12:00"}).longest == 12 * 3600 - 90
+    assert ClusterConfig("htcondor").longest is None
     assert ClusterConfig("local").longest is None
 
 
