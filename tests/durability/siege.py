@@ -48,6 +48,7 @@ class Word:
     name: str
     job_id: str | None = None
     run: bool = False
+    running: bool = False
     abort: bool = False
     doomed: bool = False
     delete: bool = False
@@ -163,10 +164,12 @@ class Siege:
         answer = await self.ask("create", "uws/shell", **form)
         if answer is not None and answer.code == 303:
             word.job_id = answer.headers["Location"].rpartition("/")[2]
+            word.running = word.run
 
     async def run(self, word: Word) -> None:
         word.run = True
-        await self.ask("run", f"uws/shell/{word.job_id}/phase", PHASE="RUN")
+        answer = await self.ask("run", f"uws/shell/{word.job_id}/phase", PHASE="RUN")
+        word.running = word.running or (answer is not None and answer.code == 303)
 
     async def abort(self, word: Word) -> None:
         word.abort = True
@@ -338,8 +341,8 @@ class Siege:
         phase, started = job["phase"], runs[job["id"]]
         if not word.run and (started or phase not in ("PENDING", "ABORTED")):
             fault(f"nobody asked to run it, it was started {started} times")
-        if word.job_id and word.run and phase == "PENDING":
-            self.amid["run not taken"] += 1  # killed before PHASE=RUN was stored
+        if word.running and phase == "PENDING":
+            fault("it was run, and is PENDING now")
         if phase == "ABORTED" and not (word.abort or word.doomed or word.delete):
             fault("nobody aborted it")
         if word.end and phase != word.end:
