@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from .client import Archive, ClientError, Connection, Job, JobService, connect
+from .client.archive import TruncatedResult
 
 
 @magics_class
@@ -32,7 +34,11 @@ class ObservatoryMagics(Magics):
         arguments = parse_argstring(self.adql, line)  # type: ignore[no-untyped-call]
         if arguments.name is not None and not arguments.name.isidentifier():
             raise UsageError(f"--name {arguments.name!r} is not a name for a variable")
-        table = _short(lambda: Archive(connection=self._connect()).adql(cell, maxrec=arguments.maxrec))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncatedResult)  # said below, without the place in our code
+            table = _short(lambda: Archive(connection=self._connect()).adql(cell, maxrec=arguments.maxrec))
+        if table.meta["overflow"]:
+            print(f"Only {len(table)} rows were fetched, there are more: raise --maxrec or ask for less.")
         if arguments.name is None:
             return table
         self._shell().push({arguments.name: table})  # type: ignore[no-untyped-call]
@@ -78,12 +84,7 @@ class ObservatoryMagics(Magics):
         return self._service().jobs(phase=phases or None)
 
     def _types(self, words: list[str]) -> Any:
-        for name, description in self._service().types().items():
-            print(f"{name}: {description.get('title') or ''}")
-            for parameter in description.get("parameters", ()):
-                unit = f" [{parameter['unit']}]" if parameter.get("unit") else ""
-                default = "required" if parameter.get("required") else f"default {parameter.get('default')}"
-                print(f"    {parameter['name']}{unit}: {parameter.get('title') or parameter['type']}, {default}")
+        return self._service().types()
 
     def _run(self, words: list[str]) -> Job:
         if not words:

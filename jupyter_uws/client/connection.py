@@ -163,7 +163,7 @@ def without_secrets(url: str) -> str:
 def _root_cause(error: BaseException) -> str:
     text = str(error)
     for pattern, words in (
-        (r"Connection refused", "the connection was refused, is it running"),
+        (r"Connection refused", "the connection was refused; it does not run, or on another port"),
         (r"NameResolutionError|Name or service not known|getaddrinfo", "its name is not known"),
         (r"Remote end closed|Connection reset|IncompleteRead|Connection aborted", "it closed the connection"),
         (r"CERTIFICATE_VERIFY_FAILED[^']*", "its certificate could not be verified"),
@@ -183,7 +183,7 @@ def service_error(response: requests.Response) -> ServiceError:
         refused = f"The service at {server} refused the token (HTTP {status}); check JUPYTER_UWS_TOKEN"
         answered = f"The service at {server} answered {status} {response.reason or ''}".rstrip()
         message = refused if status in (401, 403) else answered
-    return ServiceError(message if message.endswith((".", "!", "?")) else message + ".", status)
+    return ServiceError(message if message.endswith((".", "!", "?", "…")) else message + ".", status)
 
 
 def error_text(response: requests.Response) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -10,9 +11,10 @@ from html import escape
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from . import constraints
 from .connection import Connection, connect
 from .errors import ClientError, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
-from .parameters import encode
+from .parameters import JobTypes, encode
 from .progress import progress_bar
 from .results import Result, Results
 from .uws import FINISHED, JobDocument, JobReference, UWSClient
@@ -22,6 +24,8 @@ POLL_PROGRESS = 1
 POLL = 20
 #: Seconds for which :meth:`Job.wait` bears with a service that does not answer: it may be restarting.
 PATIENCE = 30.0
+#: Lines of a list of jobs that are shown.
+SHOWN = 50
 #: HTTP statuses of a relay whose service is being started.
 _RESTARTING = (502, 503, 504)
 
@@ -40,7 +44,7 @@ class JobService:
     ) -> None:
         self.connection = connection or connect(url, token)
         self._uws = UWSClient(self.connection)
-        self._types: dict[str, dict[str, Any]] = {}
+        self._types = JobTypes()
 
     def __repr__(self) -> str:
         return f"<JobService {self.url}>"
@@ -50,7 +54,7 @@ class JobService:
         """The URL of the list of all jobs (UWS 1.1)."""
         return self.connection.resolve("uws")
 
-    def types(self) -> dict[str, dict[str, Any]]:
+    def types(self) -> JobTypes:
         """The job types of the service: name -> description, with its parameters and their ``schema``."""
         try:
             document = self.connection.get("uws/types").json()
@@ -58,7 +62,7 @@ class JobService:
             raise ServiceError(f"{self.url}/types is not the list of a job service") from None
         if isinstance(document, dict):
             document = document.get("types", [])
-        self._types = {description["name"]: description for description in document}
+        self._types = JobTypes((description["name"], description) for description in document)
         return self._types
 
     def type(self, name: str) -> dict[str, Any]:
@@ -71,14 +75,12 @@ class JobService:
         """
         if name not in self._types and name not in self.types():
             near = difflib.get_close_matches(name, self._types, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             names = ", ".join(sorted(self._types)) or "none"
-            raise ValueError(f"There is no job type {name!r}; {hint}This service has: {names}.")
+            raise ValueError(f"There is no job type {name!r}{hint} This service has: {names}.")
         return self._types[name]
 
-    def submit(
-        self, type: str, *, run_id: str | None = None, execution_duration: float | None = None, **parameters: Any
-    ) -> Job:
+    def submit(self, type: str, *, run_id: str | None = None, execution_duration: Any = None, **parameters: Any) -> Job:
         """Start a job.
 
         Parameters
@@ -88,10 +90,10 @@ class JobService:
         run_id
             A name of your own for the job; need not be unique.
         execution_duration
-            Limit of the wall time, a number of seconds or a Quantity.
+            Limit of the wall time: a number of seconds, a Quantity or a text with a unit; 0 for none.
         **parameters
-            The type's parameters: text, numbers, lists, arrays, table columns; a Quantity is
-            converted to the parameter's unit; ``position`` (a name, coordinates, a SkyCoord) fills
+            The type's parameters: text, numbers, lists, arrays, table columns; a Quantity, or a text
+            with a unit, is converted to the parameter's unit; ``position`` (a name, coordinates, a SkyCoord) fills
             ``RA`` and ``Dec``; a table of observations gives its ids, and the target it was
             searched for is the position where no other is given.
 
@@ -106,7 +108,8 @@ class JobService:
         if run_id is not None:
             form["RUNID"] = run_id
         if execution_duration is not None:
-            form["EXECUTIONDURATION"] = str(_seconds(execution_duration))
+            # whole seconds, by the standard; 0 would be no limit at all
+            form["EXECUTIONDURATION"] = str(math.ceil(constraints.seconds("execution_duration", execution_duration)))
         url, document = self._uws.create(f"uws/{quote(type, safe='')}", form)
         return Job(self, url, document)
 
@@ -228,13 +231,13 @@ class Job:
         """Delete the job, its results and its logs; it is stopped first if it runs."""
         self._uws.delete(self.url)
 
-    def wait(self, timeout: float | None = None, progress: bool = True, raise_on_error: bool = True) -> Job:
+    def wait(self, timeout: Any = None, progress: bool = True, raise_on_error: bool = True) -> Job:
         """Wait until the job has ended; Ctrl-C ends the waiting, not the job.
 
         Parameters
         ----------
         timeout
-            Seconds (or a Quantity) to wait at most; without it as long as the job takes.
+            Seconds (or a Quantity, or a text with a unit) to wait at most; without it as long as the job takes.
         progress
             Draw a progress bar with what the job says it is doing.
         raise_on_error
@@ -249,7 +252,7 @@ class Job:
         ServiceUnreachable
             The service has not answered for half a minute; the job may go on.
         """
-        end = None if timeout is None else time.monotonic() + _seconds(timeout)
+        end = None if timeout is None else time.monotonic() + constraints.seconds("timeout", timeout)
         bar = progress_bar(f"{self.type} {self.id}") if progress else None
         try:
             for _ in self._follow(end, POLL if bar is None else POLL_PROGRESS):
@@ -332,24 +335,28 @@ class Job:
 
 
 class JobList(list[Job]):
-    """Jobs as the service listed them, the newest first."""
+    """Jobs as the service listed them, the newest first; it shows no more than the first fifty."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         oldest = datetime.min.replace(tzinfo=UTC)
         super().__init__(sorted(jobs, key=lambda job: job.document.creation_time or oldest, reverse=True))
 
     def __repr__(self) -> str:
-        return "\n".join("  ".join(row) for row in self._rows()) or "No jobs"
+        return "\n".join(["  ".join(row) for row in self._rows()] + self._more()) or "No jobs"
 
     def _repr_html_(self) -> str:
         if not self:
             return "<p>No jobs</p>"
         head = html_row("th", ("job", "type", "phase", "created", "run id"))
         rows = "".join(html_row("td", row) for row in self._rows())
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        more = "".join(f"<p>{line}</p>" for line in self._more())
+        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{more}"
+
+    def _more(self) -> list[str]:
+        return [f"and {len(self) - SHOWN} older ones"] if len(self) > SHOWN else []
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
-        for job in self:
+        for job in self[:SHOWN]:
             known = job.document
             yield job.id, job.type, known.phase, _utc(known.creation_time), known.run_id or ""
 
@@ -379,20 +386,6 @@ def job_type(url: str) -> str:
     """The job type in a job's URL: the name before the id."""
     parts = urlsplit(url).path.rstrip("/").split("/")
     return parts[-2] if len(parts) > 1 else ""
-
-
-def _seconds(value: Any) -> int:
-    if hasattr(value, "to_value"):
-        from astropy import units as u
-
-        try:
-            value = value.to_value(u.s)
-        except u.UnitConversionError:
-            raise ValueError(f"{value} is not a time") from None
-    seconds = float(value)
-    if not 0 <= seconds < 1e9:
-        raise ValueError(f"{value} seconds: must be between 0 and 1e9")
-    return round(seconds)
 
 
 def _values(values: list[str], limit: int = 60) -> str:

@@ -11,6 +11,17 @@ from typing import Any
 RESERVED = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION")
 
 
+class JobTypes(dict[str, dict[str, Any]]):
+    """What a service can run: name -> description. It shows itself as a list of parameters."""
+
+    def __repr__(self) -> str:
+        lines = []
+        for name, description in self.items():
+            lines.append(f"{name}: {description.get('title') or ''}")
+            lines += [f"    {_parameter(parameter)}" for parameter in description.get("parameters", ())]
+        return "\n".join(lines) or "No job types"
+
+
 def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str | list[str]]:
     """The form of a job request.
 
@@ -89,7 +100,9 @@ def _encode(parameter: Mapping[str, Any], value: Any) -> str | list[str]:
 
 
 def _in_unit(parameter: Mapping[str, Any], value: Any) -> Any:
-    """Quantities, and columns with a unit, in the parameter's unit as plain numbers; everything else as it is."""
+    """Quantities, columns and texts with a unit, in the parameter's unit as plain numbers; all else as it is."""
+    if isinstance(value, str) and parameter.get("unit"):
+        value = _with_unit(value)
     if getattr(value, "unit", None) is None:
         return value
     if not hasattr(value, "to_value"):
@@ -106,6 +119,17 @@ def _in_unit(parameter: Mapping[str, Any], value: Any) -> Any:
     except u.UnitConversionError:
         wanted = f"is in {unit}" if unit else "has no unit"
         raise ValueError(f"Parameter {parameter['name']!r} {wanted}; {value} cannot be converted to it") from None
+
+
+def _with_unit(text: str) -> Any:
+    """A text such as ``500 GeV`` as a Quantity; as it is where it has no unit, or is something else."""
+    from astropy import units as u
+
+    try:
+        quantity = u.Quantity(text)
+    except TypeError:
+        return text
+    return text if quantity.unit == u.dimensionless_unscaled else quantity
 
 
 def _scalar(name: str, value: Any) -> str:
@@ -125,3 +149,14 @@ def _scalar(name: str, value: Any) -> str:
         return value
     kind = type(value).__name__
     raise ValueError(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values or lists of these")
+
+
+def _parameter(parameter: dict[str, Any]) -> str:
+    """``energy_min [TeV]: Lowest energy, default 0.5``"""
+    unit = f" [{parameter['unit']}]" if parameter.get("unit") else ""
+    words = [parameter.get("title") or parameter["type"]]
+    if parameter.get("choices"):
+        words.append(" or ".join(map(str, parameter["choices"])))
+    default = parameter.get("default")
+    words.append("required" if parameter.get("required") else "optional" if default is None else f"default {default}")
+    return f"{parameter['name']}{unit}: {', '.join(words)}"

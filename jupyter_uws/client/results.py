@@ -65,26 +65,35 @@ class Result:
     @property
     def json(self) -> Any:
         """The document of a JSON file."""
-        return json.loads(self.bytes)
+        try:
+            return json.loads(self.bytes)
+        except ValueError:
+            raise self._is_not("JSON") from None
 
     @property
     def yaml(self) -> Any:
         """The document of a YAML file: dicts, lists, numbers and text only."""
         import yaml
 
-        return yaml.safe_load(self.bytes)
+        try:
+            return yaml.safe_load(self.bytes)
+        except yaml.YAMLError:
+            raise self._is_not("YAML") from None
 
     @property
     def table(self) -> Table:
         """A table: ECSV, VOTable, CSV, or the first table of a FITS file."""
         from astropy.table import Table
 
-        for word, reader in _TABLE_FORMATS:
-            if word in self.content_type or word in self.name.lower():
-                return Table.read(BytesIO(self.bytes), format=reader)
+        formats = [reader for word, reader in _TABLE_FORMATS if word in self.content_type or word in self.name.lower()]
         if self.bytes.startswith(b"# %ECSV"):
-            return Table.read(BytesIO(self.bytes), format="ascii.ecsv")
-        raise self._is_not("a table")
+            formats = ["ascii.ecsv"]
+        if not formats:
+            raise self._is_not("a table")
+        try:
+            return Table.read(BytesIO(self.bytes), format=formats[0])
+        except (ValueError, OSError, IndexError):  # a FITS image, for instance
+            raise self._is_not("a table") from None
 
     @property
     def fits(self) -> HDUList:
@@ -126,6 +135,8 @@ class Result:
         target = Path(self.file_name if path is None else path)
         if target.is_dir():
             target = target / self.file_name
+        if not target.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {target.parent} to save {target.name} in.")
         if self._content is not None:
             target.write_bytes(self._content)
             return target

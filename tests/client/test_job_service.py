@@ -24,6 +24,7 @@ from jupyter_uws.client import (
     ServiceUnreachable,
 )
 from jupyter_uws.client import jobs as jobs_module
+from jupyter_uws.client.constraints import seconds
 from jupyter_uws.client.results import MissingResult, Result
 from jupyter_uws.client.uws import ResultReference
 
@@ -136,6 +137,28 @@ def test_what_cannot_be_run_is_refused_there(jobs: JobService) -> None:
     assert len(jobs.jobs()) == before
 
 
+@pytest.mark.parametrize(("given", "limit"), [(0.2, 1), (90 * u.s, 90), ("1 min", 60), ("30", 30), (1.5 * u.min, 90)])
+def test_limits_of_time_are_whole_seconds_and_never_less(jobs: JobService, given: object, limit: int) -> None:
+    """0.2 s must not become 0, which is no limit at all."""
+    job = jobs.submit("sleeper", duration=0, execution_duration=given)
+    assert job.document.execution_duration == limit
+
+
+@pytest.mark.parametrize("given", ["soon", 1 * u.deg, "1 deg", None, -1, float("nan")])
+def test_what_is_no_time_is_named(given: object) -> None:
+    with pytest.raises(ValueError, match="timeout="):
+        seconds("timeout", given)
+
+
+def test_long_lists_are_shown_in_part(jobs: JobService, monkeypatch) -> None:
+    monkeypatch.setattr(jobs_module, "SHOWN", 1)
+    for _ in range(2):
+        jobs.submit("sleeper", duration=0)
+    listed = jobs.jobs(last=2)
+    assert repr(listed).splitlines()[1:] == ["and 1 older ones"]
+    assert listed._repr_html_().endswith("<p>and 1 older ones</p>")
+
+
 def test_an_unknown_result_is_answered_with_the_known(jobs: JobService) -> None:
     job = jobs.submit("sleeper", duration=0).wait(progress=False)
     with pytest.raises(MissingResult, match=r"no result 'rport'. Did you mean 'report'\? Its results: report"):
@@ -151,6 +174,8 @@ def test_results_are_saved_to_files(jobs: JobService, tmp_path: Path) -> None:
     assert (tmp_path / "report.txt").read_text() == "slept for 0 s\n"
     assert job.results["report"].save(tmp_path / "mine.txt").read_bytes() == job.results["report"].bytes
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["mine.txt", "report.txt"]
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        job.results["report"].save(tmp_path / "none" / "report.txt")
     assert result(b"", "text/plain", "../../etc/passwd").file_name == "_.._etc_passwd"
 
 
@@ -235,17 +260,17 @@ def test_kinds_of_results() -> None:
     picture = result(b"\x89PNG....", "image/png")
     assert picture._repr_png_() == b"\x89PNG...."
     assert picture._repr_jpeg_() is None
-    for wrong in ("table", "fits", "image"):
+    for wrong in ("table", "fits", "image", "json"):
         with pytest.raises(ClientError, match="'thing'"):
             getattr(result(b"hello", "text/plain"), wrong)
+    with pytest.raises(ClientError, match="is not a table"):
+        _ = significance.table
     with pytest.raises(ClientError, match="plotted|table"):
         result(b"hello", "text/plain").plot()
 
 
 def test_yaml_cannot_make_objects() -> None:
-    import yaml
-
-    with pytest.raises(yaml.YAMLError):
+    with pytest.raises(ClientError, match="is not YAML"):
         _ = result(b"!!python/object/apply:os.system ['true']", "application/yaml").yaml
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from astropy.table import Table
 from IPython.core.error import UsageError
@@ -29,6 +31,10 @@ def test_adql_returns_or_keeps_its_table(shell, capsys) -> None:
     assert shell.run_cell_magic("adql", "-n crab --maxrec 10", "SELECT TOP 3 obs_id FROM ivoa.obscore") is None
     assert len(shell.user_ns["crab"]) == 3
     assert "crab: 3 rows" in capsys.readouterr().out
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shell.run_cell_magic("adql", "--maxrec 2", "SELECT obs_id FROM ivoa.obscore")
+    assert "Only 2 rows were fetched, there are more: raise --maxrec" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -40,7 +46,7 @@ def test_adql_errors_are_one_sentence(shell, line: str, cell: str, message: str)
         shell.run_cell_magic("adql", line, cell)
 
 
-def test_jobs(shell, capsys) -> None:
+def test_jobs(shell) -> None:
     shell.user_ns["seconds"] = [0.1, 0.2]
     job = shell.run_line_magic("uws", "run sleeper duration={seconds[0]} fail=false")
     assert isinstance(job, Job)
@@ -49,8 +55,10 @@ def test_jobs(shell, capsys) -> None:
     assert shell.run_line_magic("uws", f"show {job.id.rpartition('-')[2]}").id == job.id
     assert job.id in repr(shell.run_line_magic("uws", "list completed"))
     assert job.id in repr(shell.run_line_magic("uws", ""))
-    shell.run_line_magic("uws", "types")
-    assert "duration [s]: Duration" in capsys.readouterr().out
+    types = repr(shell.run_line_magic("uws", "types"))
+    assert "    duration [s]: Duration, default 5\n" in types
+    assert "    model: Model, pl or ecpl, default pl\n" in types
+    assert "    energy_min [TeV]: Lowest energy, optional\n" in types
     shell.run_line_magic("uws", f"delete {job.id}")
     assert job.id not in repr(shell.run_line_magic("uws", "list"))
 
