@@ -118,7 +118,7 @@ class DaskExecutor:
         if run.aborting:
             self._end(run, {"event": "aborted"})
             return
-        self._fifo.put(job.job_id)
+        self._fifo.put(job.job_id, job.owner)
         self._dispatch()
 
     async def abort(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""First in, first out: which waiting run goes to which free worker.
+"""First in, first out, the owners in turn: which waiting run goes to which free worker.
 
 Ours and not Dask's, because Dask deals tasks out ahead of time: a short job would wait behind a long
 one while another worker is free.
@@ -7,7 +7,7 @@ one while another worker is free.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 #: How many jobs that fit no free worker are passed by.
@@ -15,20 +15,26 @@ LOOK_AHEAD = 100
 
 
 class Fifo:
-    """Waiting jobs and free slots; a slot is the address of a worker, which runs one job at a time."""
+    """Waiting jobs and free slots; a slot is the address of a worker, which runs one job at a time.
+
+    Of several owners each has one job started in turn, whoever has queued how many.
+    """
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[str, None] = OrderedDict()
+        #: For each owner with waiting jobs, the one whose turn it is first: those jobs, the oldest first.
+        self._queues: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        self._owners: dict[str, str] = {}
         self._free: OrderedDict[str, None] = OrderedDict()
         self._slots: set[str] = set()
 
     def __len__(self) -> int:
         """How many jobs wait."""
-        return len(self._waiting)
+        return len(self._owners)
 
     @property
     def waiting(self) -> list[str]:
-        return list(self._waiting)
+        """The waiting jobs, in the order in which they will start."""
+        return list(self._in_turn())
 
     @property
     def slots(self) -> frozenset[str]:
@@ -39,21 +45,36 @@ class Fifo:
         """Slots that run a job."""
         return frozenset(self._slots - self._free.keys())
 
-    def position(self, job_id: str) -> int | None:
-        """How many wait before this job; None where it does not wait."""
-        return next((place for place, waiting in enumerate(self._waiting) if waiting == job_id), None)
+    @property
+    def free(self) -> list[str]:
+        """Slots without a job."""
+        return list(self._free)
 
-    def put(self, job_id: str) -> None:
-        self._waiting[job_id] = None
+    def position(self, job_id: str) -> int | None:
+        """How many start before this job; None where it does not wait."""
+        if job_id not in self._owners:
+            return None
+        return next(place for place, waiting in enumerate(self._in_turn()) if waiting == job_id)
+
+    def put(self, job_id: str, owner: str = "") -> None:
+        self._owners[job_id] = owner
+        self._queues.setdefault(owner, OrderedDict())[job_id] = None
 
     def remove(self, job_id: str) -> bool:
         """Take a job out of the queue; False where it does not wait."""
-        return self._waiting.pop(job_id, self) is None
+        owner = self._owners.pop(job_id, None)
+        if owner is None:
+            return False
+        del self._queues[owner][job_id]
+        if not self._queues[owner]:
+            del self._queues[owner]
+        return True
 
     def clear(self) -> list[str]:
         """Take all waiting jobs out."""
-        jobs = list(self._waiting)
-        self._waiting.clear()
+        jobs = self.waiting
+        self._queues.clear()
+        self._owners.clear()
         return jobs
 
     def join(self, slot: str) -> None:
@@ -76,11 +97,6 @@ class Fifo:
         if slot in self._slots:
             self._free[slot] = None
 
-    @property
-    def free(self) -> list[str]:
-        """Slots without a job."""
-        return list(self._free)
-
     def match(self, fits: Callable[[str, str], bool] = lambda job, slot: True) -> list[tuple[str, str]]:
         """Take out the pairs (job, slot) that can start now, the first job first.
 
@@ -89,11 +105,27 @@ class Fifo:
         pairs: list[tuple[str, str]] = []
         if not self._free:
             return pairs
-        for job in list(islice(self._waiting, LOOK_AHEAD + len(self._free))):
+        for job in list(islice(self._in_turn(), LOOK_AHEAD + len(self._free))):
             slot = next((slot for slot in self._free if fits(job, slot)), None)
             if slot is not None:
-                del self._waiting[job], self._free[slot]
+                owner = self._owners[job]
+                self.remove(job)
+                if owner in self._queues:
+                    self._queues.move_to_end(owner)
+                del self._free[slot]
                 pairs.append((job, slot))
             if not self._free:
                 break
         return pairs
+
+    def _in_turn(self) -> Iterator[str]:
+        """All waiting jobs: the oldest of each owner, then the second of each, and so on."""
+        queues = [iter(queue) for queue in self._queues.values()]
+        while queues:
+            left = []
+            for queue in queues:
+                job = next(queue, None)
+                if job is not None:
+                    yield job
+                    left.append(queue)
+            queues = left
