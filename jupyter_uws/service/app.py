@@ -34,7 +34,7 @@ from ..uws import handlers as uws_handlers
 from ..uws.executor import Report
 from ..uws.limits import Limits
 from ..uws.manager import JobManager
-from ..uws.store import JobStore
+from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
 from .archive import ArchiveRoutes, ServedArchive
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
@@ -210,6 +210,12 @@ class Service:
         path.unlink(missing_ok=True)
         server.add_socket(tornado.netutil.bind_unix_socket(str(path), backlog=4096))
 
+    def _has_jobs(self) -> bool:
+        try:
+            return self.store.count_active() > 0
+        except StoreError:  # not known now: stay
+            return True
+
     async def _watch(self, server: tornado.httpserver.HTTPServer) -> None:
         """Beat for other hosts, and end when there has been no job and no client for long enough."""
         timeout = self.settings.idle_timeout
@@ -221,7 +227,7 @@ class Service:
                 # $XDG_RUNTIME_DIR is emptied when its user logs out, and made anew at the next log-in
                 with contextlib.suppress(OSError):
                     self._listen_for_relay(server)
-            if timeout and self.access.idle_seconds() >= timeout and self.store.count_active() == 0:
+            if timeout and self.access.idle_seconds() >= timeout and not self._has_jobs():
                 logger.info("nobody has asked for anything in %.0f s and no job is active", timeout)
                 self.stop()
 
