@@ -20,8 +20,9 @@ _CIRCLE = 73
 def plot_pointings(table: ObservationTable, ax: Any = None) -> Any:
     """Pointings as points with circles of radius ``s_fov / 2``, and the target as a star.
 
-    The map is centred on the data (gnomonic; the whole sky where they are spread over more than
-    60 deg), so the poles and RA 0 need no care; RA increases to the left. Returns the WCSAxes.
+    The map is centred on the data (distances from its centre are true; the whole sky where they are
+    spread over more than 60 deg), so the poles and RA 0 need no care; RA increases to the left.
+    Returns the WCSAxes.
     """
     from matplotlib.collections import LineCollection
 
@@ -54,8 +55,13 @@ def plot_pointings(table: ObservationTable, ax: Any = None) -> Any:
         x, y = _pixels(target.position.icrs.cartesian.xyz.value[None], wcs)
         ax.plot(x, y, "*", color="crimson", ms=13, mec="white", label=target.name, zorder=5)
     _name_axes(ax)
+    if extent >= _LOCAL:
+        _name_whole_sky(ax)
+    elif abs(centre[2]) > np.cos(np.deg2rad(1.2 * extent)):
+        _name_around_pole(ax, centre, extent)
     if len(table) or target is not None:
-        ax.legend(loc="upper right", fontsize="small", framealpha=0.8)
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.02)} if extent >= _LOCAL else {"loc": "upper right"}
+        ax.legend(**place, ncols=3 if extent >= _LOCAL else 1, fontsize="small", framealpha=0.8)
     ax.set_title(str(table.summary) if len(table) else "No observations")
     return ax
 
@@ -83,7 +89,9 @@ def plot_map(hdus: Any, ax: Any = None, title: str = "") -> Any:
     image = ax.imshow(data, origin="lower", interpolation="nearest", **colours)
     if significance and np.nanmax(data, initial=0) > 5:
         ax.contour(np.nan_to_num(data), levels=[5, 10, 20], colors="black", linewidths=0.7)
-    ax.figure.colorbar(image, ax=ax, label="significance (sigma)" if significance else str(hdu.header.get("BUNIT", "")))
+    unit = str(hdu.header.get("BUNIT") or "")
+    label = "Significance (σ)" if significance else f"{title} ({unit})" if unit else title
+    ax.figure.colorbar(image, ax=ax, label=label, extend="both" if significance else "neither")
     ax.set_title(title)
     _name_axes(ax, galactic=ax.wcs.wcs.ctype[0].startswith("GLON"))
     return ax
@@ -93,6 +101,7 @@ def plot_flux_points(table: Table, ax: Any = None) -> Any:
     """A spectral energy distribution from flux points (GADF ``e_ref``, ``dnde`` or ``e2dnde``); returns the Axes."""
     import matplotlib.pyplot as plt
     from astropy import units as u
+    from matplotlib.ticker import StrMethodFormatter
 
     if ax is None:
         _, ax = plt.subplots(figsize=(6.5, 4.5))
@@ -112,16 +121,21 @@ def plot_flux_points(table: Table, ax: Any = None) -> Any:
     high = u.Quantity(table["e_max"]).to_value(u.TeV) - energy if "e_max" in table.colnames else None
     is_limit = np.asarray(table["is_ul"], bool) if "is_ul" in table.colnames else ~np.isfinite(flux)
     width = None if low is None or high is None else np.vstack([low, high])
-    for mask, values, errors, marker in ((~is_limit, flux, error, "o"), (is_limit, limit, 0.3 * limit, "v")):
+    colour = ax.plot([], [])[0].get_color()  # several sources on the same Axes each have their own
+    for mask, values, errors, marker in ((~is_limit, flux, error, "o"), (is_limit, limit, 0.4 * limit, "none")):
         good = mask & np.isfinite(values)
         if good.any():
             x_errors = None if width is None else width[:, good]
-            ax.errorbar(energy[good], values[good], errors[good], x_errors, fmt=marker, ms=5, uplims=mask is is_limit)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xlabel("Energy (TeV)")
-    ax.set_ylabel(r"$E^2\,\mathrm{d}N/\mathrm{d}E$ (erg cm$^{-2}$ s$^{-1}$)")
-    ax.grid(alpha=0.3, which="both", linestyle=":")
+            style = {"fmt": marker, "color": colour, "ms": 5, "uplims": mask is is_limit}
+            ax.errorbar(energy[good], values[good], errors[good], x_errors, **style)
+    ax.set(xscale="log", yscale="log", xlabel="Energy (TeV)", ylabel="E² dN/dE (erg cm⁻² s⁻¹)")
+    # the error bar of a single count reaches to zero: it may leave the plot, the points may not
+    shown = np.concatenate([flux[~is_limit], limit[is_limit]])
+    shown = shown[np.isfinite(shown) & (shown > 0)]
+    if len(shown):
+        ax.set_ylim(shown.min() / 5, shown.max() * 3)
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.grid(alpha=0.3)
     return ax
 
 
@@ -142,7 +156,42 @@ def _axes(ax: Any, wcs: Any, all_sky: bool = False) -> Any:
 def _name_axes(ax: Any, galactic: bool = False) -> None:
     ax.coords[0].set_axislabel("Galactic longitude" if galactic else "Right ascension")
     ax.coords[1].set_axislabel("Galactic latitude" if galactic else "Declination")
+    for coordinate in ax.coords:
+        coordinate.set_format_unit("deg", decimal=True)  # as in the tables, and as jobs take them
+        coordinate.set_ticklabel(exclude_overlapping=True)
     ax.coords.grid(color="grey", alpha=0.35, linestyle=":")
+
+
+def _name_whole_sky(ax: Any) -> None:
+    from astropy import units as u
+
+    longitude, latitude = ax.coords
+    longitude.set_ticks(spacing=60 * u.deg)
+    longitude.set_ticklabel(color="grey", size="small")
+    longitude.set_axislabel("")  # it would stand in the middle of the map
+    latitude.set_ticks(spacing=30 * u.deg)
+
+
+def _name_around_pole(ax: Any, centre: Any, extent: float) -> None:
+    """Meridians reach all sides of the map, parallels perhaps none: those are named within it."""
+    from astropy import units as u
+
+    longitude, latitude = ax.coords
+    longitude.set_ticks(spacing=30 * u.deg)
+    longitude.set_ticklabel_position("lrb")
+    longitude.set_axislabel_position("b")
+    meridian, declination = _lonlat(centre)
+    reach = 90 - abs(float(declination)) + extent
+    step = next(size for size in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30) if reach / size < 9)
+    latitude.set_ticks(spacing=step * u.deg)
+    latitude.set_ticks_visible(False)
+    latitude.set_ticklabel_visible(False)
+    latitude.set_axislabel("")
+    for count in range(1, int(reach / step) + 1):
+        value = np.sign(declination) * (90 - count * step)
+        x, y = ax.wcs.all_world2pix(meridian + 10, value, 0)
+        text = f"{value:g}°".replace("-", "−")
+        ax.text(x, y, text, color="grey", size="small", ha="center", va="center", clip_on=True)
 
 
 def _mean_direction(vectors: Any) -> Any:
@@ -165,9 +214,8 @@ def _pixels(vectors: Any, wcs: Any) -> tuple[Any, Any]:
 
 def _local_wcs(centre: Any, extent: float) -> Any:
     size = 400
-    half = np.rad2deg(np.tan(np.deg2rad(extent)))
     longitude, latitude = _lonlat(centre)
-    return _wcs("TAN", (float(longitude), float(latitude)), 2 * half / size, (size, size))
+    return _wcs("ARC", (float(longitude), float(latitude)), 2 * extent / size, (size, size))
 
 
 def _all_sky_wcs() -> Any:

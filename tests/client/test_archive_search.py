@@ -257,6 +257,21 @@ def test_pointings_are_drawn_anywhere_on_the_sky(pointings) -> None:
     plt.close(ax.figure)
 
 
+def test_around_a_pole_the_parallels_are_named_on_the_map() -> None:
+    import matplotlib.pyplot as plt
+
+    ax = table_at((0.0, -88.0), (120.0, -89.0)).plot_sky()
+    ax.figure.canvas.draw()
+    assert {"−88°", "−86°"} < {text.get_text() for text in ax.texts}
+    for text in ax.texts:
+        _, declination = ax.wcs.all_pix2world([text.get_position()], 0)[0]
+        assert f"−{-declination:g}°".startswith(text.get_text()[:3])
+    plt.close(ax.figure)
+    ax = table_at((83.6, 22.0)).plot_sky()
+    assert not ax.texts
+    plt.close(ax.figure)
+
+
 def test_right_ascension_increases_to_the_left() -> None:
     import matplotlib.pyplot as plt
 

@@ -246,6 +246,10 @@ def test_kinds_of_results() -> None:
     assert ecsv.table["e_ref"].unit == u.TeV
     ax = ecsv.plot()
     assert ax.get_xlabel() == "Energy (TeV)"
+    # 1 TeV2 1e-11 /TeV/cm2/s is 1.6e-11 erg/cm2/s
+    assert ax.containers[0].lines[0].get_ydata() == pytest.approx([1.602e-11], rel=1e-3)
+    low, high = ax.get_ylim()
+    assert low < 1.602e-11 < high
     hdu = fits.ImageHDU(np.full((10, 12), 7.0), name="significance")
     hdu.header.update(
         CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=83.6, CRVAL2=22.0, CDELT1=-0.1, CDELT2=0.1, CRPIX1=6, CRPIX2=5
