@@ -27,8 +27,8 @@ FAMILY = "sleep 300 & setsid sleep 300 & (setsid sh -c 'setsid sleep 300 &' &) ;
 
 
 class Bench:
-    def __init__(self, jobs: Path, workers: int) -> None:
-        self.executor = DaskExecutor(jobs, self.describe, self.take, ClusterConfig(workers=workers))
+    def __init__(self, jobs: Path, cluster: ClusterConfig) -> None:
+        self.executor = DaskExecutor(jobs, self.describe, self.take, cluster)
         self.times: dict[str, dict[str, float]] = {}
         self.changed = asyncio.Event()
         self.number = 0
@@ -82,7 +82,7 @@ async def ours(bench: Bench, jobs: int) -> tuple[float, float]:
 
 async def main(jobs: int, workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), workers)
+        bench = Bench(Path(folder), ClusterConfig(workers=workers))
         first = await bench.start()
         await bench.until(first, "completed")
         took = bench.times[first.job_id]["started"] - bench.times[first.job_id]["submitted"]
