@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import until
-from manual import create, executor_of, make_manager, present
+from manual import create, executor_of, make_manager, present, until
 from running import run_service
 
 from jupyter_uws.uws import clock

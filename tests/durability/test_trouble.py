@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import fill, until
-from manual import create, executor_of, make_manager, present
+from manual import create, executor_of, make_manager, present, until
 from postgresql import PostgreSQL
 from running import run_service
+from small_disk import fill
 
 from jupyter_uws.uws import database
 from jupyter_uws.uws.model import Result
