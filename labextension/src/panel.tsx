@@ -99,7 +99,7 @@ function JobsTable({ model, jobs }: { model: JobsModel; jobs: readonly Job[] }):
       <table>
         <thead>
           <tr>
-            <th scope="col">Type, created</th>
+            <th scope="col">Type, created, run id</th>
             <th scope="col">Phase</th>
             <th scope="col" aria-label="Action" />
           </tr>
@@ -112,18 +112,13 @@ function JobsTable({ model, jobs }: { model: JobsModel; jobs: readonly Job[] }):
   );
 }
 
-/** A second row where there is something to tell of a job: its progress, or why it failed. */
+/** A third row where there is something to tell of a job: its progress, or why it failed. */
 function JobRow({ model, job }: { model: JobsModel; job: Job }): JSX.Element {
   const name = `${job.type} ${job.runId ?? job.id}`;
   return (
     <tbody className="jp-UWSJobs-job" data-phase={job.phase} data-job-id={job.id}>
       <tr>
-        <td title={`${name}, ${job.created?.toLocaleString() ?? ''}`}>
-          {job.type}
-          <div className="jp-UWSJobs-small">
-            {[formatCreated(job.created), job.runId].filter(Boolean).join(' · ')}
-          </div>
-        </td>
+        <td title={`${name}, ${job.created?.toLocaleString() ?? ''}`}>{job.type}</td>
         <td>
           <span className="jp-UWSJobs-phase">{job.phase}</span>
         </td>
@@ -133,6 +128,11 @@ function JobRow({ model, job }: { model: JobsModel; job: Job }): JSX.Element {
           ) : (
             <Action icon={stopIcon} label={`Abort ${name}`} act={() => model.abort(job)} />
           )}
+        </td>
+      </tr>
+      <tr>
+        <td colSpan={3} className="jp-UWSJobs-small" title={job.runId ?? ''}>
+          {[formatCreated(job.created), job.runId].filter(Boolean).join(' · ')}
         </td>
       </tr>
       {(job.progress !== null || job.message) && (

@@ -38,9 +38,10 @@ async function open(app: JupyterFrontEnd): Promise<void> {
       return;
     }
   }
+  // JupyterLab cuts a notification at 140 characters
   Notification.warning(
-    `There is no ${NOTEBOOKS.join(' or ')} below the folder that JupyterLab was started in. ` +
-      'Start JupyterLab in a clone of jupyter_uws, or run: jupyter uws demo',
+    "There is no quickstart.ipynb in JupyterLab's folder: " +
+      'start JupyterLab in a clone of jupyter_uws, or run: jupyter uws demo',
     { autoClose: false }
   );
 }
