@@ -20,6 +20,7 @@ _TYPES = {
     exp.DType.CHAR: "VARCHAR", exp.DType.VARCHAR: "VARCHAR", exp.DType.SMALLINT: "SMALLINT", exp.DType.INT: "INTEGER",
     exp.DType.BIGINT: "BIGINT", exp.DType.FLOAT: "REAL", exp.DType.DOUBLE: "DOUBLE", exp.DType.TIMESTAMP: "TIMESTAMP",
 }  # fmt: skip
+_NUMERIC = frozenset({"unsignedByte", "short", "int", "long", "float", "double"})
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
 
 
@@ -185,6 +186,7 @@ class Expressions(Geometry):
         if isinstance(node, exp.Between):
             self.only(node, "this", "low", "high", "negate")
             this, low, high = (self.value(node.args[key], scope) for key in ("this", "low", "high"))
+            self._check_kinds([node.args[key] for key in ("this", "low", "high")], scope)
             return f"({this} {'NOT ' if node.args.get('negate') else ''}BETWEEN {low} AND {high})"
         if isinstance(node, exp.In):
             return self._in(node, scope)
@@ -218,7 +220,42 @@ class Expressions(Geometry):
             ):
                 condition = self.geometric_condition(name, call, scope)
                 return condition if number.name == "1" else f"(NOT {condition})"
-        return f"({self.value(left, scope)} {_COMPARISON[type(node)]} {self.value(right, scope)})"
+        sql = f"({self.value(left, scope)} {_COMPARISON[type(node)]} {self.value(right, scope)})"
+        self._check_kinds([left, right], scope)
+        return sql
+
+    def _check_kinds(self, operands: list[exp.Expr], scope: Scope) -> None:
+        """Refuse to compare a number with text: the engine notices at some row, and does not name the column."""
+        kinds = {kind: operand for operand in reversed(operands) if (kind := self._kind(operand, scope))}
+        if len(kinds) < 2:
+            return
+        number, text = kinds["number"], kinds["text"]
+        hint = f"; write '{number.sql()}'" if isinstance(number, exp.Literal) else ""
+        raise self.error(
+            f"{self._called(number, scope)} is a number and {self._called(text, scope)} is text: they cannot be"
+            f" compared{hint}",
+            number if hint else text,
+        )
+
+    def _kind(self, node: exp.Expr, scope: Scope) -> str | None:
+        """``number``, ``text``, or None where it is not known."""
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.Literal):
+            return "text" if node.is_string else "number"
+        if type(node) in _ARITHMETIC or isinstance(node, exp.Neg):
+            return "text" if isinstance(node, exp.DPipe) else "number"
+        column = self.column(node, scope).column if isinstance(node, exp.Column) else None
+        if column is None:
+            return None
+        return "text" if column.datatype == "char" else "number" if column.datatype in _NUMERIC else None
+
+    def _called(self, node: exp.Expr, scope: Scope) -> str:
+        if isinstance(node, exp.Column):
+            value = self.column(node, scope)
+            unit = value.column.unit if value.column else None
+            return f"{value.name} ({unit})" if unit else value.name
+        return node.sql() if isinstance(node, exp.Literal) else "the value"
 
     def _in(self, node: exp.In, scope: Scope) -> str:
         self.only(node, "this", "expressions", "query", "negate")
@@ -231,7 +268,9 @@ class Expressions(Geometry):
             return f"({this} {sign} ({sql}))"
         if not node.expressions:
             raise self.error("IN () has no values", node)
-        return f"({this} {sign} ({', '.join(self.value(item, scope) for item in node.expressions)}))"
+        items = ", ".join(self.value(item, scope) for item in node.expressions)
+        self._check_kinds([node.this, *node.expressions], scope)
+        return f"({this} {sign} ({items}))"
 
     # descriptions
 

@@ -227,6 +227,13 @@ def test_queries(run: Run, query: str, expected: list[tuple[Any, ...]]) -> None:
         ("SELECT n FROM (SELECT n FROM ivoa.obscore)", "a subquery in FROM needs a name"),
         ("SELECT n FROM ivoa.obscore AS o JOIN ivoa.hea AS h ON h.obs_id = z.obs_id", "z is no table of FROM"),
         ("SELECT sqroot(n)" + FROM, "no function sqroot; did you mean SQRT"),
+        # kinds
+        ("SELECT n" + FROM + "WHERE s_ra = 'abc'", r"s_ra \(deg\) is a number and 'abc' is text: they cannot be compared"),
+        ("SELECT n" + FROM + "WHERE s_ra > ('2004-12-01')", "cannot be compared"),
+        ("SELECT n" + FROM + "WHERE obs_id = 23523", "23523 is a number and obs_id is text: .*; write '23523'"),
+        ("SELECT n" + FROM + "WHERE obs_id IN ('1', 2)", "2 is a number and obs_id is text"),
+        ("SELECT n" + FROM + "WHERE s_ra BETWEEN 1 AND '2'", "cannot be compared"),
+        ("SELECT n" + FROM + "WHERE -s_ra < obs_id", "the value is a number and obs_id is text"),
         # numbers and counts
         ("SELECT SQRT(n, 2)" + FROM, "SQRT takes 1 arguments, not 2"),
         ("SELECT MAX(*)" + FROM, r"\* is for COUNT\(\*\) only"),
