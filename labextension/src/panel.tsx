@@ -99,7 +99,7 @@ function JobsTable({ model, jobs }: { model: JobsModel; jobs: readonly Job[] }):
       <table>
         <thead>
           <tr>
-            <th scope="col">Type, created, run id</th>
+            <th scope="col">Job</th>
             <th scope="col">Phase</th>
             <th scope="col" aria-label="Action" />
           </tr>
