@@ -124,7 +124,7 @@ class Connection:
             if response.history and urlsplit(response.url).path.endswith("/login"):
                 # Jupyter sends those it does not know to its login page
                 server = without_secrets(url)
-                raise ServiceError(f"The service at {server} did not accept the token; check JUPYTER_UWS_TOKEN.", 403)
+                raise ServiceError(f"The service at {server} did not accept the token; check token= or JUPYTER_UWS_TOKEN.", 403)
         return response
 
     def get(self, path: str, **kwargs: Any) -> requests.Response:
@@ -180,8 +180,10 @@ def service_error(response: requests.Response) -> ServiceError:
     message = "" if status == 401 else error_text(response)
     if not message:
         server = without_secrets(response.url)
-        refused = f"The service at {server} refused the token (HTTP {status}); check JUPYTER_UWS_TOKEN"
+        refused = f"The service at {server} refused the token (HTTP {status}); check token= or JUPYTER_UWS_TOKEN"
         answered = f"The service at {server} answered {status} {response.reason or ''}".rstrip()
+        if status == 404:
+            answered += ": the URL of a service within JupyterLab ends with /jupyter-uws/"
         message = refused if status in (401, 403) else answered
     return ServiceError(message if message.endswith((".", "!", "?", "…")) else message + ".", status)
 
