@@ -124,7 +124,9 @@ class Connection:
             if response.history and urlsplit(response.url).path.endswith("/login"):
                 # Jupyter sends those it does not know to its login page
                 server = without_secrets(url)
-                raise ServiceError(f"The service at {server} did not accept the token; check token= or JUPYTER_UWS_TOKEN.", 403)
+                raise ServiceError(
+                    f"The service at {server} did not accept the token; check token= or JUPYTER_UWS_TOKEN.", 403
+                )
         return response
 
     def get(self, path: str, **kwargs: Any) -> requests.Response:

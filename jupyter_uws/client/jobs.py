@@ -90,7 +90,8 @@ class JobService:
         run_id
             A name of your own for the job; need not be unique.
         execution_duration
-            Limit of the wall time: a number of seconds, a Quantity or a text with a unit; 0 for none.
+            Limit of the wall time: a number of seconds, a Quantity or a text with a unit; 0 for the
+            longest that the service allows.
         **parameters
             The type's parameters: text, numbers, lists, arrays, table columns; a Quantity, or a text
             with a unit, is converted to the parameter's unit; ``position`` (a name, coordinates, a SkyCoord) fills
@@ -108,7 +109,7 @@ class JobService:
         if run_id is not None:
             form["RUNID"] = run_id
         if execution_duration is not None:
-            # whole seconds, by the standard; 0 would be no limit at all
+            # whole seconds, by the standard; 0 would ask for the longest that is allowed
             form["EXECUTIONDURATION"] = str(math.ceil(constraints.seconds("execution_duration", execution_duration)))
         url, document = self._uws.create(f"uws/{quote(type, safe='')}", form)
         return Job(self, url, document)

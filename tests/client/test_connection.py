@@ -70,7 +70,7 @@ def test_the_token_is_never_shown(odd) -> None:
     ("status", "body", "content_type", "message"),
     [
         (400, "duration 'x' is not\na number", "text/plain", "duration 'x' is not a number."),
-        (404, "", "text/plain", "answered 404 Not Found: the URL of a service within JupyterLab ends with /jupyter-uws/."),
+        (404, "", "text/plain", "404 Not Found: the URL of a service within JupyterLab"),
         (500, "<html><body>Traceback ...</body></html>", "text/html", "answered 500"),
         (404, json.dumps({"message": "no such path"}), "application/json", "no such path."),
         (500, "[1]", "application/json", "answered 500"),

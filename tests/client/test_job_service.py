@@ -139,7 +139,7 @@ def test_what_cannot_be_run_is_refused_there(jobs: JobService) -> None:
 
 @pytest.mark.parametrize(("given", "limit"), [(0.2, 1), (90 * u.s, 90), ("1 min", 60), ("30", 30), (1.5 * u.min, 90)])
 def test_limits_of_time_are_whole_seconds_and_never_less(jobs: JobService, given: object, limit: int) -> None:
-    """0.2 s must not become 0, which is no limit at all."""
+    """0.2 s must not become 0, which asks for the longest that is allowed."""
     job = jobs.submit("sleeper", duration=0, execution_duration=given)
     assert job.document.execution_duration == limit
 
