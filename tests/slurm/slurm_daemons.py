@@ -215,6 +215,8 @@ def _until(condition: Callable[[], object], failure: str, folder: Path, seconds:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts its background jobs with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     begin = time.monotonic()
     with slurm() as it, contextlib.suppress(KeyboardInterrupt):
         print(f"# up after {time.monotonic() - begin:.1f} s; Ctrl-C takes it down")
