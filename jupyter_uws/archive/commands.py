@@ -94,7 +94,7 @@ def _run(args: argparse.Namespace, what: str, work: Callable[[Path, Callable[[in
     for file, reason in report.skipped:
         print(f"left out: {file}: {reason}", file=sys.stderr)
     print(f"{report} ({archive})")
-    return 0
+    return 1 if report.skipped and not report.added + report.updated + report.unchanged else 0
 
 
 def _archive(args: argparse.Namespace) -> Path:

@@ -35,6 +35,11 @@ def test_what_is_left_out_is_said(own_store: Path, tmp_path: Path, capsys: pytes
     shown = capsys.readouterr()
     assert "MINE: 27 added, 0 updated, 0 unchanged, 1 problems" in shown.out
     assert f"left out: {gone}: cannot be opened: No such file or directory\n" in shown.err
+    for file in (own_store / "data").iterdir():
+        file.unlink()
+    # nothing could be done: a cron job shall notice
+    assert command("add", own_store, "--collection", "MINE", "--archive", tmp_path / "a.duckdb") == 1
+    assert "27 removed, 28 problems" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
