@@ -53,7 +53,7 @@ class ObservatoryMagics(Magics):
         %uws list [PHASE ...]         the jobs, newest first
         %uws types                    what can be run, and its parameters
         %uws run TYPE name=value ...  start a job; "quotes" keep blanks, {python} is evaluated here
-        %uws show|wait|abort|delete ID   ID may be the end of the id if only one job has it
+        %uws show|wait|abort|delete ID   ID may be the end of the id if only one job has it, or {a job}
 
         ``show``, ``wait`` and ``run`` return the job: ``job = %uws run sleeper duration=5``.
         """
@@ -116,7 +116,10 @@ class ObservatoryMagics(Magics):
     def _job(self, command: str, words: list[str]) -> Job:
         if len(words) != 1:
             raise UsageError(f"%uws {command} takes one job id")
-        wanted = words[0]
+        wanted = self._value(words[0])
+        if isinstance(wanted, Job):
+            return wanted
+        wanted = str(wanted)
         if wanted.startswith(("http://", "https://")):
             return self._service().job(wanted)
         found = [job for job in self._service().jobs() if job.id == wanted or job.id.endswith(f"-{wanted}")]
@@ -151,3 +154,5 @@ def _short(action: Callable[[], Any]) -> Any:
         return action()
     except (ClientError, ValueError) as error:
         raise UsageError(str(error)) from None
+    except KeyboardInterrupt as error:
+        raise UsageError(str(error) or "interrupted") from None

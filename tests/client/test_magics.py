@@ -53,6 +53,9 @@ def test_jobs(shell) -> None:
     assert job.parameters["duration"] == ["0.1"]
     assert shell.run_line_magic("uws", f"wait {job.id}").phase == "COMPLETED"
     assert shell.run_line_magic("uws", f"show {job.id.rpartition('-')[2]}").id == job.id
+    shell.user_ns["job"] = job
+    assert shell.run_line_magic("uws", "show {job}") is job
+    assert shell.run_line_magic("uws", "show {job.id}").id == job.id
     assert job.id in repr(shell.run_line_magic("uws", "list completed"))
     assert job.id in repr(shell.run_line_magic("uws", ""))
     types = repr(shell.run_line_magic("uws", "types"))
@@ -68,6 +71,16 @@ def test_a_job_is_aborted(shell) -> None:
     shell.run_line_magic("uws", f"abort {job.id}")
     with pytest.raises(UsageError, match="ABORTED"):
         shell.run_line_magic("uws", f"wait {job.id}")
+
+
+def test_ctrl_c_is_one_sentence_too(shell, monkeypatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt("Job 1 was left EXECUTING: it goes on.")
+
+    shell.user_ns["job"] = shell.run_line_magic("uws", "run sleeper duration=0")
+    monkeypatch.setattr(Job, "wait", interrupt)
+    with pytest.raises(UsageError, match="it goes on"):
+        shell.run_line_magic("uws", "wait {job}")
 
 
 @pytest.mark.parametrize(
