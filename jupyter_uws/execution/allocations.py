@@ -38,6 +38,8 @@ LOOK_INTERVAL = 2.0
 RETURN_TIMEOUT = 5.0
 #: Seconds to the next submission after the batch system could not be asked.
 RETRY = 5.0
+#: Seconds that the end of a cluster waits for what is under way at the batch system.
+CLOSE_TIMEOUT = 10.0
 #: Submissions at the same time.
 AT_ONCE = 8
 #: So many allocations in a row that end without a worker are no accident.
@@ -81,6 +83,7 @@ class Allocations:
         self._cancel_at = 0.0
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
         #: Submissions refused and allocations that came to nothing, newest last: time and words.
         self.failures: deque[tuple[str, str]] = deque(maxlen=20)
         self.trouble: str | None = None
@@ -158,8 +161,11 @@ class Allocations:
 
     async def close(self) -> None:
         """Cancel all allocations; what cannot be cancelled now is by the next cluster. Bounded."""
+        # a submission under way is seen to its end: cut off, it may leave an allocation nobody knows of
+        self._closing = True
+        self._wake.set()
+        await asyncio.wait([self._tending, *self._tasks], timeout=CLOSE_TIMEOUT)
         self._tending.cancel()
-        await asyncio.wait([self._tending, *self._tasks], timeout=10)
         for allocation in list(self._allocations.values()):
             self._owe(allocation)
         with contextlib.suppress(TimeoutError):
@@ -171,7 +177,7 @@ class Allocations:
 
     async def _tend(self) -> None:
         self._owed = self._noted()
-        while True:
+        while not self._closing:
             try:
                 await self._submit_missing()
                 self._release_idle()
@@ -181,6 +187,8 @@ class Allocations:
             except Exception:
                 logger.exception("the allocations cannot be tended")
                 await asyncio.sleep(1)
+            if self._closing:
+                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await self._wake.wait()
@@ -204,7 +212,7 @@ class Allocations:
 
     async def _submit_missing(self) -> None:
         some = 1  # the first alone: where it is refused, so are the others
-        while (missing := self._missing()) > 0 and _now() >= self._retry_at:
+        while not self._closing and (missing := self._missing()) > 0 and _now() >= self._retry_at:
             done = await asyncio.gather(*(self._submit() for _ in range(min(some, missing))))
             if not all(done):
                 return

@@ -216,6 +216,9 @@ class ServeApp(JupyterApp):
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
             stream=sys.stderr,
         )
+        if not self.verbose:
+            # a dozen lines at the first job that tell an operator nothing
+            logging.getLogger("distributed").setLevel(logging.WARNING)
 
     def start(self) -> None:
         try:
