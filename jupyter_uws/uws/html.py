@@ -36,6 +36,7 @@ th { font-weight: 500; text-align: left; }
 th, td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody tr:hover { background: var(--wash); }
 td { overflow-wrap: anywhere; } td.time, td.id { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.scroll td { min-width: 5.2rem; } .scroll td.text { min-width: 14rem; } em, .phase { white-space: nowrap; }
 .facts th { width: 11rem; }
 @media (max-width: 40rem) { .facts th { width: 7rem; } }
 pre { background: var(--wash); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
@@ -74,7 +75,7 @@ def jobs_page(
     """A job list. Unless ``shown_all``, it says that there may be more than :data:`PAGE`."""
     rows = "".join(
         f'<tr><td class="id">{link(job_url(job, root), job.job_id)}</td><td>{_phase(job)}</td>'
-        f"<td>{escape(job.job_type)}</td><td>{escape(job.run_id or '')}</td>"
+        f'<td>{escape(job.job_type)}</td><td class="text">{escape(job.run_id or "")}</td>'
         f'<td class="time">{_time(job.creation_time)}</td><td>{escape(job.owner)}</td></tr>\n'
         for job in jobs
     )
