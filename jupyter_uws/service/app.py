@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -172,6 +173,9 @@ class Service:
         )
         rendezvous.announce(self.state_dir, info)
         ready(url)
+        # what is loaded by now stays: no collection in the midst of a request need look at it
+        gc.collect()
+        gc.freeze()
         self._archive.open()
         await self.manager.open()
         logger.info("serving %s, state in %s", url or self.settings.socket, self.state_dir)

@@ -16,7 +16,9 @@ def format_time(time: datetime) -> str:
     """``2026-11-22T01:02:03.456Z``"""
     if time.tzinfo is not UTC:
         time = time.astimezone(UTC)
-    return time.isoformat(timespec="milliseconds")[:23] + "Z"
+    # a third of isoformat's time, and lists of jobs have thousands of them
+    date = (time.year, time.month, time.day, time.hour, time.minute, time.second, time.microsecond // 1000)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % date  # noqa: UP031
 
 
 def parse_time(text: str) -> datetime:
