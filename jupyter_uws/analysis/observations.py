@@ -7,9 +7,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from jupyter_uws.jobs.context import JobContext, JobError
+from jupyter_uws.jobs.description import Parameter
 
 if TYPE_CHECKING:
     from gammapy.data import Observation
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from jupyter_uws.archive.reader import Run
 
 log = logging.getLogger(__name__)
+
+#: The parameter by which every job on observations takes its runs.
+RunIds = Annotated[
+    list[str],
+    Parameter(
+        title="Runs",
+        description="obs_id or obs_publisher_did of each run",
+        ucd="meta.id",
+        min_items=1,
+        max_items=500,
+    ),
+]
 
 
 @dataclass(frozen=True)

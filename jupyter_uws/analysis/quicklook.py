@@ -16,7 +16,7 @@ from jupyter_uws.jobs.context import JobContext, JobError
 from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
-from .observations import Position, Selection, find_runs, livetime, mean_pointing, open_observations, select
+from .observations import Position, RunIds, Selection, find_runs, livetime, mean_pointing, open_observations, select
 from .skyplot import significance_figure
 
 if TYPE_CHECKING:
@@ -55,16 +55,7 @@ SOURCE_SIGMA, SOURCE_MARGIN = 5.0, 0.2
 def quicklook(
     job: JobContext,
     *,
-    obs_ids: Annotated[
-        list[str],
-        Parameter(
-            title="Runs",
-            description="obs_id or obs_publisher_did of each run",
-            ucd="meta.id",
-            min_items=1,
-            max_items=500,
-        ),
-    ],
+    obs_ids: RunIds,
     RA: Annotated[
         float | None,
         Parameter(

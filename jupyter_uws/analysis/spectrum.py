@@ -15,7 +15,7 @@ from jupyter_uws.jobs.context import JobContext, JobError
 from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
-from .observations import Position, Selection, find_runs, livetime, open_observations, select
+from .observations import Position, RunIds, Selection, find_runs, livetime, open_observations, select
 from .sedplot import sed_figure
 
 if TYPE_CHECKING:
@@ -51,16 +51,7 @@ MIN_SIGNIFICANCE = 3.0
 def spectrum(
     job: JobContext,
     *,
-    obs_ids: Annotated[
-        list[str],
-        Parameter(
-            title="Runs",
-            description="obs_id or obs_publisher_did of each run",
-            ucd="meta.id",
-            min_items=1,
-            max_items=500,
-        ),
-    ],
+    obs_ids: RunIds,
     RA: Annotated[
         float,
         Parameter(
