@@ -118,13 +118,13 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
     import dask
     from distributed import Client
 
-    from .runner import TOPIC, Runner, SlotWatcher
+    from .runner import Ear, Runner
 
-    def hear(event: tuple[float, dict[str, Any]]) -> None:
+    def hear(event: dict[str, Any]) -> None:
         try:
-            listener.event(event[1])
-        except Exception:  # it would end the client's connection, and all jobs with it
-            logger.exception("cannot handle the event %r", event[1])
+            listener.event(event)
+        except Exception:  # the next ones must be heard
+            logger.exception("cannot handle the event %r", event)
 
     dask.config.set(DASK)
     cluster = await _start(config, folder)
@@ -135,8 +135,7 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
         await cluster.close()
         raise
     try:
-        client.subscribe_topic(TOPIC, hear)
-        await client.register_plugin(SlotWatcher())
+        cluster.scheduler.add_plugin(Ear(hear))
         await client.register_plugin(Runner())
         if config.backend == "local":
             cluster.scale(config.workers)
