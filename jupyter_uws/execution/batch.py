@@ -35,6 +35,8 @@ JOB_NAME = "jupyter-uws"
 COMMAND_TIMEOUT = 60.0
 #: The walltime of a worker where the operator names none; dask-jobqueue's own would be half an hour.
 WALLTIME = dict.fromkeys(("slurm", "pbs", "sge", "oar", "moab"), "24:00:00") | {"lsf": "24:00"}
+#: The allocation of a worker where the operator names none: 4 GiB for the job, and the worker itself.
+MEMORY = "5 GiB"
 #: Logs of workers that are kept.
 LOGS = 200
 
@@ -141,7 +143,7 @@ def cluster_options(backend: str, options: Mapping[str, Any], folder: Path) -> d
     defaults: dict[str, Any] = {
         "cores": 1,
         "processes": 1,
-        "memory": "4 GiB",
+        "memory": MEMORY,
         "python": shlex.quote(sys.executable),
         "job_name": JOB_NAME,
         "log_directory": str(folder / "logs"),

@@ -9,6 +9,8 @@ from .batch import CommandError, call
 
 #: States out of which a worker may still come.
 COMING = frozenset({"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "RESIZING"})
+#: It has ended, but SLURM says only later whether by itself, by a person, by its time limit, ...
+ENDING = "COMPLETING"
 #: Seconds SLURM may take to answer.
 TIMEOUT = 10.0
 
@@ -26,7 +28,11 @@ class State:
 
     @property
     def over(self) -> bool:
-        return self.state not in COMING
+        return self.state not in COMING and not self.ending
+
+    @property
+    def ending(self) -> bool:
+        return self.state == ENDING
 
     def __str__(self) -> str:
         return f"{self.state}, {self.reason}" if self.reason else self.state
