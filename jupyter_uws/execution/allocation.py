@@ -9,6 +9,20 @@ from typing import Any
 FIRST_LOOK, LAST_LOOK = 5.0, 60.0
 
 
+@dataclass(frozen=True)
+class State:
+    """What the batch system says of an allocation: the state as it names it, and its reason, empty for none (yet)."""
+
+    state: str
+    reason: str = ""
+    pending: bool = False
+    #: No worker can come out of it any more.
+    over: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.state}, {self.reason}" if self.reason else self.state
+
+
 @dataclass(eq=False)
 class Allocation:
     """One job of the batch system, with one worker of ours in it. Times are those of the event loop."""
