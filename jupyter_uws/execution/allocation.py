@@ -12,6 +12,22 @@ from .shape import Shape
 FIRST_LOOK, LAST_LOOK = 5.0, 60.0
 
 
+@dataclass(frozen=True)
+class State:
+    """What the batch system says of an allocation: the state as it names it, and its reason, empty for none (yet)."""
+
+    state: str
+    reason: str = ""
+    pending: bool = False
+    #: No worker can come out of it any more.
+    over: bool = False
+    #: So it is, but the batch system says only in a moment whether by itself, by a person, by its time limit, ...
+    ending: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.state}, {self.reason}" if self.reason else self.state
+
+
 @dataclass(eq=False)
 class Allocation:
     """One job of the batch system, with one worker of ours in it. Times are those of the event loop."""

@@ -21,11 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import qstat, squeue
 from .allocation import FIRST_LOOK, LAST_LOOK, Allocation
 from .batch import JOB_NAME, CommandError, call, remove_keys
 from .folder import write_json
 from .shape import Need, Shape, holds, size
-from .squeue import look
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -50,6 +50,9 @@ AT_ONCE = 8
 PATIENCE = 60.0
 #: So many allocations in a row that end without a worker are no accident.
 STRIKES = 3
+#: How the state of allocations is read, and which of the logs is that of a worker, where this is known.
+LOOKS = {"slurm": squeue.look, "sge": qstat.look}
+LOGS = {"sge": "*.o{}"}
 
 
 class Allocations:
@@ -367,7 +370,7 @@ class Allocations:
 
     def _unseen(self) -> list[Allocation]:
         """Allocations whose worker has not come, or was lost, and whose state can be read."""
-        if self.config.backend != "slurm":
+        if self.config.backend not in LOOKS:
             return [each for each in self._allocations.values() if each.lost_at is not None]
         return [each for each in self._allocations.values() if each.slot is None and each.job_id is not None]
 
@@ -377,20 +380,18 @@ class Allocations:
         if now < self._looked + LOOK_INTERVAL or not any(each.look_at <= now for each in unseen):
             return
         self._looked = now
-        if self.config.backend == "slurm":
+        states = {}
+        if look := LOOKS.get(self.config.backend):
             try:
                 states = await look([str(each.job_id) for each in unseen])
             except CommandError as error:
                 self.trouble = str(error)
-                states = {}
-        else:
-            states = {}
         now = _now()
         for allocation in unseen:
             if allocation.slot is not None or allocation.name not in self._allocations:
                 continue  # it has come meanwhile
             state = states.get(allocation.job_id or "")
-            if state is None or not state.pending or state.reason:  # SLURM has made up its mind
+            if state is None or not state.pending or state.reason:  # its mind is made up
                 allocation.pause = min(allocation.pause * 2, LAST_LOOK)
             allocation.look_at = now + allocation.pause
             if state:
@@ -431,7 +432,8 @@ class Allocations:
 
     def _log(self, allocation: Allocation) -> str:
         """The last line that the allocation's worker wrote."""
-        for path in (self._folder / "logs").glob(f"*-{allocation.job_id}.err"):
+        pattern = LOGS.get(self.config.backend, "*-{}.err")
+        for path in (self._folder / "logs").glob(pattern.format(allocation.job_id)):
             with contextlib.suppress(OSError):
                 lines = path.read_text(errors="replace")[-4000:].split("\n")
                 return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "")

@@ -43,7 +43,7 @@ LOGS = 200
 #: What batch systems say when they cannot be reached or are overloaded: asking again later may help.
 _TRANSIENT = re.compile(
     r"unable to contact|timed out|did not answer|temporarily|try again|connection (refused|reset)|zero bytes|"
-    r"communication (connection )?failure|cannot connect|not responding|slurm backup controller",
+    r"communication (connection )?failure|cannot connect|not responding|slurm backup controller|unable to send message",
     re.IGNORECASE,
 )
 #: Variables of the service that are none of the workers' business: secrets, and the batch job it may run in itself.
@@ -169,6 +169,12 @@ def cluster_options(backend: str, options: Mapping[str, Any], folder: Path) -> d
         # A job that SLURM begins anew after a node was lost would be a worker nobody asked for.
         extra = list(merged.get("job_extra_directives") or [])
         merged["job_extra_directives"] = extra if "--requeue" in extra else [*extra, "--no-requeue"]
+    if backend == "sge":
+        # The same, and a shell for the operator's prologue: many queues have csh, whatever the script's first line.
+        extra = list(merged.get("job_extra_directives") or [])
+        given = {line.partition(" ")[0] for line in extra}
+        ours = [line for line in ("-S /bin/bash", "-r n") if line.partition(" ")[0] not in given]
+        merged["job_extra_directives"] = [*extra, *ours]
     return merged
 
 

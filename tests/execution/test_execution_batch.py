@@ -44,7 +44,7 @@ SCRIPTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"queue": "long", "project": "cta", "resource_spec": "m_mem_free=4G"},
         [
             *("#$ -N jupyter-uws", "#$ -q long", "#$ -P cta", "#$ -l m_mem_free=4G", "#$ -l h_rt=24:00:00"),
-            *("#$ -cwd", "#$ -j y"),
+            *("#$ -cwd", "#$ -j y", "#$ -S /bin/bash", "#$ -r n"),
         ],
     ),
     "lsf": (
@@ -136,6 +136,8 @@ async def test_a_command_that_hangs() -> None:
         ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
         ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination", False),
         ("qsub: Unauthorized Request", False),
+        ('Unable to run job: unable to send message to qmaster using port 6444 on host "h": got send error.', True),
+        ('Unable to run job: Job was rejected because job requests unknown queue "nowhere" Exiting.', False),
     ],
 )
 def test_what_may_pass(words: str, transient: bool) -> None:
