@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: No job is ever run twice by Dask, or moved to a worker we did not choose; and no web pages of Dask's,
-#: which would answer every user of this host.
+#: No job is ever run twice by Dask, or moved to a worker we did not choose; and no web pages of Dask's on a
+#: port, which would answer every user of this host: :mod:`.dashboard` has them.
 DASK = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
@@ -125,6 +125,11 @@ class DaskCluster:
     client: Client
     allocations: Allocations | None = None
 
+    @property
+    def scheduler(self) -> Any:
+        """Dask's scheduler: in this process and event loop, whichever the back end."""
+        return self.cluster.scheduler  # type: ignore[attr-defined]
+
     async def close(self) -> None:
         """Stop the workers, the scheduler and the client. Bounded; never raises for what is dead already."""
         for part in (self.allocations, self.client, self.cluster):
@@ -166,6 +171,7 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
 
     dask.config.set(DASK)
     cluster = await _start(config, folder)
+    cluster.scheduler.http_server.stop()  # it has no pages, but it listens
     try:
         client = await Client(cluster, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
         opened = DaskCluster(cluster, client)

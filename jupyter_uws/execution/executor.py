@@ -207,6 +207,11 @@ class DaskExecutor:
             waits_for = "a free worker"
         return {"queue_position": str(position), "waits_for": waits_for}
 
+    @property
+    def scheduler(self) -> Any:
+        """Dask's scheduler, in this process; None where no cluster runs."""
+        return self._cluster.scheduler if self._cluster else None
+
     def overview(self) -> dict[str, Any]:
         """The cluster for people: its workers, allocations where it has such, and what went wrong last."""
         allocations = self._cluster.allocations if self._cluster else None
