@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-TESTS = Path(__file__).resolve().parent.parent / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "slurm")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "slurm"))
 
 from running import RunningService, run_service
 
