@@ -14,19 +14,18 @@ from typing import Any
 from ..uws.executor import Report, Reporter
 from ..uws.model import ErrorSummary, Job, Result
 from ..uws.phases import Phase
-from .aftermath import aftermath, bury, failed
+from .aftermath import bury, failed
 from .cluster import ClusterConfig, DaskCluster, Listener, open_cluster
 from .fifo import Fifo
 from .folder import LAST_WORDS, Event, JobFolder
+from .helpers import Helpers
 from .launch import Describe, order, request
-from .supervisor import LOST_WORKER
+from .task import ORDER_TIMEOUT, last_word, see_through, stop
 
 logger = logging.getLogger(__name__)
 
 #: How often a restartable job is begun, the first time included.
 MAX_RUNS = 3
-#: Seconds within which a worker must take an order.
-ORDER_TIMEOUT = 10.0
 
 #: The folder of the cluster's files beside the job folders; no job id begins with a dot.
 CLUSTER = ".cluster"
@@ -78,6 +77,7 @@ class DaskExecutor:
         self._settle_timeout = settle_timeout
         self._runs: dict[str, Run] = {}
         self._fifo = Fifo()
+        self._helpers = Helpers(self._fifo, self._spawn, self._dispatch)
         self._cluster: DaskCluster | None = None
         self._changing: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -109,7 +109,7 @@ class DaskExecutor:
             promised = f"executionDuration of {launch.execution_duration} s"
             self._end(run, failed(f"{promised} is more than the {longest:.0f} s that a worker's walltime leaves it"))
             return
-        run.order = order(launch, job, run.folder.path)
+        run.order = order(launch, job, run.folder.path, self.config.workers)
         try:
             await asyncio.to_thread(run.folder.prepare, request(run.order, launch))
         except OSError as error:
@@ -131,8 +131,8 @@ class DaskExecutor:
         run.aborting = True
         if self._fifo.remove(job.job_id):
             self._end(run, {"event": "aborted"})
-        elif run.slot is not None:
-            await self._stop(run)
+        elif run.slot is not None and not run.ended:
+            await asyncio.gather(self._stop(run), self._helpers.end(job.job_id))
         elif run.order is None:
             await asyncio.to_thread(bury, run.folder, job.run, LOST_SERVICE)
 
@@ -143,7 +143,7 @@ class DaskExecutor:
         run = self._runs[job.job_id] = Run(job, self.folder(job.job_id))
         with contextlib.suppress(Exception):  # a job type that is gone is not restartable
             run.restartable = self._describe(job).restartable
-        word = await self._last_word(run, LOST_SERVICE)
+        word = await last_word(run.folder, job.run, LOST_SERVICE, self._settle_timeout)
         if word["event"] == "lost":  # its worker's end was the service's
             word["error"]["message"] = LOST_SERVICE
         elif word["event"] == "never" and job.phase == Phase.EXECUTING:
@@ -205,12 +205,13 @@ class DaskExecutor:
         """The cluster for people: its workers, allocations where it has such, and what went wrong last."""
         allocations = self._cluster.allocations if self._cluster else None
         busy = self._fifo.busy
-        workers = [{"worker": slot, "busy": slot in busy} for slot in sorted(self._fifo.slots)]
+        workers: list[dict[str, Any]] = [{"worker": slot, "busy": slot in busy} for slot in sorted(self._fifo.slots)]
+        table, helps = allocations.table() if allocations else workers, self._helpers.slots
         return {
             **self.status(),
             "workers_max": self.config.workers,
             "started": self._cluster is not None,
-            "allocations": allocations.table() if allocations else workers,
+            "allocations": [{**each, "helps": helps.get(each["worker"])} for each in table],
             "failures": list(allocations.failures) if allocations else [],
         }
 
@@ -232,10 +233,11 @@ class DaskExecutor:
         for job_id, slot in pairs:
             self._runs[job_id].slot = slot
             self._spawn(self._execute(self._runs[job_id], slot, self._cluster))
+        self._helpers.dispatch(self._cluster.client)
         if allocations:
             if len(self._fifo) and self._fifo.free:
                 allocations.give_back(self._fifo.free)
-            allocations.demand(len(self._fifo), self._fifo.busy)
+            allocations.demand(len(self._fifo) + self._helpers.missing, self._fifo.busy)
         if not self._runs and self.config.idle_timeout:
             self._idle = asyncio.get_running_loop().call_later(self.config.idle_timeout, self._retire)
 
@@ -285,56 +287,18 @@ class DaskExecutor:
     # Runs
 
     async def _execute(self, run: Run, slot: str, cluster: DaskCluster) -> None:
-        """See one run through on one worker: one Dask task, never run again."""
-        from .runner import run_job
-
-        future = cluster.client.submit(
-            run_job,
-            run.order,
-            key=f"uws-{run.job.job_id}-{run.job.run}",
-            workers=[slot],
-            allow_other_workers=False,
-            pure=False,
-            retries=0,
-        )
-        # Dask leaves the task of a worker that was closed in order pending for ever, hence the second look-out.
-        over = asyncio.ensure_future(future.exception())  # type: ignore[no-untyped-call]
-        left = asyncio.ensure_future(run.left.wait())
-        try:
-            await asyncio.wait([over, left], return_when=asyncio.FIRST_COMPLETED)
-            trouble = LOST_WORKER
-            if over.done() and not over.cancelled() and over.exception() is None and over.result() is not None:
-                error = over.result()
-                if type(error).__name__ != "KilledWorker":
-                    trouble = f"its Dask worker could not run it: {error!r}"
-        finally:
-            over.cancel()
-            left.cancel()
+        """See one run through on one worker."""
+        assert run.order is not None  # noqa: S101
+        trouble = await see_through(cluster.client, run.order, slot, run.left)
         if not run.ended:
-            self._end(run, await self._last_word(run, trouble))
-
-    async def _last_word(self, run: Run, reason: str) -> Event:
-        """The last word on a run that nobody reports any more; waits for it no longer than need be."""
-        deadline = asyncio.get_running_loop().time() + self._settle_timeout
-        pause = 0.01
-        while not (word := await asyncio.to_thread(aftermath, run.folder, run.job.run, reason)):
-            if asyncio.get_running_loop().time() > deadline:
-                return await asyncio.to_thread(bury, run.folder, run.job.run, reason)
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 0.5)
-        return word
+            await self._helpers.end(run.job.job_id)  # before its last word, which may be long in coming
+            word = await last_word(run.folder, run.job.run, trouble, self._settle_timeout)
+            self._end(run, word)
 
     async def _stop(self, run: Run, reason: str | None = None) -> None:
         """Have the worker end a run; its last word comes as an event, or the worker is lost."""
-        from .runner import stop_job
-
-        if self._cluster is None or run.slot is None:
-            return
-        try:
-            order = self._cluster.client.run(stop_job, *run.key, reason, workers=[run.slot])
-            await asyncio.wait_for(order, ORDER_TIMEOUT)
-        except Exception as error:
-            logger.warning("job %s cannot be stopped on %s: %r", run.job.job_id, run.slot, error)
+        if self._cluster and run.slot and run.order:
+            await stop(self._cluster.client, run.order, run.slot, reason)
 
     def _hear(self, event: Event) -> None:
         """An event from the cluster, in the event loop."""
@@ -348,6 +312,7 @@ class DaskExecutor:
             self._fifo.leave(event["worker"])
             if self._cluster and self._cluster.allocations:
                 self._cluster.allocations.left(event["worker"])
+            self._helpers.left(event["worker"])
             for lost in self._runs.values():
                 if lost.slot == event["worker"]:
                     lost.left.set()
@@ -359,14 +324,27 @@ class DaskExecutor:
             elif kind == "started":
                 self._report(run, "started", event, info={"host": event["host"], "worker": run.slot})
             elif kind == "progress":
-                info = {name: event[name] for name in ("progress", "message") if name in event}
-                self._report(run, "progress", event, info=info)
+                if "helpers" in event and run.order and not (run.ended or run.aborting):
+                    self._helpers.ask(run.order, event["helpers"], self.config.workers - 1)
+                    self._dispatch()
+                if info := {name: event[name] for name in ("progress", "message") if name in event}:
+                    self._report(run, "progress", event, info=info)
 
     def _end(self, run: Run, word: Event) -> None:
-        """A run's last word: report it, and let the next one start."""
+        """A run's last word: report it when its helpers have ended, too, and let the next one start."""
         if run.ended:
             return
         run.ended = True
+        if self._helpers.has(run.job.job_id):
+            self._spawn(self._end_helped(run, word))
+        else:
+            self._finish(run, word)
+
+    async def _end_helped(self, run: Run, word: Event) -> None:
+        await self._helpers.end(run.job.job_id)
+        self._finish(run, word)
+
+    def _finish(self, run: Run, word: Event) -> None:
         del self._runs[run.job.job_id]
         if run.slot is not None:
             self._fifo.release(run.slot)
