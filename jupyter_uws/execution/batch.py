@@ -36,7 +36,7 @@ COMMAND_TIMEOUT = 60.0
 #: The walltime of a worker where the operator names none; dask-jobqueue's own would be half an hour.
 WALLTIME = dict.fromkeys(("slurm", "pbs", "sge", "oar", "moab"), "24:00:00") | {"lsf": "24:00"}
 #: What TLS takes, a file each.
-KEYS = ("ca_file", "cert", "key")
+KEYS, ROLES = ("ca_file", "cert", "key"), ("client", "scheduler", "worker")
 #: Logs of workers that are kept.
 LOGS = 200
 
@@ -192,11 +192,9 @@ def security_of(keys: Path) -> Any:
     """The keys in a folder, for all roles."""
     from distributed.security import Security
 
-    paths = {name: str(keys / f"{name}.pem") for name in KEYS}
-    roles = {
-        f"tls_{role}_{name}": paths[name] for role in ("client", "scheduler", "worker") for name in ("cert", "key")
-    }
-    return Security(tls_ca_file=paths["ca_file"], require_encryption=True, **roles)  # type: ignore[no-untyped-call]
+    ca_file, cert, key = (str(keys / f"{name}.pem") for name in KEYS)
+    roles = {f"tls_{role}_{kind}": file for role in ROLES for kind, file in (("cert", cert), ("key", key))}
+    return Security(tls_ca_file=ca_file, require_encryption=True, **roles)  # type: ignore[no-untyped-call]
 
 
 def remove_keys(folder: Path) -> None:

@@ -42,8 +42,8 @@ DASK = {
     "distributed.worker.http.routes": [],
     "distributed.worker.profile.enabled": False,
 }
-#: No web pages: they would answer every user of the host.
-CLOSED = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+#: Where Dask's web server listens, which cannot be left out and has no page.
+LOOPBACK = "127.0.0.1:0"
 #: Seconds in which the service must take what is asked of it, and a helper find its scheduler.
 ASK_TIMEOUT, DEATH_TIMEOUT = 5.0, 30.0
 
@@ -141,7 +141,13 @@ def _cluster(place: Place, folder: str, protocol: str, security: Any) -> Any:
     from distributed import Scheduler, SpecCluster, Worker
 
     host = place.host if protocol == "tls" else None
-    common = {"protocol": protocol, "host": host, "security": security, **CLOSED}
+    common = {
+        "protocol": protocol,
+        "host": host,
+        "security": security,
+        "dashboard": False,
+        "dashboard_address": LOOPBACK,
+    }
     worker = {"nthreads": place.cores, "memory_limit": 0, "local_directory": folder, "name": "job", **common}
     return SpecCluster(  # type: ignore[no-untyped-call]
         scheduler={"cls": Scheduler, "options": {"port": 0, **common}},
@@ -184,9 +190,10 @@ async def _help(address: str, keys: Path) -> None:
         host=place.host,
         security=security_of(keys),
         death_timeout=DEATH_TIMEOUT,
-        **CLOSED,
-    ) as worker:  # type: ignore[no-untyped-call]
-        await worker.finished()  # type: ignore[no-untyped-call]
+        dashboard=False,
+        dashboard_address=LOOPBACK,
+    ) as worker:
+        await worker.finished()
 
 
 if __name__ == "__main__":
