@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Dask in a job's process and in its helpers, whatever the user has configured for Dask elsewhere.
-DASK = {
+DASK: dict[str, Any] = {
     # helpers come and go, and tasks lost with them are computed again
     "distributed.scheduler.allowed-failures": 1000,
     # a job that was suspended for long must not drop its own worker; dead hosts are noticed by TCP

@@ -27,7 +27,7 @@ async def see_through(client: Client, order: dict[str, Any], slot: str, left: as
 
     Returns the reason to give where the run has no last word.
     """
-    from distributed.comm import get_address_host
+    from distributed.comm.addressing import get_address_host
 
     from .runner import run_job
 
