@@ -119,7 +119,7 @@ def client(workers: int | None = None) -> Iterator[Client]:
             argv = [sys.executable, "-m", "jupyter_uws.execution.fanout", cluster.scheduler_address, keys]
             stack.callback(_ask, place, {"count": 0})
             _ask(place, {"count": helpers, "argv": argv})
-        yield stack.enter_context(Client(cluster, set_as_default=False))  # type: ignore[no-untyped-call]
+        yield stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]
 
 
 def _new_folder(job: Path) -> Path:
