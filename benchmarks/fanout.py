@@ -1,8 +1,8 @@
 """How much faster ``quicklook`` and ``spectrum`` of many runs are where other workers help.
 
-``make bench ARGS="fanout --workers 1 2 4"``: each job on a cluster of so many workers, alone. Wall time of the reduction and
-of the whole job from EXECUTING to COMPLETED, and processor time of all its processes. The runs are those of H.E.S.S.
-on PKS 2155-304 (``--store``), else simulated ones.
+``make bench ARGS="fanout --workers 1 2 4"``: each job alone on a cluster of so many workers. Wall time of the
+reduction and of the whole job from EXECUTING to COMPLETED, and processor time of all its processes. The runs are
+those of H.E.S.S. on PKS 2155-304 (``--store``), else simulated ones.
 """
 
 from __future__ import annotations

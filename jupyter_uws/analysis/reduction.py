@@ -78,10 +78,11 @@ def _fan_out(chunks: list[Sequence[Run]], reduce: Callable[[Sequence[Run]], Part
         )
         while parts:
             part = parts.pop(0)  # held no longer: the workers forget it when it is stacked
-            wait(part)
+            wait(part)  # type: ignore[no-untyped-call]
             if part.status != "finished":
                 part.result()  # raises; the first chunk's error, whichever came first
-            tell(len(chunks) - len(parts) + sum(other.done() for other in parts))
+            ahead = sum(other.done() for other in parts)  # type: ignore[no-untyped-call]
+            tell(len(chunks) - len(parts) + ahead)
         whole: Part = stacked.result()
         return whole
 

@@ -87,28 +87,34 @@ class Helpers:
         count, argv = wanted(asked)
         wish = self._wishes.setdefault(order["job_id"], Wish(order))
         wish.count, wish.argv = min(count, most), argv or wish.argv
-        if wish.missing < 0:
-            self._spawn(_stop_all(wish.helpers[wish.count :]))
+        self._stop([helper for helper in wish.helpers[wish.count :] if not helper.stopping])
 
     def dispatch(self, client: Client) -> None:
-        """Put helpers into free slots, the jobs in turn; where jobs wait, take as many slots back."""
+        """Put helpers into free slots; where jobs wait, take as many slots back."""
         if waiting := len(self._fifo):
-            helpers = [helper for wish in self._wishes.values() for helper in reversed(wish.helpers)]
-            stopping = sum(helper.stopping for helper in helpers)
-            taken = [helper for helper in helpers if not helper.stopping][: max(0, waiting - stopping)]
-            if taken:
-                self._spawn(_stop_all(taken))
+            self._take_back(waiting)
             return
         for slot in self._fifo.free:
-            wish = min(
-                (wish for wish in self._wishes.values() if wish.missing > 0),
-                key=lambda wish: len(wish.helpers),
-                default=None,
-            )
-            if wish is None:
-                return
-            self._fifo.take(slot)
-            self._begin(wish, slot, client)
+            if wish := self._poorest():
+                self._fifo.take(slot)
+                self._begin(wish, slot, client)
+        poorest = self._poorest()
+        if poorest and max(len(wish.helpers) for wish in self._wishes.values()) > len(poorest.helpers) + 1:
+            self._take_back(1)
+
+    def _poorest(self) -> Wish | None:
+        """Of the jobs that want more helpers, the one with the fewest."""
+        wanting = (wish for wish in self._wishes.values() if wish.missing > 0)
+        return min(wanting, key=lambda wish: len(wish.helpers), default=None)
+
+    def _take_back(self, number: int) -> None:
+        """See to it that so many slots become free, the richest jobs' first."""
+        stopping = sum(helper.stopping for wish in self._wishes.values() for helper in wish.helpers)
+        left = {wish: [helper for helper in wish.helpers if not helper.stopping] for wish in self._wishes.values()}
+        taken: list[Helper] = []
+        while stopping + len(taken) < number and (richest := max(left.values(), key=len, default=[])):
+            taken.append(richest.pop())
+        self._stop(taken)
 
     def left(self, slot: str) -> None:
         """A worker has gone."""
@@ -124,14 +130,20 @@ class Helpers:
             return
         wish.count = 0
         helpers = list(wish.helpers)
+        self._stop([helper for helper in helpers if not (helper.stopping or helper.left.is_set())])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_TIMEOUT):
-                await asyncio.gather(_stop_all(helpers), *(helper.over.wait() for helper in helpers))
+                await asyncio.gather(*(helper.over.wait() for helper in helpers))
         self._wishes.pop(job_id, None)
 
     def has(self, job_id: str) -> bool:
         """Whether the job has asked for helpers."""
         return job_id in self._wishes
+
+    def _stop(self, helpers: list[Helper]) -> None:
+        for helper in helpers:
+            helper.stopping = True
+            self._spawn(stop(helper.client, helper.order, helper.slot))
 
     def _begin(self, wish: Wish, slot: str, client: Client) -> None:
         wish.begun += 1
@@ -179,10 +191,3 @@ def wanted(asked: Any) -> tuple[int, list[str]]:
         logger.warning("a job asks for helpers with words that make no sense: %.200r", asked)
         return 0, []
     return count, list(argv)
-
-
-async def _stop_all(helpers: list[Helper]) -> None:
-    for helper in helpers:
-        helper.stopping = True
-    there = [helper for helper in helpers if not helper.left.is_set()]
-    await asyncio.gather(*(stop(helper.client, helper.order, helper.slot) for helper in there))
