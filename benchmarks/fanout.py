@@ -1,8 +1,8 @@
 """How much faster ``quicklook`` and ``spectrum`` of many runs are where other workers help.
 
 ``make bench ARGS="fanout --workers 1 2 4"``: each job alone on a cluster of so many workers. Wall time of the
-reduction and of the whole job from EXECUTING to COMPLETED, and processor time of all its processes. The runs are
-those of H.E.S.S. on PKS 2155-304 (``--store``), else simulated ones.
+part that fans out and of the whole job from EXECUTING to COMPLETED, and processor time of all its processes. The runs
+are those of H.E.S.S. on PKS 2155-304 (``--store``), else simulated ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "execution"))
+TESTS = Path(__file__).resolve().parent.parent / "tests" / "execution"
+sys.path.insert(0, str(TESTS))
 
 from analysis_jobs import analysis
 from execution_bench import Bench
@@ -45,7 +46,7 @@ def processor_time(seconds: dict[int, float], job: Job) -> None:
 
 
 async def measure(workers: int, folder: Path, argv: str) -> tuple[float, float, float, bytes]:
-    """Seconds of the reduction, of the whole job, and of processors; and the summary it wrote."""
+    """Seconds of the fanned-out part, of the whole job, and of processors; and the summary it wrote."""
     bench = Bench(folder, ClusterConfig(workers=workers))
     try:
         job = await bench.start(argv=argv)
@@ -57,16 +58,16 @@ async def measure(workers: int, folder: Path, argv: str) -> tuple[float, float, 
         end = last.result()
         if end.kind != "completed":
             raise SystemExit(f"the job ended as {end.kind}: {end.error}")
-        reduced = next(
-            report for report in bench.reports[job.job_id] if report.info.get("message") in ("ring background", "fit")
-        )
-        begun = started.time
-        summary = (bench.folder(job).work / "summary.json").read_bytes()
+        said = {report.info.get("message"): report.time for report in bench.reports[job.job_id]}
+        begun = said.get("fanned out", started.time)
+        reduced = said.get("ring background") or said.get("fit") or end.time
+        work = bench.folder(job).work
+        summary = work / "summary.json"
         return (
-            (reduced.time - begun).total_seconds(),
-            (end.time - begun).total_seconds(),
+            (reduced - begun).total_seconds(),
+            (end.time - started.time).total_seconds(),
             sum(used.values()),
-            summary,
+            summary.read_bytes() if summary.exists() else b"{}",
         )
     finally:
         await bench.executor.close()
@@ -89,28 +90,35 @@ def jobs(folder: Path, store: Path | None) -> dict[str, dict[str, Any]]:
     return {name: {"obs_ids": ids, **PKS_2155} for name in ("quicklook", "spectrum")}
 
 
+def waiting(workers: int) -> str:
+    """A job whose tasks wait and need no processor: what fanning out itself can do."""
+    return json.dumps([sys.executable, str(TESTS / "fanning_job.py"), "48", "0.5", str(workers)])
+
+
 async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--store", type=Path, default=os.environ.get("HESS_DL3_DR1"), help="H.E.S.S. DL3 DR1")
+    parser.add_argument("--store", type=Path, default=os.environ.get("JUPYTER_UWS_HESS_DIR"), help="H.E.S.S. DL3 DR1")
     options = parser.parse_args()
     print(f"{len(os.sched_getaffinity(0))} processor cores here: more workers than that cannot be faster")
     different = 0
     with tempfile.TemporaryDirectory(prefix="uws-fanout-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
+        commands = {"a job that waits, 48 tasks of 0.5 s": waiting}
         for job, values in jobs(folder, options.store).items():
-            print(f"\n{job} of {len(values['obs_ids'])} runs")
-            print("workers  reduction         whole job         processors")
             (folder / job).mkdir()
             argv = analysis(job, folder / job, folder / "archive.duckdb", **values)
+            commands[f"{job} of {len(values['obs_ids'])} runs"] = lambda _, argv=argv: argv
+        for number, (job, argv) in enumerate(commands.items()):
+            print(f"\n{job}")
+            print("workers  fanned out        whole job         processors")
             first: tuple[float, float, float, bytes] | None = None
             for workers in options.workers:
-                now = await measure(workers, folder / f"{job}-{workers}", argv)
+                now = await measure(workers, folder / f"{number}-{workers}", argv(workers))
                 first = first or now
                 times = (f"{now[i]:6.1f} s  x {first[i] / now[i]:4.2f}" for i in (0, 1))
                 print(f"{workers:7}  {'   '.join(times)}   {now[2]:6.1f} s", flush=True)
                 different += now[3] != first[3]
-            print(f"peak or fit: {json.loads(first[3]).get('significance', json.loads(first[3]).get('peak'))}")
     print("\nthe summaries are the same" if not different else f"\n{different} summaries are different")
     return 1 if different else 0
 

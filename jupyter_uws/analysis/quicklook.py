@@ -176,7 +176,9 @@ class Frame:
         axis = MapAxis.from_energy_bounds(low, high, nbin=n_bins, unit="TeV")
         padding = [max(0, math.ceil((MIN_WIDTH / binsz - n) / 2)) for n in (nxpix, nypix)]
         npix = (nxpix + 2 * padding[0], nypix + 2 * padding[1])
-        geom = WcsGeom.create(skydir=_sky(centre), npix=npix, binsz=binsz, proj="TAN", frame="icrs", axes=[axis])
+        # digits that a FITS header holds: pickled, as on its way to a worker, the geometry stays the same
+        middle = _sky(Position(round(centre.ra, 9), round(centre.dec, 9)))
+        geom = WcsGeom.create(skydir=middle, npix=npix, binsz=binsz, proj="TAN", frame="icrs", axes=[axis])
         return cls(geom, (padding[0], padding[1]))
 
     def cropped(self, one: Map) -> Map:

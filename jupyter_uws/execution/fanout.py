@@ -181,6 +181,7 @@ async def _help(address: str, keys: Path) -> None:
     from distributed import Worker
 
     dask.config.set(DASK)
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     place = Place.from_environment()
     async with Worker(
         address,
