@@ -16,11 +16,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parent.parent / "tests" / "execution"
-sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "execution"))
 
 from analysis_jobs import analysis
 from execution_bench import Bench
+from fanning_bench import command
 
 from jupyter_uws.archive.ingest import add_store
 from jupyter_uws.archive.reader import runs
@@ -73,39 +73,42 @@ async def measure(workers: int, folder: Path, argv: str) -> tuple[float, float, 
         await bench.executor.close()
 
 
-def jobs(folder: Path, store: Path | None) -> dict[str, dict[str, Any]]:
+def jobs(folder: Path, store: Path | None, pixels: int) -> dict[str, dict[str, Any]]:
     """An archive in the folder, and the values of the jobs on it."""
+    size = {"nxpix": pixels, "nypix": pixels}
     archive = folder / "archive.duckdb"
     if store is None:
         simulate(folder / "store")
         add_store(archive, folder / "store")
         ids = [str(number) for number in (*range(100101, 100107), *range(100301, 100311))]
-        return {"quicklook": {"obs_ids": ids, "binsz": 0.05}}
+        return {"quicklook": {"obs_ids": ids, "binsz": 0.05, **size}}
     add_store(archive, store)
     from astropy.table import Table
 
     index = Table.read(next(store.glob("obs-index.fits*")))
     ids = [str(row["OBS_ID"]) for row in index if row["OBJECT"] == TARGET]
     ids = [str(run.obs_id) for run in runs(archive, ids)]
-    return {name: {"obs_ids": ids, **PKS_2155} for name in ("quicklook", "spectrum")}
+    values = {"obs_ids": ids, **PKS_2155}
+    return {"quicklook": values | size, "spectrum": values}
 
 
 def waiting(workers: int) -> str:
     """A job whose tasks wait and need no processor: what fanning out itself can do."""
-    return json.dumps([sys.executable, str(TESTS / "fanning_job.py"), "48", "0.5", str(workers)])
+    return json.dumps(command(48, 0.5, workers))
 
 
 async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--store", type=Path, default=os.environ.get("JUPYTER_UWS_HESS_DIR"), help="H.E.S.S. DL3 DR1")
+    parser.add_argument("--pixels", type=int, default=200, help="of the quick look's map, each way")
     options = parser.parse_args()
     print(f"{len(os.sched_getaffinity(0))} processor cores here: more workers than that cannot be faster")
     different = 0
     with tempfile.TemporaryDirectory(prefix="uws-fanout-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         commands = {"a job that waits, 48 tasks of 0.5 s": waiting}
-        for job, values in jobs(folder, options.store).items():
+        for job, values in jobs(folder, options.store, options.pixels).items():
             (folder / job).mkdir()
             argv = analysis(job, folder / job, folder / "archive.duckdb", **values)
             commands[f"{job} of {len(values['obs_ids'])} runs"] = lambda _, argv=argv: argv

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: Runs that one task reduces and stacks.
 CHUNK = 2
-#: Fewer runs are reduced before a helper has started and imported gammapy.
-MANY = 10
+#: Fewer runs are reduced before a helper, which takes 5 to 8 s to start and import gammapy, has done its share:
+#: a run takes 0.5 s (a map) or 1 s (a spectrum).
+MANY = 20
 
 T = TypeVar("T")
 

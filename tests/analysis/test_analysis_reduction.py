@@ -13,8 +13,9 @@ from analysis_checks import Outcome, run_job
 from astropy.io import fits
 from fanned import place
 
+from jupyter_uws.analysis import reduction
 from jupyter_uws.analysis.quicklook import quicklook
-from jupyter_uws.analysis.reduction import CHUNK, MANY, Part, combine, reduce_runs, stack
+from jupyter_uws.analysis.reduction import CHUNK, Part, combine, reduce_runs, stack
 from jupyter_uws.analysis.spectrum import spectrum
 from jupyter_uws.archive.ingest import add_store
 from jupyter_uws.archive.reader import Run
@@ -28,7 +29,14 @@ pytestmark = pytest.mark.gamma
 #: The remnant and the plane, in one wide map.
 RUNS = [str(number) for number in (*range(100101, 100107), *range(100301, 100311))]
 WIDE = {"obs_ids": RUNS, "binsz": 0.1, "nxpix": 120, "nypix": 60}
+MANY = 10
 PKS_2155 = {"RA": 329.716938, "Dec": -30.225588}
+
+
+@pytest.fixture(autouse=True)
+def fewer_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated store has no twenty runs for one map."""
+    monkeypatch.setattr(reduction, "MANY", MANY)
 
 
 def test_parts_are_joined_in_pairs_few_at_a_time() -> None:
