@@ -10,7 +10,7 @@ ARGS ?=
 FRONTEND := $(wildcard labextension/*.json) $(shell find labextension/src labextension/style -type f)
 INPUTS := setup.cfg pyproject.toml jupyter_uws/_version.py $(wildcard tools/*.py jupyter_uws/etc/*) $(FRONTEND)
 
-extras-demo := gamma
+extras-demo := gamma,dashboard
 extras-test := gamma,test
 extras-docs := docs
 extras-dev := gamma,test,docs,dev

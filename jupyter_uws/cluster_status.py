@@ -59,6 +59,8 @@ def lines(cluster: dict[str, Any]) -> list[str]:
         f"cluster  {cluster['backend']}, {there if cluster['started'] else 'not started: no job has come'}",
         f"jobs     {cluster['running']} running, {cluster['waiting']} waiting",
     ]
+    if cluster.get("dashboard"):
+        found.append(f"dashboard  {cluster['root'] or 'jupyter-uws/'}dashboard/status")
     for each in cluster["allocations"]:
         name = each.get("job_id") or each.get("name") or each["worker"]
         state = each.get("state", "up")

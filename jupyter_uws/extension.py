@@ -15,17 +15,24 @@ from urllib.parse import urlencode
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders
+from tornado.websocket import WebSocketClientConnection
 from traitlets import Float, List, Unicode
 
 from . import rendezvous
-from .launcher import SERVICE_COMMAND, Launcher, ServiceError
+from .launcher import SERVICE_COMMAND, Launcher, ServiceError, address
 from .relay import Bounds, Exchange, Unanswered, request_headers, request_target
+from .relay_socket import SocketRelay, connect
 
 MOUNT = "jupyter-uws"
+#: Where the service has websockets: those of Dask's dashboard.
+SOCKETS = r"dashboard/(?:.*/)?(?:ws|eventstream)"
+RESOURCE = "jupyter_uws"
 
 
 def owner() -> str:
@@ -36,11 +43,19 @@ def owner() -> str:
     return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
 
 
+def relayed(handler: JupyterHandler, secret: str) -> tuple[str, HTTPHeaders]:
+    """Target and headers of the request that the service gets."""
+    mount = url_path_join(handler.base_url, MOUNT)
+    root = f"{handler.request.protocol}://{handler.request.host}{mount}/"
+    headers = request_headers(handler.request, owner(), root, secret)
+    return request_target(str(handler.request.uri), mount), headers
+
+
 @web.stream_request_body
 class RelayHandler(JupyterHandler):
     """Everything below ``<base URL>jupyter-uws/`` is the service's."""
 
-    auth_resource = "jupyter_uws"
+    auth_resource = RESOURCE
     _exchange: Exchange | None = None
 
     def initialize(self, launcher: Launcher, bounds: Bounds) -> None:
@@ -64,18 +79,15 @@ class RelayHandler(JupyterHandler):
         self._exchange = await self._begin()
 
     async def _begin(self) -> Exchange:
-        mount = url_path_join(self.base_url, MOUNT)
-        root = f"{self.request.protocol}://{self.request.host}{mount}/"
         try:
-            secret = rendezvous.secret(self.launcher.state_dir)
-            headers = request_headers(self.request, owner(), root, secret)
+            target, headers = relayed(self, rendezvous.secret(self.launcher.state_dir))
             upstream = await self.launcher.connect()
         except ServiceError as error:
             raise web.HTTPError(error.status, str(error)) from error
         except rendezvous.RendezvousError as error:
             raise web.HTTPError(503, str(error)) from error
         exchange = Exchange(self, upstream, self.bounds, self._healthy)
-        exchange.begin(request_target(str(self.request.uri), mount), headers)
+        exchange.begin(target, headers)
         return exchange
 
     async def _healthy(self) -> None:
@@ -133,6 +145,33 @@ class RelayHandler(JupyterHandler):
         self.finish((message or self._reason) + "\n")
 
 
+class SocketHandler(WebSocketMixin, SocketRelay, JupyterHandler):
+    """The service's websockets, for whom the pages are that open them. It never starts a service."""
+
+    auth_resource = RESOURCE
+
+    def initialize(self, launcher: Launcher) -> None:
+        self.launcher = launcher
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        await super().prepare()
+        if self.current_user is None:
+            raise web.HTTPError(403, "Log in, or send Jupyter's token as 'Authorization: token ...'")
+        action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
+        if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)):
+            raise web.HTTPError(403, f"You may not {action} {self.auth_resource}")
+
+    async def upstream(self, protocols: list[str]) -> WebSocketClientConnection:
+        try:
+            state_dir = self.launcher.state_dir
+            target, headers = relayed(self, rendezvous.secret(state_dir))
+            return await connect(address(state_dir), target, headers, protocols)
+        except ServiceError as error:
+            raise web.HTTPError(error.status, str(error)) from error
+        except rendezvous.RendezvousError as error:
+            raise web.HTTPError(503, str(error)) from error
+
+
 class UWSExtension(ExtensionApp):
     """``c.UWSExtension`` in the configuration of the Jupyter server."""
 
@@ -157,8 +196,10 @@ class UWSExtension(ExtensionApp):
         command = [*self.service_command, *self.service_args]
         if self.archive:
             command += ["--archive", os.path.abspath(os.path.expanduser(self.archive))]
+        launcher = Launcher(self.state_dir or None, command, self.start_timeout)
         arguments = {
-            "launcher": Launcher(self.state_dir or None, command, self.start_timeout),
+            "launcher": launcher,
             "bounds": Bounds(self.silence_timeout, self.long_poll_timeout, self.probe_timeout, self.answer_timeout),
         }
+        self.handlers.append((rf"/{MOUNT}/{SOCKETS}", SocketHandler, {"launcher": launcher}))
         self.handlers.append((rf"/{MOUNT}/(.*)", RelayHandler, arguments))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -24,6 +24,8 @@ POLL_PROGRESS = 1
 POLL = 20
 #: Seconds for which :meth:`Job.wait` bears with a service that does not answer: it may be restarting.
 PATIENCE = 30.0
+#: What a job may ask for of a cluster.
+RESOURCES = ("cores", "memory", "gpus", "partition", "account", "constraint")
 #: Lines of a list of jobs that are shown.
 SHOWN = 50
 #: HTTP statuses of a relay whose service is being started.
@@ -80,7 +82,15 @@ class JobService:
             raise ValueError(f"There is no job type {name!r}{hint} This service has: {names}.")
         return self._types[name]
 
-    def submit(self, type: str, *, run_id: str | None = None, execution_duration: Any = None, **parameters: Any) -> Job:
+    def submit(
+        self,
+        type: str,
+        *,
+        run_id: str | None = None,
+        execution_duration: Any = None,
+        resources: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> Job:
         """Start a job.
 
         Parameters
@@ -92,6 +102,9 @@ class JobService:
         execution_duration
             Limit of the wall time: a number of seconds, a Quantity or a text with a unit; 0 for the
             longest that the service allows.
+        resources
+            What the job asks for of the cluster instead of its type's own: ``cores``, ``memory`` (a text
+            such as ``"16 GiB"``, or MiB), ``gpus``, ``partition``, ``account``, ``constraint``.
         **parameters
             The type's parameters: text, numbers, lists, arrays, table columns; a Quantity, or a text
             with a unit, is converted to the parameter's unit; ``position`` (a name, coordinates, a SkyCoord) fills
@@ -108,6 +121,7 @@ class JobService:
         form = encode(self.type(type), parameters)
         if run_id is not None:
             form["RUNID"] = run_id
+        form |= _resources(resources or {})
         if execution_duration is not None:
             # whole seconds, by the standard; 0 would ask for the longest that is allowed
             form["EXECUTIONDURATION"] = str(math.ceil(constraints.seconds("execution_duration", execution_duration)))
@@ -135,6 +149,16 @@ class JobService:
             if reference.job_id == id:
                 return Job(self, reference.url, self._uws.job(reference.url))
         raise ServiceError(f"There is no job {id!r} at {self.url}.", 404)
+
+
+def _resources(asked: Mapping[str, Any]) -> dict[str, str]:
+    """Resources as a form has them. Raises ValueError for what is none: it would be taken for a parameter."""
+    for name in asked:
+        if name.lower() not in RESOURCES:
+            near = difflib.get_close_matches(name, RESOURCES, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise ValueError(f"There is no resource {name!r}{hint} They are: {', '.join(RESOURCES)}.")
+    return {name.upper(): str(value) for name, value in asked.items()}
 
 
 class Job:

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from .shape import Shape
+
 #: Seconds from a submission to the first look at what pends; the next looks come later and later.
 FIRST_LOOK, LAST_LOOK = 5.0, 60.0
+
+
+@dataclass(frozen=True)
+class State:
+    """What the batch system says of an allocation: the state as it names it, and its reason, empty for none (yet)."""
+
+    state: str
+    reason: str = ""
+    pending: bool = False
+    #: No worker can come out of it any more.
+    over: bool = False
+    #: So it is, but the batch system says only in a moment whether by itself, by a person, by its time limit, ...
+    ending: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.state}, {self.reason}" if self.reason else self.state
 
 
 @dataclass(eq=False)
@@ -14,6 +33,7 @@ class Allocation:
     """One job of the batch system, with one worker of ours in it. Times are those of the event loop."""
 
     name: str
+    shape: Shape
     job: Any  # dask-jobqueue's
     submitted: float
     #: When its state is to be read next, and the pause after that.
@@ -25,6 +45,9 @@ class Allocation:
     joined: float | None = None
     idle_since: float | None = None
     lost_at: float | None = None
+    #: The address its worker had when it was lost, and what became of the allocation: empty where it goes on.
+    lost_slot: str | None = None
+    fate: asyncio.Future[str] | None = None
     running_since: float | None = None
     #: Why it pends, in the batch system's words.
     reason: str | None = None
@@ -32,6 +55,11 @@ class Allocation:
     @property
     def job_id(self) -> str | None:
         return None if self.job.job_id is None else str(self.job.job_id)
+
+    def settle(self, fate: str) -> None:
+        """Say what became of it to those who wait for that."""
+        if self.fate and not self.fate.done():
+            self.fate.set_result(fate)
 
     @property
     def state(self) -> str:

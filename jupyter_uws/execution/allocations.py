@@ -1,9 +1,10 @@
 """A Dask cluster in allocations of a batch system: one worker in each, as many as there is work for.
 
 An allocation is asked for when a job waits and none is on its way for it, up to a maximum; it is given
-back when its worker has had nothing to do for a while, and replaced when its worker is lost and there
-is work. Workers that run a job are never closed. Nothing is asked of the batch system in the normal run
-of things; only while an allocation pends, or was lost, is its state read, seldom and for all in one call.
+back when its worker has had nothing to do for a while, or another one is needed in its place, and
+replaced when its worker is lost and there is work. Workers that run a job are never closed. Nothing is
+asked of the batch system in the normal run of things; only while an allocation pends, or was lost, is
+its state read, seldom and for all in one call.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import json
 import logging
 import secrets
 import shlex
-from collections import deque
-from collections.abc import Callable, Collection
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import qstat, squeue
 from .allocation import FIRST_LOOK, LAST_LOOK, Allocation
 from .batch import JOB_NAME, CommandError, call, remove_keys
 from .folder import write_json
-from .squeue import look
+from .shape import Need, Shape, holds, size
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -36,21 +38,29 @@ logger = logging.getLogger(__name__)
 LOOK_INTERVAL = 2.0
 #: Seconds in which a lost worker may come back: its nanny starts it anew.
 RETURN_TIMEOUT = 5.0
+#: Seconds that a lost job waits for the reason.
+FATE_TIMEOUT = 10.0
 #: Seconds to the next submission after the batch system could not be asked.
 RETRY = 5.0
 #: Seconds that the end of a cluster waits for what is under way at the batch system.
 CLOSE_TIMEOUT = 10.0
 #: Submissions at the same time.
 AT_ONCE = 8
+#: Seconds for which a job that no worker can serve lets others have them all, before one is given back for it.
+PATIENCE = 60.0
 #: So many allocations in a row that end without a worker are no accident.
 STRIKES = 3
+#: How the state of allocations is read, and which of the logs is that of a worker, where this is known.
+LOOKS = {"slurm": squeue.look, "sge": qstat.look}
+LOGS = {"sge": "*.o{}"}
 
 
 class Allocations:
     """The allocations of one cluster.
 
-    ``make(name)`` gives dask-jobqueue's job for a worker of that name. ``refused(message)`` is called
-    where waiting jobs cannot be run, ``released(slot)`` before a worker is closed.
+    ``make(name, shape)`` gives dask-jobqueue's job for a worker of that name and shape.
+    ``refused(message, shape)`` is called where the jobs that wait for workers of this shape cannot be run,
+    ``released(slot)`` before a worker is closed.
     """
 
     def __init__(
@@ -58,8 +68,8 @@ class Allocations:
         config: ClusterConfig,
         folder: Path,
         client: Client,
-        make: Callable[[str], Any],
-        refused: Callable[[str], None],
+        make: Callable[[str, Shape], Any],
+        refused: Callable[[str, Shape], None],
         released: Callable[[str], None],
     ) -> None:
         self.config = config
@@ -70,12 +80,15 @@ class Allocations:
         self._refused = refused
         self._released = released
         self._allocations: dict[str, Allocation] = {}
-        self._waiting = 0
+        #: How many jobs wait for workers of each shape, those whose turn it is first.
+        self._wanted: Counter[Shape] = Counter()
         self._busy: frozenset[str] = frozenset()
         #: Workers of another cluster must never be taken for ours.
         self._prefix = f"{JOB_NAME}-{secrets.token_hex(4)}"
+        #: Since when a job waits with a need that no worker serves, nor will.
+        self._unserved: dict[Need, float] = {}
         self._number = 0
-        self._strikes = 0
+        self._strikes: Counter[Shape] = Counter()
         self._retry_at = 0.0
         self._looked = 0.0
         #: Job ids still to be cancelled, with the command that does it.
@@ -91,18 +104,39 @@ class Allocations:
 
     # What the executor says
 
-    def demand(self, waiting: int, busy: frozenset[str]) -> None:
-        """So many jobs wait, and these workers are busy."""
+    def demand(self, waiting: Mapping[Need, int], busy: frozenset[str]) -> None:
+        """So many jobs wait with each need, and these workers are busy; the others serve none that waits."""
+        self._wanted, self._busy = Counter(), busy
+        for need, count in waiting.items():
+            self._wanted[self.config.shape(need)] += count
         now = _now()
+        self._unserved = {need: self._unserved.get(need, now) for need in waiting if not self._served(need)}
         for allocation in self._allocations.values():
-            if allocation.slot in busy or waiting:
-                allocation.idle_since = None
-            elif allocation.idle_since is None:
-                allocation.idle_since = now
-        self._waiting, self._busy = waiting, busy
+            needed = allocation.slot in busy if allocation.slot else self._wanted[allocation.shape]
+            allocation.idle_since = None if needed else allocation.idle_since or now
         if not waiting:
             self.trouble = None
+        self._make_room()
         self._wake.set()
+
+    def _make_room(self) -> None:
+        """Give idle workers back for those that are missing, where there are as many as there may be."""
+        short = sum(self._missing().values()) - self._room()
+        idle = (each for each in list(self._allocations.values()) if each.slot and each.slot not in self._busy)
+        for allocation in list(idle)[: max(0, short)]:
+            self._drop(allocation)
+
+    def claimed(self) -> bool:
+        """Whether a worker that has just ended a job is to be given back, for a job that none of all can serve.
+
+        Else that would wait for as long as there are others: its worker would never come.
+        """
+        return self._room() <= 0 and any(_now() >= since + PATIENCE for since in self._unserved.values())
+
+    def _served(self, need: Need) -> bool:
+        """Whether a worker is there, or on its way, that can run such a job."""
+        now = _now()
+        return any(self._fits(allocation, need, now) for allocation in self._allocations.values())
 
     def joined(self, name: str, slot: str) -> bool:
         """A worker has come; False where it is none of ours, and is sent away."""
@@ -111,8 +145,9 @@ class Allocations:
             self._spawn(self._retire(slot))
             return False
         allocation.slot, allocation.lost_at, allocation.reason = slot, None, None
+        allocation.settle("")
         allocation.joined = allocation.joined or _now()
-        self._strikes = 0
+        self._strikes[allocation.shape] = 0
         self.trouble = None
         return True
 
@@ -121,25 +156,46 @@ class Allocations:
         for allocation in self._allocations.values():
             if allocation.slot == slot:
                 allocation.slot, allocation.lost_at, allocation.look_at = None, _now(), 0.0
+                allocation.lost_slot, allocation.fate = slot, asyncio.get_running_loop().create_future()
                 self._wake.set()
 
-    def lasts(self, slot: str, duration: float) -> bool:
-        """Whether a worker is there for so many seconds more, whatever happens to the walltime of others."""
-        lifetime = self.config.lifetime
-        if lifetime is None:
-            return True
-        joined = (each.joined for each in self._allocations.values() if each.slot == slot)
-        return any(since is not None and since + lifetime >= _now() + duration for since in joined)
+    async def fate(self, slot: str) -> str:
+        """Why the worker that had this address was lost, as SLURM says; empty where nobody can tell. Bounded."""
+        if self.config.backend != "slurm":
+            return ""
+        for allocation in self._allocations.values():
+            if allocation.lost_slot == slot and allocation.fate:
+                with contextlib.suppress(TimeoutError):
+                    return await asyncio.wait_for(asyncio.shield(allocation.fate), FATE_TIMEOUT)
+        return ""
 
-    def give_back(self, slots: Collection[str]) -> None:
-        """Close workers whose walltime leaves too little for the jobs that wait: others come in their place."""
+    def choose(self, need: Need, slots: Iterable[str]) -> str | None:
+        """The smallest of these workers that holds a job and stays as long as it may run; None where none does."""
+        now = _now()
+        there = {each.slot: each for each in self._allocations.values() if each.slot}
+        fit = [there[slot] for slot in slots if slot in there and self._fits(there[slot], need, now)]
+        return min(fit, key=lambda each: size(each.shape)).slot if fit else None
+
+    def _fits(self, allocation: Allocation, need: Need, now: float) -> bool:
+        if not holds(allocation.shape, need):
+            return False
+        walltime = allocation.shape.walltime
+        if walltime is None:
+            return True
+        since = now if allocation.joined is None else allocation.joined
+        # it has run for longer than we have seen the worker, but for no more than it may take to start
+        return since + walltime - self.config.start_timeout >= now + need.duration
+
+    def give_back(self, slot: str) -> None:
+        """Close a worker that has nothing to do."""
         for allocation in list(self._allocations.values()):
-            if allocation.slot in slots:
+            if allocation.slot == slot:
                 self._drop(allocation)
 
-    def waits_for(self, position: int) -> str:
-        """What the job at this position of the queue waits for, the first at 0."""
-        coming = [allocation for allocation in self._allocations.values() if allocation.slot is None]
+    def waits_for(self, need: Need, position: int) -> str:
+        """What a job at this position of the queue waits for, the first at 0."""
+        shape = self.config.shape(need)
+        coming = [each for each in self._allocations.values() if each.slot is None and each.shape == shape]
         if position < len(coming):
             reason = next((allocation.reason for allocation in coming if allocation.reason), None)
             return f"an allocation: {reason}" if reason else "an allocation"
@@ -155,6 +211,7 @@ class Allocations:
                 "busy": allocation.slot in self._busy,
                 "reason": allocation.reason,
                 "worker": allocation.slot,
+                "shape": str(allocation.shape),
             }
             for allocation in self._allocations.values()
         ]
@@ -198,7 +255,7 @@ class Allocations:
         """Seconds to the next thing to do without being told; None for none."""
         now = _now()
         due = [max(allocation.look_at, self._looked + LOOK_INTERVAL) for allocation in self._unseen()]
-        if self._missing():
+        if self._next():
             due.append(self._retry_at)
         if self._owed:
             due.append(self._cancel_at)
@@ -207,28 +264,43 @@ class Allocations:
             due += [since + self.config.idle_timeout for since in idle if since is not None]
         return max(0.01, min(due) - now) if due else None
 
-    def _missing(self) -> int:
-        return min(self.config.workers, self._waiting + len(self._busy)) - len(self._allocations)
+    def _missing(self) -> Counter[Shape]:
+        """How many workers should come of each shape, beside those that are on their way."""
+        coming = Counter(each.shape for each in self._allocations.values() if each.slot is None)
+        return self._wanted - coming
+
+    def _room(self) -> int:
+        """How many more allocations there may be."""
+        return self.config.workers - len(self._allocations)
+
+    def _next(self) -> list[Shape]:
+        """The shapes of the allocations to be asked for now, in turn: each has one before any has two."""
+        missing = self._missing()
+        shapes: list[Shape] = []
+        while missing and len(shapes) < self._room():
+            shapes += missing
+            missing -= Counter(list(missing))
+        return shapes[: max(0, self._room())]
 
     async def _submit_missing(self) -> None:
         some = 1  # the first alone: where it is refused, so are the others
-        while not self._closing and (missing := self._missing()) > 0 and _now() >= self._retry_at:
-            done = await asyncio.gather(*(self._submit() for _ in range(min(some, missing))))
+        while not self._closing and (shapes := self._next()) and _now() >= self._retry_at:
+            done = await asyncio.gather(*(self._submit(shape) for shape in shapes[:some]))
             if not all(done):
                 return
             some = AT_ONCE
 
-    async def _submit(self) -> bool:
+    async def _submit(self, shape: Shape) -> bool:
         self._number += 1
         name = f"{self._prefix}-{self._number}"
         now = _now()
-        allocation = Allocation(name, self._make(name), now, now + FIRST_LOOK, FIRST_LOOK)
+        allocation = Allocation(name, shape, self._make(name, shape), now, now + FIRST_LOOK, FIRST_LOOK)
         self._allocations[name] = allocation
         try:
             await allocation.job.start()
         except (CommandError, ValueError, OSError) as error:
             del self._allocations[name]
-            self._fail(str(error), getattr(error, "transient", False))
+            self._fail(str(error), shape, transient=getattr(error, "transient", False))
             return False
         except BaseException:  # closed meanwhile
             del self._allocations[name]
@@ -237,15 +309,15 @@ class Allocations:
         self._note()
         return True
 
-    def _fail(self, message: str, transient: bool) -> None:
+    def _fail(self, message: str, shape: Shape, *, transient: bool) -> None:
         """Say it of a submission that failed; end the waiting jobs where nothing else can run them."""
         logger.warning("no allocation: %s", message)
         self.failures.append((datetime.now(UTC).isoformat(timespec="seconds"), message))
-        if transient or self._allocations:
+        if transient or any(each.shape == shape for each in self._allocations.values()):
             self.trouble = message
             self._retry_at = _now() + RETRY
         else:
-            self._refused(message)
+            self._refused(message, shape)
 
     def _release_idle(self) -> None:
         if not self.config.idle_timeout:
@@ -298,7 +370,7 @@ class Allocations:
 
     def _unseen(self) -> list[Allocation]:
         """Allocations whose worker has not come, or was lost, and whose state can be read."""
-        if self.config.backend != "slurm":
+        if self.config.backend not in LOOKS:
             return [each for each in self._allocations.values() if each.lost_at is not None]
         return [each for each in self._allocations.values() if each.slot is None and each.job_id is not None]
 
@@ -308,20 +380,18 @@ class Allocations:
         if now < self._looked + LOOK_INTERVAL or not any(each.look_at <= now for each in unseen):
             return
         self._looked = now
-        if self.config.backend == "slurm":
+        states = {}
+        if look := LOOKS.get(self.config.backend):
             try:
                 states = await look([str(each.job_id) for each in unseen])
             except CommandError as error:
                 self.trouble = str(error)
-                states = {}
-        else:
-            states = {}
         now = _now()
         for allocation in unseen:
             if allocation.slot is not None or allocation.name not in self._allocations:
                 continue  # it has come meanwhile
             state = states.get(allocation.job_id or "")
-            if state is None or not state.pending or state.reason:  # SLURM has made up its mind
+            if state is None or not state.pending or state.reason:  # its mind is made up
                 allocation.pause = min(allocation.pause * 2, LAST_LOOK)
             allocation.look_at = now + allocation.pause
             if state:
@@ -329,8 +399,12 @@ class Allocations:
                 if not state.pending and allocation.running_since is None:
                     allocation.running_since = now
                 if state.over:
-                    self._lose(allocation, f"allocation {allocation.job_id} ended ({state})")
+                    ended = f"allocation {allocation.job_id} ended ({state})"
+                    allocation.settle(ended)
+                    self._lose(allocation, ended)
                     continue
+                if state.ending:  # it will say in a moment how it ended
+                    allocation.look_at = now + LOOK_INTERVAL
             if allocation.lost_at is not None:
                 allocation.look_at = min(allocation.look_at, allocation.lost_at + RETURN_TIMEOUT)
                 if now >= allocation.lost_at + RETURN_TIMEOUT:
@@ -342,20 +416,24 @@ class Allocations:
 
     def _lose(self, allocation: Allocation, message: str) -> None:
         """An allocation has come to its end, or to nothing."""
+        allocation.settle("")
         self._drop(allocation)
+        shape = allocation.shape
         if allocation.joined is None:
-            self._strikes += 1
+            self._strikes[shape] += 1
             tail = self._log(allocation)
             message = f"{message} before its worker came" + (f": {tail}" if tail else "")
         logger.warning("%s", message)
         self.failures.append((datetime.now(UTC).isoformat(timespec="seconds"), message))
-        if self._strikes >= STRIKES and not any(each.slot for each in self._allocations.values()):
-            self._strikes = 0
-            self._refused(message)
+        there = any(each.slot for each in self._allocations.values() if each.shape == shape)
+        if self._strikes[shape] >= STRIKES and not there:
+            self._strikes[shape] = 0
+            self._refused(message, shape)
 
     def _log(self, allocation: Allocation) -> str:
         """The last line that the allocation's worker wrote."""
-        for path in (self._folder / "logs").glob(f"*-{allocation.job_id}.err"):
+        pattern = LOGS.get(self.config.backend, "*-{}.err")
+        for path in (self._folder / "logs").glob(pattern.format(allocation.job_id)):
             with contextlib.suppress(OSError):
                 lines = path.read_text(errors="replace")[-4000:].split("\n")
                 return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "")

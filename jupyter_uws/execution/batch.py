@@ -37,13 +37,15 @@ COMMAND_TIMEOUT = 60.0
 WALLTIME = dict.fromkeys(("slurm", "pbs", "sge", "oar", "moab"), "24:00:00") | {"lsf": "24:00"}
 #: What TLS takes, a file each.
 KEYS, ROLES = ("ca_file", "cert", "key"), ("client", "scheduler", "worker")
+#: The allocation of a worker where the operator names none: 4 GiB for the job, and the worker itself.
+MEMORY = "5 GiB"
 #: Logs of workers that are kept.
 LOGS = 200
 
 #: What batch systems say when they cannot be reached or are overloaded: asking again later may help.
 _TRANSIENT = re.compile(
     r"unable to contact|timed out|did not answer|temporarily|try again|connection (refused|reset)|zero bytes|"
-    r"communication (connection )?failure|cannot connect|not responding|slurm backup controller",
+    r"communication (connection )?failure|cannot connect|not responding|slurm backup controller|unable to send message",
     re.IGNORECASE,
 )
 #: Variables of the service that are none of the workers' business: secrets, and the batch job it may run in itself.
@@ -143,7 +145,7 @@ def cluster_options(backend: str, options: Mapping[str, Any], folder: Path) -> d
     defaults: dict[str, Any] = {
         "cores": 1,
         "processes": 1,
-        "memory": "4 GiB",
+        "memory": MEMORY,
         "python": shlex.quote(sys.executable),
         "job_name": JOB_NAME,
         "log_directory": str(folder / "logs"),
@@ -169,6 +171,12 @@ def cluster_options(backend: str, options: Mapping[str, Any], folder: Path) -> d
         # A job that SLURM begins anew after a node was lost would be a worker nobody asked for.
         extra = list(merged.get("job_extra_directives") or [])
         merged["job_extra_directives"] = extra if "--requeue" in extra else [*extra, "--no-requeue"]
+    if backend == "sge":
+        # The same, and a shell for the operator's prologue: many queues have csh, whatever the script's first line.
+        extra = list(merged.get("job_extra_directives") or [])
+        given = {line.partition(" ")[0] for line in extra}
+        ours = [line for line in ("-S /bin/bash", "-r n") if line.partition(" ")[0] not in given]
+        merged["job_extra_directives"] = [*extra, *ours]
     return merged
 
 

@@ -9,13 +9,16 @@ import asyncio
 import importlib
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .allocations import Allocations
-from .batch import CLASSES, WALLTIME, open_jobqueue, seconds
+from .batch import CLASSES, MEMORY, WALLTIME, open_jobqueue, seconds
+from .shape import OVERHEAD, Maxima, Need, Shape, enlarge, mebibytes
+from .worker_options import SIZED, names, shaped
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: No job is ever run twice by Dask, or moved to a worker we did not choose; and no web pages of Dask's,
-#: which would answer every user of this host.
+#: No job is ever run twice by Dask, or moved to a worker we did not choose; and no web pages of Dask's on a
+#: port, which would answer every user of this host: :mod:`.dashboard` has them.
 DASK = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
@@ -32,7 +35,7 @@ DASK = {
     "distributed.worker.http.routes": [],
 }
 
-#: Seconds for which a worker counts as new: it fits every job.
+#: Seconds for which a new worker fits the longest job that its walltime was chosen for.
 FRESH = 30.0
 
 BACKENDS = ("local", *CLASSES)
@@ -47,6 +50,7 @@ class ClusterConfig:
     processor core of this host. After ``idle_timeout`` seconds with nothing to do the cluster is
     closed, 0 for never; on a batch system each worker by itself. A cluster none of whose workers
     comes up in ``start_timeout`` seconds counts as broken, an allocation as well once it runs.
+    ``maxima`` bound the workers that are asked for on behalf of larger jobs.
     """
 
     backend: str = "local"
@@ -54,6 +58,7 @@ class ClusterConfig:
     options: dict[str, Any] = field(default_factory=dict)
     idle_timeout: float = 900.0
     start_timeout: float = 60.0
+    maxima: Maxima = field(default_factory=Maxima)
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -62,18 +67,51 @@ class ClusterConfig:
             raise ValueError(f"workers is {self.workers}; it must be at least 1")
 
     @property
-    def lifetime(self) -> float | None:
-        """Seconds that a worker is there from when it comes; None for no limit that is known.
+    def margin(self) -> float:
+        """Seconds of a walltime that no job can use: its allocation begins before we see the worker."""
+        return self.start_timeout + FRESH
 
-        What it may take to start is off: its allocation begins before we see it.
-        """
+    @cached_property
+    def base(self) -> Shape:
+        """The worker of the operator's options; on this host what the host has. Raises ValueError."""
+        if self.backend == "local":
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+            return Shape(len(os.sched_getaffinity(0)), memory + OVERHEAD)
+        try:
+            memory = mebibytes(self.options.get("memory") or MEMORY)
+        except ValueError as error:
+            raise ValueError(f"memory {error}") from None
         walltime = seconds(self.backend, self.options.get("walltime", WALLTIME.get(self.backend)))
-        return None if walltime is None else max(0.0, walltime - self.start_timeout)
+        return Shape(int(self.options.get("cores") or 1), memory, walltime=walltime)
+
+    @property
+    def sized(self) -> bool:
+        """Whether larger workers than the operator's can be asked for."""
+        return self.backend in SIZED
 
     @property
     def longest(self) -> float | None:
-        """The longest run in seconds that a job can be promised: every new worker is there for more."""
-        return None if self.lifetime is None else max(0.0, self.lifetime - FRESH)
+        """The longest run in seconds that a job can be promised; None for no limit that is known."""
+        if self.base.walltime is None:
+            return None
+        return max(0.0, max(self.base.walltime, self.maxima.walltime or 0) - self.margin)
+
+    def need(self, need: Need) -> Need:
+        """The same need, with the operator's own partition and account left empty."""
+        partition, account = names(self.backend, self.options)
+        return replace(
+            need,
+            partition="" if need.partition == partition else need.partition,
+            account="" if need.account == account else need.account,
+        )
+
+    def shape(self, need: Need) -> Shape:
+        """The shape of the worker that is asked for on behalf of a job."""
+        return enlarge(self.base, need, self.margin, self.maxima.walltime)
+
+    def worker_options(self, options: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+        """The options of dask-jobqueue's class for a worker of this shape."""
+        return shaped(self.backend, options, self.base, shape)
 
 
 @dataclass
@@ -86,6 +124,11 @@ class DaskCluster:
     cluster: Cluster
     client: Client
     allocations: Allocations | None = None
+
+    @property
+    def scheduler(self) -> Any:
+        """Dask's scheduler: in this process and event loop, whichever the back end."""
+        return self.cluster.scheduler  # type: ignore[attr-defined]
 
     async def close(self) -> None:
         """Stop the workers, the scheduler and the client. Bounded; never raises for what is dead already."""
@@ -103,7 +146,7 @@ class Listener:
     """Who hears of a cluster: of all that happens on it, of allocations refused and workers given back."""
 
     event: Callable[[dict[str, Any]], None]
-    refused: Callable[[str], None]
+    refused: Callable[[str, Shape], None]
     released: Callable[[str], None]
 
 
@@ -128,6 +171,7 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
 
     dask.config.set(DASK)
     cluster = await _start(config, folder)
+    cluster.scheduler.http_server.stop()  # it has no pages, but it listens
     try:
         client = await Client(cluster, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
         opened = DaskCluster(cluster, client)
@@ -142,8 +186,8 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
             await client.wait_for_workers(1, timeout=config.start_timeout)
         else:
             # one by one, by name, and never by cluster.scale(): it only logs what was refused
-            def make(name: str) -> Any:
-                options = cluster.new_spec["options"]
+            def make(name: str, shape: Shape) -> Any:
+                options = config.worker_options(cluster.new_spec["options"], shape)
                 return cluster.new_spec["cls"](cluster.scheduler_address, name=name, **options)
 
             opened.allocations = Allocations(config, folder, client, make, listener.refused, listener.released)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,18 @@ from .cluster import ClusterConfig, DaskCluster, Listener, open_cluster
 from .fifo import Fifo
 from .folder import LAST_WORDS, Event, JobFolder
 from .helpers import Helpers
-from .launch import Describe, order, request
+from .launch import Describe, Launch, order, request
+from .shape import Need, Shape
 from .task import ORDER_TIMEOUT, last_word, see_through, stop
 
 logger = logging.getLogger(__name__)
 
-#: How often a restartable job is begun, the first time included.
-MAX_RUNS = 3
 
 #: The folder of the cluster's files beside the job folders; no job id begins with a dot.
 CLUSTER = ".cluster"
+
+#: Where a job's info has how often it was begun again.
+RESTARTS = "restarts"
 
 LOST_SERVICE = "the service ended while the job ran"
 
@@ -39,9 +42,9 @@ class Run:
 
     job: Job
     folder: JobFolder
-    restartable: bool = False
-    #: Seconds it was promised; 0 where it was promised none.
-    duration: float = 0
+    need: Need = field(default_factory=Need)
+    #: How often it may be begun again where its worker is lost.
+    restarts: int = 0
     order: dict[str, Any] | None = None
     slot: str | None = None
     aborting: bool = False
@@ -76,7 +79,7 @@ class DaskExecutor:
         self._reporter = reporter
         self._settle_timeout = settle_timeout
         self._runs: dict[str, Run] = {}
-        self._fifo = Fifo()
+        self._fifo: Fifo[Need] = Fifo()
         self._helpers = Helpers(self._fifo, self._spawn, self._dispatch)
         self._cluster: DaskCluster | None = None
         self._changing: asyncio.Task[None] | None = None
@@ -103,12 +106,15 @@ class DaskExecutor:
             logger.exception("job %s cannot be described", job.job_id)
             self._end(run, failed(f"the job cannot be run: {error}"))
             return
-        run.restartable = launch.restartable
-        run.duration = launch.execution_duration
-        if (longest := self.config.longest) is not None and run.duration > longest:
-            promised = f"executionDuration of {launch.execution_duration} s"
+        run.restarts = restarts(launch, job)
+        longest, duration = self.config.longest, launch.execution_duration
+        if longest is not None and duration > longest:
+            promised = f"executionDuration of {duration} s"
             self._end(run, failed(f"{promised} is more than the {longest:.0f} s that a worker's walltime leaves it"))
             return
+        run.need = self.config.need(launch.need)
+        if longest is not None and run.need.duration > longest:  # by its rounding only
+            run.need = replace(run.need, duration=longest)
         run.order = order(launch, job, run.folder.path, self.config.workers)
         try:
             await asyncio.to_thread(run.folder.prepare, request(run.order, launch))
@@ -118,7 +124,7 @@ class DaskExecutor:
         if run.aborting:
             self._end(run, {"event": "aborted"})
             return
-        self._fifo.put(job.job_id, job.owner)
+        self._fifo.put(job.job_id, job.owner, run.need)
         self._dispatch()
 
     async def abort(self, job: Job) -> None:
@@ -142,7 +148,7 @@ class DaskExecutor:
             return
         run = self._runs[job.job_id] = Run(job, self.folder(job.job_id))
         with contextlib.suppress(Exception):  # a job type that is gone is not restartable
-            run.restartable = self._describe(job).restartable
+            run.restarts = restarts(self._describe(job), job)
         word = await last_word(run.folder, job.run, LOST_SERVICE, self._settle_timeout)
         if word["event"] == "lost":  # its worker's end was the service's
             word["error"]["message"] = LOST_SERVICE
@@ -196,10 +202,15 @@ class DaskExecutor:
         if self._cluster is None:
             waits_for = "the Dask cluster to start"
         elif self._cluster.allocations:
-            waits_for = self._cluster.allocations.waits_for(position)
+            waits_for = self._cluster.allocations.waits_for(self._runs[job.job_id].need, position)
         else:
             waits_for = "a free worker"
         return {"queue_position": str(position), "waits_for": waits_for}
+
+    @property
+    def scheduler(self) -> Any:
+        """Dask's scheduler, in this process; None where no cluster runs."""
+        return self._cluster.scheduler if self._cluster else None
 
     def overview(self) -> dict[str, Any]:
         """The cluster for people: its workers, allocations where it has such, and what went wrong last."""
@@ -229,22 +240,16 @@ class DaskExecutor:
                 self._changing = asyncio.create_task(self._open())
             return
         allocations = self._cluster.allocations
-        pairs = self._fifo.match() if allocations is None else self._fifo.match(self._fits)
-        for job_id, slot in pairs:
+        choose = allocations.choose if allocations else _any
+        for job_id, slot in self._fifo.match(choose):
             self._runs[job_id].slot = slot
             self._spawn(self._execute(self._runs[job_id], slot, self._cluster))
-        self._helpers.dispatch(self._cluster.client)
+        self._helpers.dispatch(self._cluster.client, choose)
         if allocations:
-            if len(self._fifo) and self._fifo.free:
-                allocations.give_back(self._fifo.free)
-            allocations.demand(len(self._fifo) + self._helpers.missing, self._fifo.busy)
+            # helpers after the jobs
+            allocations.demand(self._fifo.needs + self._helpers.needs, self._fifo.busy)
         if not self._runs and self.config.idle_timeout:
             self._idle = asyncio.get_running_loop().call_later(self.config.idle_timeout, self._retire)
-
-    def _fits(self, job_id: str, slot: str) -> bool:
-        """Whether a worker stays as long as the job may run."""
-        allocations = self._cluster.allocations if self._cluster else None
-        return allocations is None or allocations.lasts(slot, self._runs[job_id].duration)
 
     async def _open(self) -> None:
         try:
@@ -257,9 +262,9 @@ class DaskExecutor:
             self._changing = None
         self._dispatch()
 
-    def _refuse(self, reason: str) -> None:
-        """End all waiting jobs: no worker will come for them."""
-        for job_id in self._fifo.clear():
+    def _refuse(self, reason: str, shape: Shape | None = None) -> None:
+        """End the jobs that wait for a worker of this shape, or of any: none will come for them."""
+        for job_id in self._fifo.clear(lambda need: shape is None or self.config.shape(need) == shape):
             self._end(self._runs[job_id], failed(reason, transient=True))
 
     def _retire(self) -> None:
@@ -290,10 +295,13 @@ class DaskExecutor:
         """See one run through on one worker."""
         assert run.order is not None  # noqa: S101
         trouble = await see_through(cluster.client, run.order, slot, run.left)
-        if not run.ended:
-            await self._helpers.end(run.job.job_id)  # before its last word, which may be long in coming
-            word = await last_word(run.folder, run.job.run, trouble, self._settle_timeout)
-            self._end(run, word)
+        if run.ended:
+            return
+        await self._helpers.end(run.job.job_id)  # before its last word, which may be long in coming
+        word = await last_word(run.folder, run.job.run, trouble, self._settle_timeout)
+        if word["event"] == "lost" and cluster.allocations and (why := await cluster.allocations.fate(slot)):
+            word = {**word, "error": {**word["error"], "message": f"{word['error']['message']}: {why}"}}
+        self._end(run, word)
 
     async def _stop(self, run: Run, reason: str | None = None) -> None:
         """Have the worker end a run; its last word comes as an event, or the worker is lost."""
@@ -325,7 +333,7 @@ class DaskExecutor:
                 self._report(run, "started", event, info={"host": event["host"], "worker": run.slot})
             elif kind == "progress":
                 if "helpers" in event and run.order and not (run.ended or run.aborting):
-                    self._helpers.ask(run.order, event["helpers"], self.config.workers - 1)
+                    self._helpers.ask(run.order, run.need, event["helpers"], self.config.workers - 1)
                     self._dispatch()
                 if info := {name: event[name] for name in ("progress", "message") if name in event}:
                     self._report(run, "progress", event, info=info)
@@ -348,12 +356,16 @@ class DaskExecutor:
         del self._runs[run.job.job_id]
         if run.slot is not None:
             self._fifo.release(run.slot)
+            if self._cluster and self._cluster.allocations and self._cluster.allocations.claimed():
+                self._cluster.allocations.give_back(run.slot)
         kind, error = word["event"], word.get("error")
         if kind in ("lost", "never"):
-            again = kind == "never" or (run.restartable and run.job.run + 1 < MAX_RUNS)
+            again = kind == "never" or run.restarts > 0
             kind = "aborted" if run.aborting else "queued" if again else "failed"
         if kind == "queued" and error:
-            self._report(run, kind, word, info={"message": f"queued again: {error['message']}"})
+            begun_again = int(run.job.info.get(RESTARTS, 0)) + 1
+            info = {RESTARTS: str(begun_again), "message": f"queued again: {error['message']}"}
+            self._report(run, kind, word, info=info)
         elif run.aborting and kind == "aborted":
             self._report(run, kind, word)
         else:
@@ -373,3 +385,13 @@ class DaskExecutor:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def restarts(launch: Launch, job: Job) -> int:
+    """How often a job may still be begun again."""
+    return max(0, launch.max_restarts - int(job.info.get(RESTARTS, 0))) if launch.restartable else 0
+
+
+def _any(need: Need, slots: Iterable[str]) -> str | None:
+    """Whichever worker: all are of one host."""
+    return next(iter(slots), None)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .fifo import Fifo
 from .folder import JobFolder
+from .shape import Need
 from .task import last_word, see_through, stop
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Wish:
     """What a running job asked for: so many helpers, and their argv."""
 
     order: Order
+    #: Of a helper: that of the job, but for no time in particular.
+    need: Need
     count: int = 0
     argv: list[str] = field(default_factory=list)
     #: How many were begun so far.
@@ -66,45 +70,53 @@ class Wish:
 class Helpers:
     """The helpers of all jobs, in slots of ``fifo``. ``changed`` is called when a slot has become free again."""
 
-    def __init__(self, fifo: Fifo, spawn: Callable[[Coroutine[Any, Any, None]], None], changed: Callable[[], None]):
+    def __init__(
+        self, fifo: Fifo[Need], spawn: Callable[[Coroutine[Any, Any, None]], None], changed: Callable[[], None]
+    ):
         self._fifo = fifo
         self._spawn = spawn
         self._changed = changed
         self._wishes: dict[str, Wish] = {}
 
     @property
-    def missing(self) -> int:
-        """How many more would find work."""
-        return sum(max(0, wish.missing) for wish in self._wishes.values())
+    def needs(self) -> Counter[Need]:
+        """How many more would find work, with each need."""
+        counts: Counter[Need] = Counter()
+        for wish in self._wishes.values():
+            counts[wish.need] += max(0, wish.missing)
+        return counts
 
     @property
     def slots(self) -> dict[str, str]:
         """The slots that help, with the job each helps."""
         return {helper.slot: job_id for job_id, wish in self._wishes.items() for helper in wish.helpers}
 
-    def ask(self, order: Order, asked: Any, most: int) -> None:
+    def ask(self, order: Order, need: Need, asked: Any, most: int) -> None:
         """Take in what a running job asked for, at most ``most``; nonsense is passed over."""
         count, argv = wanted(asked)
-        wish = self._wishes.setdefault(order["job_id"], Wish(order))
+        wish = self._wishes.setdefault(order["job_id"], Wish(order, replace(need, duration=0)))
         wish.count, wish.argv = min(count, most), argv or wish.argv
         self._stop([helper for helper in wish.helpers[wish.count :] if not helper.stopping])
 
-    def dispatch(self, client: Client) -> None:
-        """Put helpers into free slots; where jobs wait, take as many slots back."""
+    def dispatch(self, client: Client, choose: Callable[[Need, Iterable[str]], str | None]) -> None:
+        """Put helpers into free slots that ``choose`` names; where jobs wait, take as many slots back."""
         if waiting := len(self._fifo):
             self._take_back(waiting)
             return
-        for slot in self._fifo.free:
-            if wish := self._poorest():
+        hopeless: set[Need] = set()
+        while self._fifo.free and (wish := self._poorest(hopeless)):
+            if slot := choose(wish.need, self._fifo.free):
                 self._fifo.take(slot)
                 self._begin(wish, slot, client)
+            else:
+                hopeless.add(wish.need)
         poorest = self._poorest()
         if poorest and max(len(wish.helpers) for wish in self._wishes.values()) > len(poorest.helpers) + 1:
             self._take_back(1)
 
-    def _poorest(self) -> Wish | None:
+    def _poorest(self, hopeless: Collection[Need] = ()) -> Wish | None:
         """Of the jobs that want more helpers, the one with the fewest."""
-        wanting = (wish for wish in self._wishes.values() if wish.missing > 0)
+        wanting = (wish for wish in self._wishes.values() if wish.missing > 0 and wish.need not in hopeless)
         return min(wanting, key=lambda wish: len(wish.helpers), default=None)
 
     def _take_back(self, number: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..uws.model import Job
+from .shape import Need
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Launch:
     there. ``env`` is added to the little that every job gets. ``parameters`` (anything JSON can
     hold) are written into ``request.json``. ``execution_duration`` is in wall seconds, 0 for no
     limit; ``memory_limit`` in MiB for all processes of the job together, 0 for no limit.
-    A ``restartable`` job whose worker is lost waits again instead of failing.
+    ``partition``, ``account`` and ``constraint`` are empty for the operator's own.
+    A ``restartable`` job whose worker is lost waits again instead of failing, ``max_restarts`` times at most.
     """
 
     argv: tuple[str, ...]
@@ -27,7 +29,31 @@ class Launch:
     execution_duration: int = 0
     memory_limit: int = 0
     cores: int = 1
+    gpus: int = 0
+    partition: str = ""
+    account: str = ""
+    constraint: str = ""
     restartable: bool = False
+    max_restarts: int = 2
+
+    @property
+    def need(self) -> Need:
+        """What it needs of its worker; durations that differ by little are the same, rounded up."""
+        return Need(
+            self.cores,
+            self.memory_limit,
+            self.gpus,
+            self.partition,
+            self.account,
+            self.constraint,
+            rounded(self.execution_duration),
+        )
+
+
+def rounded(seconds: int) -> int:
+    """Two digits of a duration, rounded up: jobs that differ by less are alike for the queue."""
+    step: int = 10 ** max(0, len(str(seconds)) - 2)
+    return -(-seconds // step) * step
 
 
 #: Given by the service: looks up the job's type. Raises ValueError with a clear message where it cannot.

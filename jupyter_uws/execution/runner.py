@@ -66,6 +66,7 @@ class Runner(WorkerPlugin):
 
     async def setup(self, worker: Worker) -> None:
         self.worker = worker
+        worker.http_server.stop()  # as the scheduler's
         self.idle: list[asyncio.subprocess.Process] = []
         self.busy: dict[Key, asyncio.subprocess.Process] = {}
         self.stopped: dict[Key, str | None] = {}

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from .allocation import State
 from .batch import CommandError, call
 
 #: States out of which a worker may still come.
 COMING = frozenset({"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "RESIZING"})
+ENDING = "COMPLETING"
 #: Seconds SLURM may take to answer.
 TIMEOUT = 10.0
 
 
-@dataclass(frozen=True)
-class State:
-    """The state of an allocation as SLURM names it, and the reason it gives, empty for none (yet)."""
-
-    state: str
-    reason: str
-
-    @property
-    def pending(self) -> bool:
-        return self.state == "PENDING"
-
-    @property
-    def over(self) -> bool:
-        return self.state not in COMING
-
-    def __str__(self) -> str:
-        return f"{self.state}, {self.reason}" if self.reason else self.state
-
-
-GONE = State("GONE", "SLURM does not know it any more")
+GONE = State("GONE", "SLURM does not know it any more", over=True)
 
 
 async def look(job_ids: Sequence[str]) -> dict[str, State]:
@@ -47,5 +29,11 @@ async def look(job_ids: Sequence[str]) -> dict[str, State]:
     found = {}
     for line in lines:
         job_id, state, reason = (*line.strip().split("|"), "", "")[:3]
-        found[job_id] = State(state, "" if reason == "None" else reason)
+        found[job_id] = State(
+            state,
+            "" if reason == "None" else reason,
+            pending=state == "PENDING",
+            over=state not in COMING and state != ENDING,
+            ending=state == ENDING,
+        )
     return {job_id: found.get(job_id, GONE) for job_id in job_ids}

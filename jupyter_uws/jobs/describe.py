@@ -62,7 +62,12 @@ class Metadata(TypedDict, total=False):
     quote: int
     memory_limit: int
     cores: int
+    gpus: int
+    partition: str
+    account: str
+    constraint: str
     restartable: bool
+    max_restarts: int
 
 
 def job_type(**metadata: Unpack[Metadata]) -> Callable[[F], F]:

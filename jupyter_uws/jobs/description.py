@@ -30,6 +30,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _RESULT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", re.ASCII)
 _ACCEPTED_TYPE = re.compile(r"[\w.+-]+/([\w.+-]+|\*)", re.ASCII)
+#: What may stand in a line of a job script: nothing that ends a word there.
+RESOURCE = r"^(?:[A-Za-z0-9(\[][A-Za-z0-9_.,+@:&|*()\[\]-]*)?$"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}")
 
 
@@ -166,6 +168,8 @@ class JobDescription(BaseModel):
     (:mod:`jupyter_uws.jobs.command_line`); ``script`` the text of a bash script.
     ``execution_duration`` and ``execution_duration_max`` are wall seconds, ``quote`` is how long a
     run is expected to take; ``memory_limit`` is in MiB, for all processes of the job together.
+    ``partition``, ``account`` and ``constraint`` are names of the batch system's, empty for the operator's
+    own. A ``restartable`` job whose worker is lost is begun again, ``max_restarts`` times at most.
     ``type``, ``subtype`` and ``doculink`` are those of the Provenance model's ActivityDescription.
     """
 
@@ -190,7 +194,12 @@ class JobDescription(BaseModel):
     quote: int | None = Field(default=None, ge=0)
     memory_limit: int = Field(default=4096, ge=0)
     cores: int = Field(default=1, ge=1)
+    gpus: int = Field(default=0, ge=0)
+    partition: str = Field(default="", pattern=RESOURCE)
+    account: str = Field(default="", pattern=RESOURCE)
+    constraint: str = Field(default="", pattern=RESOURCE)
     restartable: bool = False
+    max_restarts: int = Field(default=2, ge=1, le=100)
 
     @model_validator(mode="after")
     def _names(self) -> Self:

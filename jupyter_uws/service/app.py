@@ -26,6 +26,7 @@ import tornado.web
 from .. import rendezvous
 from .._version import __version__
 from ..execution.cluster import ClusterConfig
+from ..execution.dashboard import Dashboard
 from ..execution.executor import DaskExecutor
 from ..forms import FormLimits
 from ..jobs.files import default_folders
@@ -38,6 +39,7 @@ from ..uws.manager import JobManager
 from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
 from .archive import ArchiveRoutes, ServedArchive
+from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, JobTypes, Launcher
@@ -99,6 +101,7 @@ class Service:
             fallback=self.executor,
         )
         self.archive_routes = ArchiveRoutes(self._archive, self.access, settings.form_limits)
+        self.dashboard = Dashboard(lambda: self.executor.scheduler)
         self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self._stopped = asyncio.Event()
 
@@ -126,6 +129,7 @@ class Service:
                 (r"/uws/([a-z][a-z0-9_-]*)/description", DescriptionHandler, own),
                 *uws_handlers.make_routes(ServiceHandler, self.manager, self.files),
                 (r"/(?:tap|files)/.*", self.archive_routes),
+                (r"/dashboard(?:/.*)?", DashboardRoutes(self.dashboard, self.access, self.settings.form_limits)),
             ],
             default_handler_class=NotFoundHandler,
             access=self.access,

@@ -29,6 +29,7 @@ from ..uws.limits import Limits
 from ..uws.store import StoreError
 from .app import Service, Settings
 from .archive import ArchiveError
+from .resources import maxima
 
 #: A service that only the relay can reach ends after this long [s] without job and client.
 RELAY_IDLE_TIMEOUT = 12 * 3600.0
@@ -114,6 +115,10 @@ class ServeApp(JupyterApp):
         BACKENDS, default_value="local", help="Where jobs run: on this host, or the batch system dask-jobqueue asks."
     ).tag(config=True)
     backend_options = Dict(help="Options passed on to the backend's Dask cluster class.").tag(config=True)
+    resource_limits = Dict(
+        help="The most that a job may ask for: 'cores', 'memory' ('64 GiB'), 'gpus', 'walltime' of a worker "
+        "('72:00:00'); and what clients may choose: 'partitions', 'accounts', 'constraints' (lists)."
+    ).tag(config=True)
     worker_idle_timeout = Float(
         900.0, min=0, help="Seconds after which a worker with nothing to do is given back; 0: never."
     ).tag(config=True)
@@ -149,6 +154,14 @@ class ServeApp(JupyterApp):
         except (TypeError, ValueError) as error:
             known = ", ".join(field.name for field in fields(FormLimits))
             raise TraitError(f"form_limits: {error}; the limits are: {known}") from None
+        return proposal["value"]
+
+    @validate("resource_limits")
+    def _check_resource_limits(self, proposal: Bunch) -> Any:
+        try:
+            maxima("slurm", proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"resource_limits: {error}") from None
         return proposal["value"]
 
     @default("log_level")
@@ -207,7 +220,13 @@ class ServeApp(JupyterApp):
         """Where jobs run, and how many at once."""
         workers = self.workers or (os.cpu_count() or 1 if self.backend == "local" else BATCH_WORKERS)
         options = dict(self.backend_options)
-        return ClusterConfig(self.backend, workers, options, idle_timeout=self.worker_idle_timeout)
+        return ClusterConfig(
+            self.backend,
+            workers,
+            options,
+            idle_timeout=self.worker_idle_timeout,
+            maxima=maxima(self.backend, self.resource_limits),
+        )
 
     def initialize(self, argv: list[str] | None = None) -> None:
         super().initialize(argv)
@@ -228,7 +247,11 @@ class ServeApp(JupyterApp):
         # taken out of the environment, so that no child process inherits it
         given = os.environ.pop("JUPYTER_UWS_TOKEN", "")
         try:
-            settings = self.settings(given or secrets.token_urlsafe(24))
+            try:
+                settings = self.settings(given or secrets.token_urlsafe(24))
+            except ValueError as error:
+                print(f"jupyter uws serve: backend_options: {error}", file=sys.stderr)
+                self.exit(1)
             with rendezvous.hold_lock(settings.state_dir):
                 asyncio.run(_serve(settings, token_is_new=not given))
         except rendezvous.AlreadyRunning as error:

@@ -50,6 +50,10 @@ def _facts(description: JobDescription) -> str:
             ("Time limit", limit),
             ("Memory limit", f"{description.memory_limit} MiB" if description.memory_limit else ""),
             ("Cores", str(description.cores)),
+            ("GPUs", str(description.gpus or "")),
+            ("Partition", escape(description.partition)),
+            ("Account", escape(description.account)),
+            ("Constraint", escape(description.constraint)),
         ]
     )
 

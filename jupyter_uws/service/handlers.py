@@ -37,7 +37,8 @@ class Access:
     ``secret`` is the relay's: whoever sends it also tells the owner and the root URL. ``token`` is
     for everybody else; None where the service listens on its socket alone. ``admins`` are owners who
     see and may stop the jobs of all. ``public_url`` is the service's root where a reverse proxy stands before
-    its port. ``last_use`` is on the monotonic clock, in seconds.
+    its port. ``root`` is where the owner's own Jupyter offers the service, once it has asked. ``last_use`` is on
+    the monotonic clock, in seconds.
     """
 
     secret: str
@@ -45,6 +46,7 @@ class Access:
     admins: frozenset[str] = frozenset()
     public_url: str | None = None
     owner: str = field(default_factory=local_user)
+    root: str | None = None
     requests: int = 0
     last_use: float = field(default_factory=time.monotonic)
 
@@ -92,6 +94,8 @@ class ServiceHandler(BodyMixin, RequestHandler):
             self.by_relay = True
             self.owner = unquote(headers.get("X-UWS-Owner", "")) or self.access.owner
             self.root = headers.get("X-UWS-Root") or self._own_root()
+            if self.owner == self.access.owner:
+                self.access.root = headers.get("X-UWS-Root") or self.access.root
         elif scheme.lower() in ("token", "bearer") and _same(token.strip(), self.access.token):
             self.owner = self.access.owner
             self.root = self._own_root()
@@ -108,7 +112,8 @@ class ServiceHandler(BodyMixin, RequestHandler):
         return self.access.public_url or f"{self.request.protocol}://{self.request.host}/"
 
     def finish(self, chunk: Any = None) -> Any:
-        self._leave()
+        if self.get_status() != 101:  # with which a websocket only begins
+            self._leave()
         return super().finish(chunk)
 
     def on_connection_close(self) -> None:

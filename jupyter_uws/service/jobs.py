@@ -18,10 +18,16 @@ from ..uws.errors import NotFound, UsageError
 from ..uws.jobtype import JobType, Values
 from ..uws.model import Job
 from ..uws.uploads import FileRule
+from .resources import limits_of, resource_names, resources
 
 if TYPE_CHECKING:
     from ..uws.fetch import Fetched
 
+#: What is taken of the request of a job whose description has changed since.
+KEPT = (
+    *("parameters", "memory_limit", "cores", "gpus", "partition", "account", "constraint"),
+    *("restartable", "max_restarts"),
+)
 #: Where a job's info has the SHA-256 of the description it was queued with.
 DIGEST = "description_sha256"
 
@@ -67,16 +73,11 @@ def _job_type(description: JobDescription, executor: DaskExecutor) -> JobType:
             for parameter in description.parameters
             if parameter.type == "file"
         },
-        resources=_resources(description),
+        resources=lambda asked: resources(description, asked, executor.config),
+        resource_names=resource_names(description),
+        info={"description_version": description.version, DIGEST: description.digest},
         queue=executor.queue,
     )
-
-
-def _resources(description: JobDescription) -> dict[str, str]:
-    """What a job of the type asks for and which description it runs with, as jobInfo tells it."""
-    memory = {"memory": f"{description.memory_limit} MiB"} if description.memory_limit else {}
-    described = {"description_version": description.version, DIGEST: description.digest}
-    return {"cores": str(description.cores), **memory, **described}
 
 
 @dataclass(frozen=True)
@@ -102,16 +103,16 @@ class Launcher:
                 "description": {"version": description.version, "sha256": description.digest},
                 **_order(description, job),
             },
-            memory_limit=description.memory_limit,
-            cores=description.cores,
+            **limits_of(job.info, description),
             restartable=description.restartable,
+            max_restarts=description.max_restarts,
         )
 
     def _as_queued(self, job: Job, digest: str) -> Launch:
         request = JobFolder(self.jobs / job.job_id).read_json("request.json")
         if not isinstance(request, dict) or request["parameters"]["description"]["sha256"] != digest:
             raise ValueError("the description of its type was changed or removed after it was queued; create it again")
-        kept = {name: request[name] for name in ("parameters", "memory_limit", "cores", "restartable")}
+        kept = {name: request[name] for name in KEPT if name in request}  # an older service wrote fewer
         return self._launch(job, **kept)
 
     def _launch(self, job: Job, parameters: dict[str, Any], **limits: Any) -> Launch:

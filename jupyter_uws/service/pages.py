@@ -22,6 +22,7 @@ jupyter_uws {version}: an observatory in a notebook.
 {root}tap             the archive (TAP 1.1)
 {root}files           its data files
 {root}health          this service
+{root}dashboard       Dask's dashboard, for the one who runs the service
 """
 
 
@@ -68,7 +69,10 @@ class ClusterHandler(Page):
     def get(self) -> None:
         if not (self.by_relay or self.is_admin):
             raise HTTPError(403, "only the relay and administrators see the cluster")
-        self.write(self.service.executor.overview())
+        overview = self.service.executor.overview()
+        mine = self.is_admin or self.owner == self.access.owner
+        dashboard = mine and self.service.dashboard.is_there
+        self.write({**overview, "dashboard": dashboard, "root": self.access.root if mine else None})
 
     head = get
 

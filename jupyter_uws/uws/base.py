@@ -135,6 +135,14 @@ class UWSHandler(FormMixin, _Handler):
                 own[name] = values
         return control, own
 
+    def take_resources(self, job_type: str, sent: Values) -> dict[str, str]:
+        """Take out of what was ``sent`` the resources that it asks for."""
+        names = self.manager.job_type(job_type).resource_names
+        found: Values = {}
+        for name in [name for name in sent if name.lower() in names]:
+            found.setdefault(name.lower(), []).extend(sent.pop(name))
+        return {name: (single(found, name) or "").strip() for name in found}
+
     def parts(self) -> list[Part]:
         """The files of the form, once it is read."""
         return [

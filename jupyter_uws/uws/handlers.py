@@ -89,11 +89,13 @@ class JobListMixin(UWSHandler):
         if phase is not None and phase.strip().upper() != "RUN":
             raise UsageError(f"PHASE '{phase[:60]}' cannot be asked for at creation: send RUN, or nothing for PENDING")
         run_id = single(control, "runid")
-        asked = Control(run_id, single(control, "executionduration"), single(control, "destruction"))
+        resources = self.take_resources(job_type, sent)
+        asked = Control(run_id, single(control, "executionduration"), single(control, "destruction"), resources)
         values, given = sort_out(sent, self.parts(), kind.files)
         if phase is not None or given:
             # a job that cannot run is refused before it exists, and a bad one before its files are taken
             kind.validate(with_files(values, given), phase is not None)
+            kind.resources(resources)
         self.manager.admit(self.owner, run=phase is not None)
         if not given:
             job = self.manager.create(self.owner, job_type, values, asked)
@@ -149,6 +151,9 @@ class JobMixin(UWSHandler):
             await self.delete(job_type, job_id)
             return
         parts = self.parts()
+        if resources := self.take_resources(job_type, sent):
+            self.may_change(job)
+            job = self.manager.set_resources(job, resources)
         if sent or parts:
             self.may_change(job)
             values, given = sort_out(sent, parts, self.manager.job_type(job_type).files)

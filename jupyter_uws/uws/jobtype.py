@@ -19,9 +19,12 @@ class JobType:
     ``validate(values, complete)`` returns the values in canonical form with defaults filled in, or
     raises :class:`UsageError`; without ``complete`` required ones may still be missing. The
     parameters in ``files`` take files: their values are paths below the job folder. Durations are
-    in seconds; ``quote`` is how long a job will take, as far as the type can say. ``resources`` is
-    what a job asks for (cores, memory), ``queue(job)`` tells of a QUEUED one where it stands; both go
-    to ``jobInfo``, names must be those of XML elements.
+    in seconds; ``quote`` is how long a job will take, as far as the type can say.
+
+    ``resources(asked)`` is what a job asks for (cores, memory), given what its client sent under the
+    ``resource_names`` (lower case) instead of the type's own; it raises :class:`UsageError` for more than
+    there may be. ``info`` tells of the type, ``queue(job)`` of a QUEUED job where it stands. All three go
+    to ``jobInfo``: names must be those of XML elements.
     """
 
     name: str
@@ -31,14 +34,20 @@ class JobType:
     execution_duration_max: int = 86400
     quote: int | None = None
     files: Mapping[str, FileRule] = field(default_factory=dict)
-    resources: Mapping[str, str] = field(default_factory=dict)
+    resources: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda asked: {}
+    resource_names: frozenset[str] = frozenset()
+    info: Mapping[str, str] = field(default_factory=dict)
     queue: Callable[[Job], Mapping[str, str]] = lambda job: {}
 
 
 @dataclass(frozen=True)
 class Control:
-    """The job control parameters a client may send when it creates a job; None: not sent."""
+    """The job control parameters a client may send when it creates a job; None: not sent.
+
+    ``resources`` are those of the job type's ``resource_names`` that were sent.
+    """
 
     run_id: str | None = None
     execution_duration: str | None = None
     destruction: str | None = None
+    resources: Mapping[str, str] = field(default_factory=dict)

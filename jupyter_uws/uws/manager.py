@@ -162,6 +162,7 @@ class JobManager:
         if not owner or len(owner) > OWNER_MAX:
             raise UsageError(f"an owner's name has 1 to {OWNER_MAX} characters, not {len(owner)}")
         parameters = kind.validate(values, False)
+        kind.resources(control.resources)
         disk = sum(upload.size for upload in uploads)
         self.quotas.admit_job(owner, disk)
         created = self._times.next()
@@ -175,6 +176,7 @@ class JobManager:
             execution_duration=self._duration(kind, control.execution_duration),
             destruction=self.limits.destruction(control.destruction, created),
             parameters=parameters,
+            info=dict(control.resources),
             uploads=tuple(uploads),
             disk=disk,
         )
@@ -213,6 +215,16 @@ class JobManager:
         self.quotas.add(job.owner, disk=disk - job.disk)
         return changed
 
+    def set_resources(self, job: Job, asked: Mapping[str, str]) -> Job:
+        """Let a PENDING job ask for other resources; those not named stay as they are."""
+        job = self._present(job)
+        changed = {**job.info, **asked}
+        self.job_type(job.job_type).resources(changed)
+        updated = self.store.update(job.job_id, [Phase.PENDING], info=changed)
+        if updated is None:
+            raise self._wrong_phase(job, "resources can be set only while it is PENDING")
+        return updated
+
     def described(self, job: Job) -> Job:
         """The job with what is known of it only now: where a QUEUED one stands."""
         kind = self.types.get(job.job_type)
@@ -241,9 +253,10 @@ class JobManager:
         if job.phase in (Phase.QUEUED, Phase.EXECUTING):
             return job
         parameters = kind.validate(job.parameters, True)
+        info = {**kind.resources(job.info), **kind.info}
         self.quotas.admit_run(job.owner)
         try:
-            queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters, info=dict(kind.resources))
+            queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters, info=info)
         except StoreError:
             self._doubt(job.job_id)  # a connection that broke may have done it all the same
             raise

@@ -27,10 +27,15 @@ class ParametersMixin(UWSHandler):
     async def post(self, job_type: str, job_id: str) -> None:
         job = self.job(job_type, job_id, "change")
         _, sent = self.form()
-        values, given = sort_out(sent, self.parts(), self.manager.job_type(job_type).files)
-        if not given and not any(values.values()):
+        resources = self.take_resources(job_type, sent)
+        values, given = sort_out(sent, self.parts(), self.manager.job_type(job.job_type).files)
+        if not given and not any(values.values()) and not resources:
             raise UsageError("no parameter is given: send NAME=value")
-        self.see_job(await self.set_parameters(job, values, given))
+        if resources:
+            job = self.manager.set_resources(job, resources)
+        if values or given:
+            job = await self.set_parameters(job, values, given)
+        self.see_job(job)
 
 
 class ParameterMixin(UWSHandler):

@@ -122,6 +122,7 @@ def test_ctrl_c_leaves_the_job_running(jobs: JobService, monkeypatch) -> None:
         ("sleeper", {"duraton": 1}, "no parameter 'duraton'; did you mean 'duration'"),
         ("sleeper", {"duration": 1 * u.deg}, "'duration' is in s; 1.0 deg cannot be converted"),
         ("sleeper", {"duration": 1, "execution_duration": 1 * u.deg}, "not a time"),
+        ("sleeper", {"duration": 1, "resources": {"core": 2}}, "no resource 'core'; did you mean 'cores'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_here(jobs: JobService, type: str, parameters: dict, message: str) -> None:
@@ -135,6 +136,13 @@ def test_what_cannot_be_run_is_refused_there(jobs: JobService) -> None:
         jobs.submit("sleeper", duration=-1)
     assert caught.value.status == 400
     assert len(jobs.jobs()) == before
+
+
+def test_a_job_asks_for_resources(jobs: JobService) -> None:
+    job = jobs.submit("sleeper", duration=0, resources={"cores": 1, "memory": "300 MiB"})
+    assert (job.document.info["cores"], job.document.info["memory"]) == ("1", "300 MiB")
+    with pytest.raises(ServiceError, match="CORES '5000' is more than the"):
+        jobs.submit("sleeper", duration=0, resources={"cores": 5000})
 
 
 @pytest.mark.parametrize(("given", "limit"), [(0.2, 1), (90 * u.s, 90), ("1 min", 60), ("30", 30), (1.5 * u.min, 90)])

@@ -65,7 +65,7 @@ class Bench:
         self._changed.set()
 
     def job(self, script: str = "", phase: Phase = Phase.QUEUED, **parameters: object) -> Job:
-        """A job that runs a shell script; ``argv``, ``seconds``, ``memory`` (MiB), ``restartable`` change that."""
+        """A job that runs a shell script; the other parameters of ``shell`` change that."""
         return Job(
             job_id=f"{datetime.now(UTC):%Y%m%d}-{os.getpid()}-{next(_numbers)}",
             job_type="shell",

@@ -35,6 +35,10 @@ def shell(job: Job) -> Launch:
         parameters={"values": {"x": 1}},
         execution_duration=int(value("seconds", "0")),
         memory_limit=int(value("memory", "0")),
+        cores=int(value("cores", "1")),
+        gpus=int(value("gpus", "0")),
+        partition=value("partition"),
+        constraint=value("constraint"),
         restartable=value("restartable") == "True",
     )
 

@@ -23,20 +23,20 @@ SCRIPTS: dict[str, tuple[dict[str, Any], list[str]]] = {
                 "#SBATCH -n 1",
                 "#SBATCH --cpus-per-task=1",
             ),
-            *("#SBATCH --mem=4G", "#SBATCH -t 24:00:00", "#SBATCH --constraint=avx", "#SBATCH --no-requeue"),
+            *("#SBATCH --mem=5G", "#SBATCH -t 24:00:00", "#SBATCH --constraint=avx", "#SBATCH --no-requeue"),
         ],
     ),
     "pbs": (
         {"queue": "long", "account": "cta"},
         [
-            *("#PBS -N jupyter-uws", "#PBS -q long", "#PBS -A cta", "#PBS -l select=1:ncpus=1:mem=4096MB"),
+            *("#PBS -N jupyter-uws", "#PBS -q long", "#PBS -A cta", "#PBS -l select=1:ncpus=1:mem=5120MB"),
             "#PBS -l walltime=24:00:00",
         ],
     ),
     "moab": (
         {"queue": "long"},
         [
-            *("#PBS -N jupyter-uws", "#PBS -q long", "#PBS -l select=1:ncpus=1:mem=4096MB"),
+            *("#PBS -N jupyter-uws", "#PBS -q long", "#PBS -l select=1:ncpus=1:mem=5120MB"),
             "#PBS -l walltime=24:00:00",
         ],
     ),
@@ -44,12 +44,12 @@ SCRIPTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"queue": "long", "project": "cta", "resource_spec": "m_mem_free=4G"},
         [
             *("#$ -N jupyter-uws", "#$ -q long", "#$ -P cta", "#$ -l m_mem_free=4G", "#$ -l h_rt=24:00:00"),
-            *("#$ -cwd", "#$ -j y"),
+            *("#$ -cwd", "#$ -j y", "#$ -S /bin/bash", "#$ -r n"),
         ],
     ),
     "lsf": (
         {"queue": "long"},
-        ["#BSUB -J jupyter-uws", "#BSUB -q long", "#BSUB -n 1", "#BSUB -M 4294968", "#BSUB -W 24:00"],
+        ["#BSUB -J jupyter-uws", "#BSUB -q long", "#BSUB -n 1", "#BSUB -M 5368710", "#BSUB -W 24:00"],
     ),
     "oar": (
         {"queue": "long", "memory_per_core_property_name": "not_applicable"},
@@ -67,13 +67,13 @@ def test_job_scripts(backend: str) -> None:
     (command,) = [line for line in lines if line and not line.startswith("#")]
     assert command == (
         f"{sys.executable} -m distributed.cli.dask_worker tls://SCHEDULER:PORT --name jupyter-uws-0 --nthreads 1 "
-        "--memory-limit 4.00GiB --nanny --death-timeout 60"
+        "--memory-limit 5.00GiB --nanny --death-timeout 60"
     )
 
 
 def test_the_script_for_htcondor() -> None:
     script = job_script("htcondor", {}, FOLDER)
-    for line in ("batch_name = jupyter-uws-0", "MY.DaskWorkerCores = 1", "MY.DaskWorkerMemory = 4294967296"):
+    for line in ("batch_name = jupyter-uws-0", "MY.DaskWorkerCores = 1", "MY.DaskWorkerMemory = 5368709120"):
         assert line in script.splitlines()
     assert f"{sys.executable} -m distributed.cli.dask_worker tls://SCHEDULER:PORT" in script
 
@@ -136,6 +136,8 @@ async def test_a_command_that_hangs() -> None:
         ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
         ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination", False),
         ("qsub: Unauthorized Request", False),
+        ('Unable to run job: unable to send message to qmaster using port 6444 on host "h": got send error.', True),
+        ('Unable to run job: Job was rejected because job requests unknown queue "nowhere" Exiting.', False),
     ],
 )
 def test_what_may_pass(words: str, transient: bool) -> None:

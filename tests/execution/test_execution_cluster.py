@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -158,20 +159,23 @@ def test_bad_configuration(settings: dict[str, object], message: str) -> None:
 
 
 def test_fifo() -> None:
-    fifo = Fifo()
+    def first(need: int, slots: Iterable[str]) -> str | None:
+        return next(iter(slots), None)
+
+    fifo: Fifo[int] = Fifo()
     for job in "abc":
-        fifo.put(job)
-    assert fifo.match() == []
+        fifo.put(job, "me", 0)
+    assert fifo.match(first) == []
     fifo.join("w1")
-    assert fifo.match() == [("a", "w1")]
+    assert fifo.match(first) == [("a", "w1")]
     fifo.join("w2")
     assert fifo.remove("b")
     assert not fifo.remove("b")
-    assert fifo.match() == [("c", "w2")]
+    assert fifo.match(first) == [("c", "w2")]
     fifo.leave("w1")
     fifo.release("w1")  # its job ended with it
     fifo.release("w2")
-    fifo.put("d")
-    fifo.put("e")
-    assert fifo.match() == [("d", "w2")]
+    fifo.put("d", "me", 0)
+    fifo.put("e", "me", 0)
+    assert fifo.match(first) == [("d", "w2")]
     assert fifo.waiting == ["e"]

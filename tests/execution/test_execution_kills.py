@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,9 +106,10 @@ async def test_restartable_jobs_wait_again(bench: Bench) -> None:
         os.kill(bench.folder(job).events(run)[0]["supervisor"], signal.SIGKILL)
         if run == 2:
             break
-        assert (await bench.report(job, "queued")).info == {"message": "queued again: its supervisor was killed"}
+        info = (await bench.report(job, "queued")).info
+        assert info == {"restarts": str(run + 1), "message": "queued again: its supervisor was killed"}
         assert processes_of(job.job_id) == []
-        job = Job(**{**job.__dict__, "run": run + 1})
+        job = replace(job, run=run + 1, info=info)
         await bench.executor.start(job)
     assert (await bench.last(job)).kind == "failed"
 

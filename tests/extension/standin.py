@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tornado.httpserver
 import tornado.netutil
-from tornado import web
+from tornado import web, websocket
 from tornado.iostream import StreamClosedError
 
 from jupyter_uws import rendezvous
@@ -207,6 +207,47 @@ class Suicide(Base):
     post = get
 
 
+class Socket(Base, websocket.WebSocketHandler):
+    """Echoes; ``flood N`` is answered with N megabytes, ``send N`` with N bytes in one, ``close N`` with that code.
+
+    ``wait`` takes nothing more until ``/go``; ``?refuse=1`` is answered with 409.
+    """
+
+    max_message_size = 2**30
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.get_argument("refuse", ""):
+            raise web.HTTPError(409, reason="No Cluster")
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return subprotocols[0] if subprotocols else None
+
+    def open(self) -> None:
+        headers = dict(self.request.headers.get_all())
+        self.write_message({"uri": self.request.uri, "headers": headers})
+
+    async def on_message(self, message: str | bytes) -> None:
+        seen = self.settings["seen"]
+        seen["messages"] = seen.get("messages", 0) + 1
+        word, _, number = message.partition(" ") if isinstance(message, str) else ("", "", "")
+        if word == "flood":
+            for index in range(int(number)):
+                await self.write_message(MEGABYTE, binary=True)
+                seen["flooded_mb"] = index + 1
+        elif word == "send":
+            await self.write_message(b"x" * int(number), binary=True)
+        elif word == "close":
+            self.close(int(number), "as asked")
+        elif word == "wait":
+            await self.settings["go"].wait()
+        else:
+            await self.write_message(message, binary=isinstance(message, bytes))
+
+    def on_close(self) -> None:
+        self.settings["seen"]["socket_gone"] = self.close_code
+
+
 class NotHttp(Base):
     def get(self) -> None:
         stream = self.request.connection.detach()
@@ -244,6 +285,7 @@ async def main(options: argparse.Namespace) -> None:
             (r"/page", Page),
             (r"/suicide", Suicide),
             (r"/nothttp", NotHttp),
+            (r"/dashboard/echo/ws", Socket),
             (r"/files/(.*)", web.StaticFileHandler, {"path": files}),
         ],
         options=options,

@@ -199,6 +199,7 @@ print(json.dumps([sorted(roots), sorted(n for n in sys.modules if n.startswith("
         "jupyter_uws.extension",
         "jupyter_uws.launcher",
         "jupyter_uws.relay",
+        "jupyter_uws.relay_socket",
         "jupyter_uws.rendezvous",
     ]
     assert megabytes < 5

@@ -21,7 +21,7 @@ ONLY = {
     "client": {"client"},
     "magics": {"magics", "widgets", "client"},
     "widgets": {"widgets", "client"},
-    "extension": {"extension", "launcher", "relay", "rendezvous"},
+    "extension": {"extension", "launcher", "relay", "relay_socket", "rendezvous"},
     "execution": {"execution", "jobs", "uws"},
     "uws": {"uws", "serving", "forms"},
 }

@@ -16,6 +16,7 @@ from tornado.web import Application
 from jupyter_uws import rendezvous
 from jupyter_uws.service.app import Service, Settings
 from jupyter_uws.service.archive import ArchiveRoutes
+from jupyter_uws.service.dashboard import DashboardRoutes, OpenHandler, guarded
 from jupyter_uws.service.handlers import ServiceHandler
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -35,6 +36,8 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     # a job runs, so nobody stops it here
     r"/shutdown": ("shutdown", {"POST": "409 409 409 403"}),
     r"/cluster": ("cluster", {"GET": "200 200 200 403", "HEAD": "200 200 200 403"}),
+    # its own user's and administrators'; what is below it is in tests/service/test_service_dashboard.py
+    r"/dashboard(?:/.*)?": ("dashboard", {"GET": "403 403 302", "HEAD": "403 403 302"}),
     r"/uws/types": ("uws/types", PAGE),
     r"/uws/capabilities": ("uws/capabilities", PAGE),
     r"/uws/availability": ("uws/availability", PAGE),
@@ -102,6 +105,8 @@ def routes(application: Application) -> Iterator[tuple[str, Any]]:
     for rule in application.wildcard_router.rules:
         if isinstance(rule.target, ArchiveRoutes):
             yield from routes(rule.target._make())
+        elif isinstance(rule.target, DashboardRoutes):
+            yield rule.matcher.regex.pattern.removesuffix("$"), guarded(OpenHandler)
         else:
             yield rule.matcher.regex.pattern.removesuffix("$"), rule.target
 

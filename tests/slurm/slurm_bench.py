@@ -18,8 +18,10 @@ OPTIONS = {"interface": "lo", "memory": "500 MiB"}
 class SlurmBench(Bench):
     """A bench with a look at its allocations."""
 
+    backend = "slurm"
+
     def __init__(self, jobs: Path, workers: int = 2, idle_timeout: float = 0, **options: Any) -> None:
-        config = ClusterConfig("slurm", workers, OPTIONS | options, idle_timeout=idle_timeout, start_timeout=20)
+        config = ClusterConfig(self.backend, workers, OPTIONS | options, idle_timeout=idle_timeout, start_timeout=20)
         super().__init__(jobs, config)
 
     @property

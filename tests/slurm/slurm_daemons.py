@@ -60,9 +60,16 @@ SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdLogFile={folder}/slurmd.%n.log
 SlurmctldLogFile={folder}/slurmctld.log
-NodeName=n[1-3] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]}-{last}] CPUs={cpus} RealMemory=16000
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
+GresTypes=gpu
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cpus} RealMemory=16000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs={cpus} RealMemory=16000 Gres=gpu:2
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs={cpus} RealMemory=16000 Feature=avx
 PartitionName=normal Nodes=n[1-3] Default=YES MaxTime=1-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
 PartitionName=small Nodes=n1 MaxTime=00:30:00 MaxNodes=1 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
+PartitionName=low Nodes=n2 PriorityTier=1 MaxTime=1-00:00:00 DefMemPerCPU=500 State=UP
+PartitionName=high Nodes=n2 PriorityTier=10 MaxTime=1-00:00:00 DefMemPerCPU=500 State=UP
 PartitionName=stopped Nodes=n1 MaxTime=1-00:00:00 DefMemPerCPU=500 State=DOWN
 """
 
@@ -176,9 +183,9 @@ def slurm() -> Iterator[Slurm]:
             (folder / name).mkdir()
         host = re.sub(r"\..*", "", socket.gethostname())
         ports = _free_ports(1 + len(NODES))
-        (folder / "slurm.conf").write_text(
-            CONF.format(host=host, folder=folder, ports=ports, last=ports[-1], cpus=CPUS)
-        )
+        (folder / "slurm.conf").write_text(CONF.format(host=host, folder=folder, ports=ports, cpus=CPUS))
+        # GPUs as far as SLURM is concerned: it counts files
+        (folder / "gres.conf").write_text("NodeName=n2 Name=gpu File=/dev/null\nNodeName=n2 Name=gpu File=/dev/zero\n")
         key = os.open(folder / "munge.key", os.O_WRONLY | os.O_CREAT, 0o600)
         with open(key, "wb") as file:
             file.write(os.urandom(128))
@@ -209,7 +216,7 @@ def _until(condition: Callable[[], object], failure: str, folder: Path, seconds:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            logs = "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(folder.glob("*.log")))
+            logs = "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(folder.glob("*.[lo]*[gt]")))
             raise TimeoutError(f"{failure}; the logs say:\n{logs}")
         time.sleep(0.05)
 

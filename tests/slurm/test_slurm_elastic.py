@@ -35,11 +35,11 @@ async def test_the_calls_for_many_jobs(slurm: Slurm, calls: Path, tmp_path: Path
     """One sbatch and one scancel for each worker, whatever the number of jobs."""
     bench = SlurmBench(tmp_path, workers=3)
     begin = time.perf_counter()
-    jobs = [await bench.start("true") for _ in range(300)]
+    jobs = [await bench.start("true") for _ in range(500)]
     for job in jobs:
         assert (await bench.last(job, 60)).kind == "completed"
     took = time.perf_counter() - begin
-    print(f"300 jobs on 3 workers, with the start of the workers: {took:.1f} s")
+    print(f"500 jobs on 3 workers, with the start of the workers: {took:.1f} s")
     await bench.executor.close()
     count = Counter(calls.read_text().split())
     print(dict(count))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from execution_bench import until
+from execution_bench import processes_of, until
 from slurm_bench import SlurmBench
 from slurm_daemons import Slurm
 
 from jupyter_uws.uws.executor import Report
-from jupyter_uws.uws.model import Job
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -25,6 +27,9 @@ async def bench(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Async
     await bench.executor.close()
     await until(lambda: slurm.jobs() == {})
 
+
+#: How a job ends whose allocation ended so.
+LOST = r"its Dask worker was lost: allocation \d+ ended \({}\)"
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -51,7 +56,7 @@ async def test_cancel_the_allocation(bench: SlurmBench, slurm: Slurm) -> None:
     job = await bench.running()
     ids = set(slurm.jobs())
     slurm.call("scancel", *ids)
-    assert await bench.lost(job) == "its Dask worker was lost"
+    assert re.fullmatch(LOST.format(r"CANCELLED(, \w+)?"), await bench.lost(job))
     await bench.goes_on()
     await until(lambda: ids.isdisjoint(slurm.jobs()))
 
@@ -60,8 +65,9 @@ async def test_restartable_jobs_get_another_allocation(bench: SlurmBench, slurm:
     job = await bench.running(restartable=True)
     slurm.call("scancel", *slurm.jobs())
     report: Report = await bench.report(job, "queued")
-    assert report.info == {"message": "queued again: its Dask worker was lost"}
-    again = Job(**{**job.__dict__, "run": 1})
+    assert report.info["restarts"] == "1"
+    assert re.fullmatch("queued again: " + LOST.format(r"CANCELLED(, \w+)?"), report.info["message"])
+    again = replace(job, run=1, info=report.info)
     await bench.executor.start(again)
     await bench.report(again, "progress", timeout=40)
     await bench.executor.abort(again)
@@ -74,12 +80,46 @@ async def test_a_node_goes_down(bench: SlurmBench, slurm: Slurm) -> None:
     node = slurm.node_of(busy)
     slurm.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     try:
-        assert await bench.lost(job) == "its Dask worker was lost"
+        assert re.fullmatch(LOST.format("NODE_FAIL(, .*)?"), await bench.lost(job))
         await bench.goes_on()
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):  # it registers anew by itself
             slurm.call("scontrol", "update", f"NodeName={node}", "State=RESUME")
     assert busy not in slurm.jobs()
+
+
+async def test_the_time_limit_of_an_allocation(bench: SlurmBench, slurm: Slurm) -> None:
+    """Shortened by its operator, or it would never come while a job runs that was promised more."""
+    job = await bench.running()
+    (busy,) = [each["job_id"] for each in bench.table() if each["busy"]]
+    slurm.call("scontrol", "update", f"JobId={busy}", "TimeLimit=0:01")
+    assert re.fullmatch(LOST.format("TIMEOUT(, .*)?"), await bench.lost(job, 120))
+    await bench.goes_on()
+
+
+async def test_preemption(slurm: Slurm, tmp_path: Path) -> None:
+    """Others' jobs of higher priority take the node; a restartable job waits until it is free again."""
+    bench = SlurmBench(tmp_path, workers=1, queue="low", memory="2 GiB")
+    job = await bench.running(restartable=True)
+    (ours,) = bench.up()
+    argv = ("sbatch", "--parsable", "--partition=high", "--exclusive", "--wrap=sleep 300", "--output=/dev/null")
+    other = slurm.call(*argv).strip()
+    try:
+        report = await bench.report(job, "queued")
+        assert re.fullmatch("queued again: " + LOST.format("PREEMPTED(, .*)?"), report.info["message"])
+        assert processes_of(job.job_id) == []
+        job = replace(job, run=1, info=report.info)
+        await bench.executor.start(job)
+        await until(lambda: [each["state"] for each in bench.table()] == ["pending"])
+        assert ours not in slurm.jobs()
+        slurm.call("scancel", other)
+        await bench.report(job, "progress", timeout=60)
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            slurm.call("scancel", other)
+    await bench.executor.abort(job)
+    assert (await bench.last(job)).kind == "aborted"
+    await bench.executor.close()
 
 
 async def test_the_controller_is_away(bench: SlurmBench, slurm: Slurm) -> None:

@@ -32,7 +32,7 @@ async def error(bench: SlurmBench, job: Job) -> str:
     ("options", "words"),
     [
         ({"queue": "nowhere"}, "invalid partition specified: nowhere"),
-        ({"job_extra_directives": ["--qos=none", "--gres=gpu:9"]}, "Invalid generic resource (gres) specification"),
+        ({"job_extra_directives": ["--qos=none", "--gres=fpga:9"]}, "Invalid generic resource (gres) specification"),
         ({"walltime": "soon"}, "Invalid --time specification"),
     ],
 )

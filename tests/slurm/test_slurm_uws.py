@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 from running import run_service, wait_until
 from slurm_daemons import Slurm
 
@@ -41,6 +42,10 @@ def test_a_job_by_http(slurm: Slurm, sim_archive: Path, tmp_path: Path, monkeypa
         told = command("cluster", state_dir=service.state_dir).stdout
         assert re.search(r"^cluster +slurm, 1 of at most 16 workers$", told, re.MULTILINE), told
         assert re.search(r"^ +\d+ idle +tls://127.0.0.1:\d+$", told, re.MULTILINE), told
+        assert "dashboard  jupyter-uws/dashboard/status" in told.splitlines()
+        secret = (service.state_dir / "secret").read_text().strip()
+        page = requests.get(f"{service.url}dashboard/status", headers={"X-UWS-Secret": secret}, timeout=60)
+        assert (page.status_code, "Dask Diagnostic UI" in page.text) == (200, True)
         assert len(slurm.jobs()) == 1
         assert service.get("cluster").status_code == 403
     wait_until(lambda: slurm.jobs() == {})

@@ -114,6 +114,13 @@ def store(store_url: str) -> Iterator[JobStore]:
     store.close()
 
 
+def resources(asked: Mapping[str, str]) -> dict[str, str]:
+    """One core and 4096 MiB, unless the client asks for others, of at most 4 cores."""
+    if asked.get("cores", "1") not in {"1", "2", "3", "4"}:
+        raise UsageError(f"CORES '{asked['cores']}' is more than the 4 that a job may have here")
+    return {"cores": asked.get("cores", "1"), "memory": asked.get("memory", "4096 MiB")}
+
+
 @pytest.fixture
 async def manager(store: JobStore, executor: HandExecutor) -> AsyncIterator[JobManager]:
     kind = JobType(
@@ -123,7 +130,8 @@ async def manager(store: JobStore, executor: HandExecutor) -> AsyncIterator[JobM
         execution_duration=600,
         execution_duration_max=7200,
         files={"TABLE": FileRule(("text/*", "application/fits"), 1000), "IMAGES": FileRule()},
-        resources={"cores": "1", "memory": "4096 MiB"},
+        resources=resources,
+        resource_names=frozenset({"cores", "memory"}),
         queue=lambda job: {"queue_position": "1"},
     )
     executor.manager = JobManager(store, {"quicklook": kind})

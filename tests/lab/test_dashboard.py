@@ -1,0 +1,78 @@
+"""Dask's dashboard through Jupyter, in a browser: its plots move, and nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, WebSocket, expect
+from running import wait_until
+
+pytestmark = pytest.mark.browser
+SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "lab"
+PLOTS = ("Workers", "Tasks", "System", "Profile", "Graph", "Groups")
+MODELS = "Bokeh.documents[0].roots().flatMap(root => [...root.references()])"
+TOKEN = {"token": "of-the-tests"}
+
+
+def shot(page: Page, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def run(page: Page, root: str, duration: str) -> str:
+    """The address of a job that was started."""
+    form = {"duration": duration, "PHASE": "RUN"}
+    answer = page.request.post(f"{root}uws/sleeper", params=TOKEN, form=form, max_redirects=0)
+    assert answer.status == 303, answer.text()
+    return str(answer.headers["location"])
+
+
+def wait_for(page: Page, job: str, phase: str) -> None:
+    wait_until(lambda: page.request.get(f"{job}/phase", params=TOKEN).text() == phase, 60)
+
+
+def test_the_dashboard_through_jupyter(browsing: Any, lab: Any) -> None:
+    page, root = browsing.page, f"{lab.url}jupyter-uws/"
+    anonymous = page.request.get(f"{root}dashboard/status", max_redirects=0, headers={"Accept": "*/*"})
+    assert anonymous.status == 401
+    wait_for(page, run(page, root, "0.2"), "COMPLETED")
+    long = run(page, root, "600")
+    wait_for(page, long, "EXECUTING")
+
+    sockets: list[WebSocket] = []
+    frames: list[str | bytes] = []
+    page.on("websocket", lambda socket: sockets.append(socket))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+    page.goto(f"{root}dashboard/?token=of-the-tests")
+    expect(page).to_have_url(f"{root}dashboard/status")
+    plots = page.locator("#status-fluid canvas")
+    expect(plots.first).to_be_visible(timeout=30_000)
+    page.wait_for_function("Bokeh.documents.length == 1 && Bokeh.documents[0].is_idle")
+    # what is drawn, on a canvas, cannot be read: look at the data of the plots
+    page.wait_for_function(f"{MODELS}.some(model => (model.text ?? '').includes('processing: 1'))")
+    wait_for(page, run(page, root, "0.2"), "COMPLETED")
+    page.wait_for_function(f"{MODELS}.some(model => model.get_column?.('worker_thread')?.length == 1)")
+    url = root.replace("http", "ws", 1) + "dashboard/status/ws"
+    assert [socket.url.partition("?")[0] for socket in sockets] == [url]
+    assert not sockets[0].is_closed()
+    seen = len(frames)
+    assert seen
+    page.wait_for_timeout(500)  # the plots are sent several times a second
+    assert len(frames) > seen
+    shot(page, "dashboard-status")
+
+    for name in PLOTS:
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page).to_have_url(f"{root}dashboard/{name.lower()}")
+        expect(page.locator("canvas").first).to_be_visible()
+        shot(page, f"dashboard-{name.lower()}")
+    page.get_by_role("link", name="Info", exact=True).click()
+    expect(page).to_have_url(f"{root}dashboard/info/main/workers.html")
+    shot(page, "dashboard-info")
+    page.get_by_role("link", name="logs", exact=True).first.click()
+    expect(page.locator("body")).to_contain_text("distributed.worker")
+    page.request.post(f"{long}/phase", params=TOKEN, form={"PHASE": "ABORT"})
+    assert browsing.foreign == []
+    assert browsing.errors == []
