@@ -42,7 +42,7 @@ DASK: dict[str, Any] = {
     "distributed.worker.http.routes": [],
     "distributed.worker.profile.enabled": False,
 }
-#: Where Dask's web server listens, which cannot be left out and has no page.
+#: Where Dask's web servers begin to listen, which cannot be left out; they are stopped at once.
 LOOPBACK = "127.0.0.1:0"
 #: Seconds in which the service must take what is asked of it, and a helper find its scheduler.
 ASK_TIMEOUT, DEATH_TIMEOUT = 5.0, 30.0
@@ -149,12 +149,15 @@ def _cluster(place: Place, folder: str, protocol: str, security: Any) -> Any:
         "dashboard_address": LOOPBACK,
     }
     worker = {"nthreads": place.cores, "memory_limit": 0, "local_directory": folder, "name": "job", **common}
-    return SpecCluster(  # type: ignore[no-untyped-call]
+    cluster = SpecCluster(  # type: ignore[no-untyped-call]
         scheduler={"cls": Scheduler, "options": {"port": 0, **common}},
         workers={"job": {"cls": Worker, "options": worker}},
         security=security,
         silence_logs=logging.ERROR,
     )
+    for server in (cluster.scheduler, *cluster.workers.values()):
+        cluster.loop.add_callback(server.http_server.stop)  # type: ignore[union-attr]
+    return cluster
 
 
 def _ask(place: Place, helpers: dict[str, Any]) -> None:
@@ -194,6 +197,7 @@ async def _help(address: str, keys: Path) -> None:
         dashboard=False,
         dashboard_address=LOOPBACK,
     ) as worker:
+        worker.http_server.stop()
         await worker.finished()
 
 
