@@ -80,6 +80,25 @@ async def ours(bench: Bench, jobs: int) -> tuple[float, float]:
     return jobs / (time.perf_counter() - begin), (time.process_time() - cpu) / jobs * 1e3
 
 
+async def latencies(bench: Bench) -> None:
+    """How long it takes until a job runs, has ended, and has been stopped, one at a time on warm workers."""
+    executing, completed, aborted = [], [], []
+    for _ in range(30):
+        job = await bench.start()
+        submitted = bench.times[job.job_id]["submitted"]
+        executing.append(await bench.until(job, "started") - submitted)
+        completed.append(await bench.until(job, "completed") - submitted)
+    for _ in range(20):
+        job = await bench.start(family=True)
+        await bench.until(job, "progress")
+        begin = time.perf_counter()
+        await bench.executor.abort(job)
+        aborted.append(await bench.until(job, "aborted") - begin)
+    show("submit -> EXECUTING", executing)
+    show("submit -> COMPLETED", completed)
+    show("abort -> ABORTED, a shell with 3 descendants", aborted)
+
+
 async def main(jobs: int, workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), ClusterConfig(workers=workers))
@@ -94,21 +113,7 @@ async def main(jobs: int, workers: int) -> None:
                 f"{jobs} x true on {workers} workers: bare Dask {plain:.0f}/s, jobs {rate:.0f}/s "
                 f"(ratio {rate / plain:.2f}), {cpu:.1f} ms CPU of the service per job"
             )
-        executing, completed, aborted = [], [], []
-        for _ in range(30):
-            job = await bench.start()
-            submitted = bench.times[job.job_id]["submitted"]
-            executing.append(await bench.until(job, "started") - submitted)
-            completed.append(await bench.until(job, "completed") - submitted)
-        for _ in range(20):
-            job = await bench.start(family=True)
-            await bench.until(job, "progress")
-            begin = time.perf_counter()
-            await bench.executor.abort(job)
-            aborted.append(await bench.until(job, "aborted") - begin)
-        show("submit -> EXECUTING", executing)
-        show("submit -> COMPLETED", completed)
-        show("abort -> ABORTED, a shell with 3 descendants", aborted)
+        await latencies(bench)
         await bench.executor.close()
 
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from execution import Bench, bare, ours, show
+from execution import Bench, bare, latencies, ours
 
 from jupyter_uws.execution.cluster import ClusterConfig
 
@@ -71,19 +71,7 @@ async def main(jobs: int, workers: int) -> None:
                 f"{rate / each:.1f} times an sbatch for each, {rate / plain:.2f} of bare Dask ({plain:.0f}/s); "
                 f"{cpu:.1f} ms CPU of the service per job"
             )
-        executing, aborted = [], []
-        for _ in range(30):
-            job = await bench.start()
-            executing.append(await bench.until(job, "started") - bench.times[job.job_id]["submitted"])
-            await bench.until(job, "completed")
-        for _ in range(20):
-            job = await bench.start(family=True)
-            await bench.until(job, "progress")
-            begin = time.perf_counter()
-            await bench.executor.abort(job)
-            aborted.append(await bench.until(job, "aborted") - begin)
-        show("submit -> EXECUTING", executing)
-        show("abort -> ABORTED, a shell with 3 descendants", aborted)
+        await latencies(bench)
         await bench.executor.close()
 
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
-import shlex
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -23,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import qstat, squeue
 from .allocation import FIRST_LOOK, LAST_LOOK, Allocation
-from .batch import JOB_NAME, CommandError, call, remove_keys
-from .folder import write_json
+from .batch import JOB_NAME, CommandError, remove_keys
+from .ledger import AT_ONCE, RETRY, Ledger
 from .shape import Need, Shape, holds, size
 
 if TYPE_CHECKING:
@@ -40,12 +38,8 @@ LOOK_INTERVAL = 2.0
 RETURN_TIMEOUT = 5.0
 #: Seconds that a lost job waits for the reason.
 FATE_TIMEOUT = 10.0
-#: Seconds to the next submission after the batch system could not be asked.
-RETRY = 5.0
 #: Seconds that the end of a cluster waits for what is under way at the batch system.
 CLOSE_TIMEOUT = 10.0
-#: Submissions at the same time.
-AT_ONCE = 8
 #: Seconds for which a job that no worker can serve lets others have them all, before one is given back for it.
 PATIENCE = 60.0
 #: So many allocations in a row that end without a worker are no accident.
@@ -73,7 +67,6 @@ class Allocations:
         released: Callable[[str], None],
     ) -> None:
         self.config = config
-        self._file = folder / "allocations.json"
         self._folder = folder
         self._client = client
         self._make = make
@@ -91,9 +84,7 @@ class Allocations:
         self._strikes: Counter[Shape] = Counter()
         self._retry_at = 0.0
         self._looked = 0.0
-        #: Job ids still to be cancelled, with the command that does it.
-        self._owed: dict[str, list[str]] = {}
-        self._cancel_at = 0.0
+        self._ledger = Ledger(folder / "allocations.json")
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -227,20 +218,19 @@ class Allocations:
             self._owe(allocation)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(15):
-                await self._cancel_owed()
+                await self._ledger.cancel()
         remove_keys(self._folder)
 
     # What it does about it
 
     async def _tend(self) -> None:
-        self._owed = self._noted()
         while not self._closing:
             try:
                 await self._submit_missing()
                 self._release_idle()
                 await self._look()
-                if self._owed and _now() >= self._cancel_at:
-                    await self._cancel_owed()
+                if (due := self._ledger.due) is not None and _now() >= due:
+                    await self._ledger.cancel()
             except Exception:
                 logger.exception("the allocations cannot be tended")
                 await asyncio.sleep(1)
@@ -257,8 +247,8 @@ class Allocations:
         due = [max(allocation.look_at, self._looked + LOOK_INTERVAL) for allocation in self._unseen()]
         if self._next():
             due.append(self._retry_at)
-        if self._owed:
-            due.append(self._cancel_at)
+        if self._ledger.due is not None:
+            due.append(self._ledger.due)
         if self.config.idle_timeout:
             idle = (allocation.idle_since for allocation in self._allocations.values())
             due += [since + self.config.idle_timeout for since in idle if since is not None]
@@ -299,14 +289,17 @@ class Allocations:
         try:
             await allocation.job.start()
         except (CommandError, ValueError, OSError) as error:
-            del self._allocations[name]
+            self._allocations.pop(name, None)
             self._fail(str(error), shape, transient=getattr(error, "transient", False))
             return False
         except BaseException:  # closed meanwhile
-            del self._allocations[name]
+            self._allocations.pop(name, None)
             raise
         self.trouble = None
-        self._note()
+        if name in self._allocations:
+            self._ledger.note(self._allocations.values())
+        else:  # not wanted any more, meanwhile
+            self._ledger.owe(allocation)
         return True
 
     def _fail(self, message: str, shape: Shape, *, transient: bool) -> None:
@@ -340,25 +333,7 @@ class Allocations:
         """Have done with an allocation, and cancel it soon."""
         self._allocations.pop(allocation.name, None)
         allocation.slot = None
-        if allocation.job_id is not None:
-            self._owed[allocation.job_id] = shlex.split(allocation.job.cancel_command)
-        self._note()
-
-    async def _cancel_owed(self) -> None:
-        self._cancel_at = _now() + RETRY
-        owed = list(self._owed.items())
-        for first in range(0, len(owed), AT_ONCE):
-            await asyncio.gather(*(self._cancel(*each) for each in owed[first : first + AT_ONCE]))
-        self._note()
-
-    async def _cancel(self, job_id: str, command: list[str]) -> None:
-        try:
-            await call([*command, job_id])
-        except CommandError as error:
-            if error.transient:
-                return
-            logger.info("allocation %s has ended already: %s", job_id, error)
-        self._owed.pop(job_id, None)
+        self._ledger.owe(allocation)
 
     async def _retire(self, slot: str) -> None:
         try:
@@ -438,22 +413,6 @@ class Allocations:
                 lines = path.read_text(errors="replace")[-4000:].split("\n")
                 return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "")
         return ""
-
-    # What a service that was killed has left
-
-    def _note(self) -> None:
-        """Write down which allocations there are, with the commands that cancel them."""
-        there = [each for each in self._allocations.values() if each.job_id]
-        noted = {str(each.job_id): shlex.split(each.job.cancel_command) for each in there}
-        with contextlib.suppress(OSError):
-            write_json(self._file, {**noted, **self._owed})
-
-    def _noted(self) -> dict[str, list[str]]:
-        """The allocations of an earlier cluster: their workers would find no scheduler."""
-        try:
-            return dict(json.loads(self._file.read_text()))
-        except (OSError, ValueError):
-            return {}
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.create_task(coroutine)

@@ -109,7 +109,8 @@ class Slurm:
                 *(f"--seed-file={self.folder}/munge.seed", f"--log-file={self.folder}/munged.log"),
             ],
             "slurmctld": ["slurmctld", "-D"],
-        }.get(name, ["slurmd", "-D", "-N", name])
+            # a host name of its own: what runs there must not be taken for something on the service's host
+        }.get(name, ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec slurmd -D -N "$0"', name])
         with (self.folder / f"{name}.out").open("ab") as out:
             self.daemons[name] = subprocess.Popen(
                 argv, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=out, stderr=out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 import time
@@ -34,6 +35,8 @@ async def test_a_job_completes(bench: SlurmBench, slurm: Slurm) -> None:
     assert bench.folder(job).stdout.read_text().strip() == job.job_id
     started = await bench.report(job, "started")
     assert started.info["worker"].startswith("tls://127.0.0.1:")
+    # on another host, as far as its name tells
+    assert started.info["host"] == slurm.node_of(*slurm.jobs()) != os.uname().nodename
     assert len(slurm.jobs()) == 1
 
 
