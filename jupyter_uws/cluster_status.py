@@ -65,7 +65,7 @@ def lines(cluster: dict[str, Any]) -> list[str]:
         name = each.get("job_id") or each.get("name") or each["worker"]
         state = each.get("state", "up")
         if state == "up":
-            state = "busy" if each["busy"] else "idle"
+            state = "helps" if each.get("helps") else "busy" if each["busy"] else "idle"
         found.append(f"  {name:>10} {state:10} {each.get('reason') or each['worker'] or ''}".rstrip())
     found += [f"failure  {time} {words}" for time, words in cluster["failures"][-5:]]
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,6 +61,11 @@ class Selection:
         log.warning("run %s is dropped: %s", obs_id, reason)
         self.dropped[obs_id] = reason
         self.runs = [run for run in self.runs if run.obs_id != obs_id]
+
+    def drop_all(self, reasons: Mapping[int, str]) -> None:
+        """Go on without these runs."""
+        for obs_id, reason in reasons.items():
+            self.drop(obs_id, reason)
 
     def summary(self) -> dict[str, Any]:
         """As the results' summaries show it."""
@@ -158,9 +163,3 @@ def open_observations(runs: Sequence[Run]) -> list[Observation]:
         # gammapy raises what its readers raise: KeyError, OSError, ValueError, MissingRequiredHDU
         listed = ", ".join(map(str, numbers))
         raise JobError(f"the runs {listed} cannot be opened: {type(error).__name__}: {error}") from error
-
-
-def livetime(observations: Sequence[Observation]) -> dict[str, Any]:
-    """The livetime of these runs together, in hours, as summaries show it."""
-    hours = sum(float(obs.observation_live_time_duration.to_value("h")) for obs in observations)
-    return {"value": round(hours, 4), "unit": "h"}

@@ -10,18 +10,19 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from jupyter_uws.jobs.context import JobContext, JobError
 from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
-from .observations import Position, RunIds, Selection, find_runs, livetime, mean_pointing, open_observations, select
+from .observations import Position, RunIds, find_runs, mean_pointing, open_observations, select
+from .reduction import Part, livetime, reduce_runs
 from .skyplot import significance_figure
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
-    from gammapy.data import Observation
     from gammapy.datasets import MapDataset
     from gammapy.maps import Map, WcsGeom
 
@@ -130,10 +131,13 @@ def quicklook(
         if RA is not None:
             raise
         raise JobError(f"without RA and Dec the map is around the middle of the pointings, and {error}") from None
-    observations = open_observations(selection.runs)
 
     frame = Frame.around(centre, nxpix, nypix, binsz, energy_min, energy_max)
-    stacked = _reduce(job, observations, selection, frame, offset_max)
+    whole = reduce_runs(job, selection.runs, partial(reduce_some, frame=frame, offset_max=offset_max), (0.1, 0.75))
+    selection.drop_all(whole.dropped)
+    stacked = whole.dataset
+    if stacked is None:
+        raise JobError("no run is left: none has a background model")
     if not stacked.counts.data.any():
         raise JobError(
             f"no event of the {len(selection.runs)} runs lies in the map around {centre}, "
@@ -145,7 +149,7 @@ def quicklook(
         "centre": {"ra": centre.ra, "dec": centre.dec, "from": "runs" if RA is None else "parameters"},
         "energy": {"min": energy_min, "max": energy_max, "unit": "TeV"},
         **_measure(maps, centre, correlation_radius),
-        "livetime": livetime([obs for obs in observations if obs.obs_id not in selection.dropped]),
+        "livetime": livetime(whole),
         "runs": selection.summary(),
     }
     _write_maps(job, maps, correlation_radius, energy_min, energy_max)
@@ -172,7 +176,9 @@ class Frame:
         axis = MapAxis.from_energy_bounds(low, high, nbin=n_bins, unit="TeV")
         padding = [max(0, math.ceil((MIN_WIDTH / binsz - n) / 2)) for n in (nxpix, nypix)]
         npix = (nxpix + 2 * padding[0], nypix + 2 * padding[1])
-        geom = WcsGeom.create(skydir=_sky(centre), npix=npix, binsz=binsz, proj="TAN", frame="icrs", axes=[axis])
+        # digits that a FITS header holds: pickled, as on its way to a worker, the geometry stays the same
+        middle = _sky(Position(round(centre.ra, 9), round(centre.dec, 9)))
+        geom = WcsGeom.create(skydir=middle, npix=npix, binsz=binsz, proj="TAN", frame="icrs", axes=[axis])
         return cls(geom, (padding[0], padding[1]))
 
     def cropped(self, one: Map) -> Map:
@@ -205,10 +211,8 @@ def _centre(runs: Sequence[Run], ra: float | None, dec: float | None) -> Positio
     return mean_pointing(runs) if ra is None or dec is None else Position(ra, dec)
 
 
-def _reduce(
-    job: JobContext, observations: Sequence[Observation], selection: Selection, frame: Frame, offset_max: float
-) -> MapDataset:
-    """Stack counts and background models of all runs."""
+def reduce_some(runs: Sequence[Run], frame: Frame, offset_max: float) -> Part:
+    """Stack counts and background models of some runs; runs on any worker, maybe twice."""
     from astropy import units as u
     from gammapy.datasets import MapDataset
     from gammapy.makers import MapDatasetMaker, SafeMaskMaker
@@ -218,16 +222,16 @@ def _reduce(
     stacked = MapDataset.create(frame.geom, energy_axis_true=true_axis, name="stacked")
     maker = MapDatasetMaker(selection=["counts", "background", "exposure"])
     safe = SafeMaskMaker(methods=["offset-max"], offset_max=offset_max * u.deg)
-    for number, observation in enumerate(observations):
-        job.progress(0.1 + 0.65 * number / len(observations), f"run {number + 1} of {len(observations)}")
+    part = Part()
+    for observation in open_observations(runs):
         if observation.bkg is None:
-            selection.drop(observation.obs_id, "it has no background model")
+            part.dropped[observation.obs_id] = "it has no background model"
             continue
         empty = MapDataset.create(frame.geom, energy_axis_true=true_axis, name=f"run-{observation.obs_id}")
         stacked.stack(safe.run(maker.run(empty, observation), observation))
-    if not selection.runs:
-        raise JobError("no run is left: none has a background model")
-    return stacked
+        part.dataset = stacked
+        part.keep(observation)
+    return part
 
 
 def _ring_maps(stacked: MapDataset, centre: Position, exclusion_radius: float, correlation_radius: float) -> Maps:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from jupyter_uws.jobs.context import JobContext, JobError
 from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
-from .observations import Position, RunIds, Selection, find_runs, livetime, open_observations, select
+from .observations import Position, RunIds, find_runs, open_observations, select
+from .reduction import Part, livetime, reduce_runs
 from .sedplot import sed_figure
 
 if TYPE_CHECKING:
-    from gammapy.data import Observation
     from gammapy.datasets import SpectrumDatasetOnOff
     from gammapy.estimators import FluxPoints
     from gammapy.modeling import FitResult
     from gammapy.modeling.models import SkyModel
+
+    from jupyter_uws.archive.reader import Run
 
 #: Reconstructed energies, in TeV, and bins per decade; flux points take PER_POINT bins each.
 ENERGIES, TRUE_ENERGIES = (0.01, 200.0), (0.01, 300.0)
@@ -110,9 +113,14 @@ def spectrum(
     job.progress(0, "opening the runs")
     target = Position(RA, Dec)
     selection = select(find_runs(job, obs_ids), target)
-    observations = open_observations(selection.runs)
 
-    stacked = _reduce(job, observations, selection, target, on_radius, low, high)
+    reduce = partial(reduce_some, target=target, on_radius=on_radius, low=low, high=high)
+    whole = reduce_runs(job, selection.runs, reduce, (0.1, 0.6))
+    selection.drop_all(whole.dropped)
+    stacked = whole.dataset
+    if stacked is None:
+        obs_id, reason = next(iter(selection.dropped.items()))
+        raise JobError(f"no run is left to make a spectrum of; run {obs_id}: {reason}")
     job.progress(0.6, "fit")
     fitted, result = _fit(stacked, model, target)
     job.progress(0.7, "flux points")
@@ -121,7 +129,7 @@ def spectrum(
         "target": {"ra": RA, "dec": Dec},
         **_counts(stacked),
         **_fit_summary(fitted, result, stacked),
-        "livetime": livetime([obs for obs in observations if obs.obs_id not in selection.dropped]),
+        "livetime": livetime(whole),
         "runs": selection.summary(),
     }
     job.progress(0.9, "image")
@@ -129,16 +137,11 @@ def spectrum(
     job.progress(1, f"{summary['significance']:.1f} sigma")
 
 
-def _reduce(
-    job: JobContext,
-    observations: Sequence[Observation],
-    selection: Selection,
-    target: Position,
-    on_radius: float,
-    low: float,
-    high: float,
-) -> SpectrumDatasetOnOff:
-    """ON and OFF counts of all runs, stacked; runs that cannot contribute are dropped with their reason."""
+def reduce_some(runs: Sequence[Run], target: Position, on_radius: float, low: float, high: float) -> Part:
+    """ON and OFF counts of some runs, stacked; those that cannot contribute are dropped with their reason.
+
+    Runs on any worker, maybe twice.
+    """
     from astropy import units as u
     from astropy.coordinates import SkyCoord
     from gammapy.datasets import Datasets, SpectrumDataset
@@ -159,17 +162,15 @@ def _reduce(
     threshold_guessed = SafeMaskMaker(methods=["aeff-max"], aeff_percent=SAFE_AREA_PERCENT)
     wanted = geom.energy_mask(low * u.TeV, high * u.TeV, round_to_edge=True)
 
-    datasets = Datasets()
-    pointings = {run.obs_id: target.separation(run.ra, run.dec) for run in selection.runs}
-    for number, observation in enumerate(observations):
-        job.progress(0.1 + 0.5 * number / len(observations), f"run {number + 1} of {len(observations)}")
+    part, datasets = Part(), Datasets()
+    pointings = {run.obs_id: target.separation(run.ra, run.dec) for run in runs}
+    for observation in open_observations(runs):
         dataset = maker.run(empty.copy(name=f"run-{observation.obs_id}"), observation)
         dataset = background.run(dataset, observation)
         if dataset.counts_off is None:
-            selection.drop(
-                observation.obs_id,
+            part.dropped[observation.obs_id] = (
                 f"no OFF region: it points {pointings[observation.obs_id]:.2f} deg from the target, "
-                f"too near for a second circle of {on_radius:g} deg at the same distance",
+                f"too near for a second circle of {on_radius:g} deg at the same distance"
             )
             continue
         safe = threshold_given if "LO_THRES" in observation.aeff.meta else threshold_guessed
@@ -177,12 +178,12 @@ def _reduce(
         dataset.mask_safe &= wanted
         if dataset.mask_safe.data.any():
             datasets.append(dataset)
+            part.keep(observation)
         else:
-            selection.drop(observation.obs_id, f"no usable effective area between {low:g} and {high:g} TeV")
-    if not datasets:
-        obs_id, reason = next(iter(selection.dropped.items()))
-        raise JobError(f"no run is left to make a spectrum of; run {obs_id}: {reason}")
-    return datasets.stack_reduce(name="stacked")
+            part.dropped[observation.obs_id] = f"no usable effective area between {low:g} and {high:g} TeV"
+    if datasets:
+        part.dataset = datasets.stack_reduce(name="stacked")
+    return part
 
 
 def _fit(stacked: SpectrumDatasetOnOff, kind: str, target: Position) -> tuple[SkyModel, FitResult]:

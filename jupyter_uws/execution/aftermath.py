@@ -47,6 +47,7 @@ def bury(folder: JobFolder, run: int, reason: str, session: int | None = None) -
     again for another process since.
     """
     gone = end(lambda: of_job(folder.path, session))
+    folder.forget_keys()
     if word := folder.last_word(run):
         return word
     word = {"run": run, "time": now(), **lost(reason)}

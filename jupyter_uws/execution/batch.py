@@ -35,6 +35,8 @@ JOB_NAME = "jupyter-uws"
 COMMAND_TIMEOUT = 60.0
 #: The walltime of a worker where the operator names none; dask-jobqueue's own would be half an hour.
 WALLTIME = dict.fromkeys(("slurm", "pbs", "sge", "oar", "moab"), "24:00:00") | {"lsf": "24:00"}
+#: What TLS takes, a file each.
+KEYS, ROLES = ("ca_file", "cert", "key"), ("client", "scheduler", "worker")
 #: The allocation of a worker where the operator names none: 4 GiB for the job, and the worker itself.
 MEMORY = "5 GiB"
 #: Logs of workers that are kept.
@@ -188,15 +190,19 @@ def make_security(folder: Path) -> Any:
     remove_keys(folder)
     keys = Path(tempfile.mkdtemp(prefix="keys-", dir=folder))
     made = Security.temporary().get_tls_config_for_role("worker")  # type: ignore[no-untyped-call]
-    paths = {}
-    for name in ("ca_file", "cert", "key"):
-        paths[name] = keys / f"{name}.pem"
-        with open(os.open(paths[name], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    for name in KEYS:
+        with open(os.open(keys / f"{name}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(made[name])
-    roles = {
-        f"tls_{role}_{name}": str(paths[name]) for role in ("client", "scheduler", "worker") for name in ("cert", "key")
-    }
-    return Security(tls_ca_file=str(paths["ca_file"]), require_encryption=True, **roles)  # type: ignore[no-untyped-call]
+    return security_of(keys)
+
+
+def security_of(keys: Path) -> Any:
+    """The keys in a folder, for all roles."""
+    from distributed.security import Security
+
+    ca_file, cert, key = (str(keys / f"{name}.pem") for name in KEYS)
+    roles = {f"tls_{role}_{kind}": file for role in ROLES for kind, file in (("cert", cert), ("key", key))}
+    return Security(tls_ca_file=ca_file, require_encryption=True, **roles)  # type: ignore[no-untyped-call]
 
 
 def remove_keys(folder: Path) -> None:

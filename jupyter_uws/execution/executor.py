@@ -15,18 +15,17 @@ from typing import Any
 from ..uws.executor import Report, Reporter
 from ..uws.model import ErrorSummary, Job, Result
 from ..uws.phases import Phase
-from .aftermath import aftermath, bury, failed
+from .aftermath import bury, failed
 from .cluster import ClusterConfig, DaskCluster, Listener, open_cluster
 from .fifo import Fifo
 from .folder import LAST_WORDS, Event, JobFolder
+from .helpers import Helpers
 from .launch import Describe, Launch, order, request
 from .shape import Need, Shape
-from .supervisor import LOST_WORKER
+from .task import ORDER_TIMEOUT, last_word, see_through, stop
 
 logger = logging.getLogger(__name__)
 
-#: Seconds within which a worker must take an order.
-ORDER_TIMEOUT = 10.0
 
 #: The folder of the cluster's files beside the job folders; no job id begins with a dot.
 CLUSTER = ".cluster"
@@ -81,6 +80,7 @@ class DaskExecutor:
         self._settle_timeout = settle_timeout
         self._runs: dict[str, Run] = {}
         self._fifo: Fifo[Need] = Fifo()
+        self._helpers = Helpers(self._fifo, self._spawn, self._dispatch)
         self._cluster: DaskCluster | None = None
         self._changing: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -115,7 +115,7 @@ class DaskExecutor:
         run.need = self.config.need(launch.need)
         if longest is not None and run.need.duration > longest:  # by its rounding only
             run.need = replace(run.need, duration=longest)
-        run.order = order(launch, job, run.folder.path)
+        run.order = order(launch, job, run.folder.path, self.config.workers)
         try:
             await asyncio.to_thread(run.folder.prepare, request(run.order, launch))
         except OSError as error:
@@ -137,8 +137,8 @@ class DaskExecutor:
         run.aborting = True
         if self._fifo.remove(job.job_id):
             self._end(run, {"event": "aborted"})
-        elif run.slot is not None:
-            await self._stop(run)
+        elif run.slot is not None and not run.ended:
+            await asyncio.gather(self._stop(run), self._helpers.end(job.job_id))
         elif run.order is None:
             await asyncio.to_thread(bury, run.folder, job.run, LOST_SERVICE)
 
@@ -149,7 +149,7 @@ class DaskExecutor:
         run = self._runs[job.job_id] = Run(job, self.folder(job.job_id))
         with contextlib.suppress(Exception):  # a job type that is gone is not restartable
             run.restarts = restarts(self._describe(job), job)
-        word = await self._last_word(run, LOST_SERVICE)
+        word = await last_word(run.folder, job.run, LOST_SERVICE, self._settle_timeout)
         if word["event"] == "lost":  # its worker's end was the service's
             word["error"]["message"] = LOST_SERVICE
         elif word["event"] == "never" and job.phase == Phase.EXECUTING:
@@ -216,12 +216,13 @@ class DaskExecutor:
         """The cluster for people: its workers, allocations where it has such, and what went wrong last."""
         allocations = self._cluster.allocations if self._cluster else None
         busy = self._fifo.busy
-        workers = [{"worker": slot, "busy": slot in busy} for slot in sorted(self._fifo.slots)]
+        workers: list[dict[str, Any]] = [{"worker": slot, "busy": slot in busy} for slot in sorted(self._fifo.slots)]
+        table, helps = allocations.table() if allocations else workers, self._helpers.slots
         return {
             **self.status(),
             "workers_max": self.config.workers,
             "started": self._cluster is not None,
-            "allocations": allocations.table() if allocations else workers,
+            "allocations": [{**each, "helps": helps.get(each["worker"])} for each in table],
             "failures": list(allocations.failures) if allocations else [],
         }
 
@@ -239,11 +240,14 @@ class DaskExecutor:
                 self._changing = asyncio.create_task(self._open())
             return
         allocations = self._cluster.allocations
-        for job_id, slot in self._fifo.match(allocations.choose if allocations else _any):
+        choose = allocations.choose if allocations else _any
+        for job_id, slot in self._fifo.match(choose):
             self._runs[job_id].slot = slot
             self._spawn(self._execute(self._runs[job_id], slot, self._cluster))
+        self._helpers.dispatch(self._cluster.client, choose)
         if allocations:
-            allocations.demand(self._fifo.needs, self._fifo.busy)
+            # helpers after the jobs
+            allocations.demand(self._fifo.needs + self._helpers.needs, self._fifo.busy)
         if not self._runs and self.config.idle_timeout:
             self._idle = asyncio.get_running_loop().call_later(self.config.idle_timeout, self._retire)
 
@@ -288,60 +292,21 @@ class DaskExecutor:
     # Runs
 
     async def _execute(self, run: Run, slot: str, cluster: DaskCluster) -> None:
-        """See one run through on one worker: one Dask task, never run again."""
-        from .runner import run_job
-
-        future = cluster.client.submit(
-            run_job,
-            run.order,
-            key=f"uws-{run.job.job_id}-{run.job.run}",
-            workers=[slot],
-            allow_other_workers=False,
-            pure=False,
-            retries=0,
-        )
-        # Dask leaves the task of a worker that was closed in order pending for ever, hence the second look-out.
-        over = asyncio.ensure_future(future.exception())  # type: ignore[no-untyped-call]
-        left = asyncio.ensure_future(run.left.wait())
-        try:
-            await asyncio.wait([over, left], return_when=asyncio.FIRST_COMPLETED)
-            trouble = LOST_WORKER
-            if over.done() and not over.cancelled() and over.exception() is None and over.result() is not None:
-                error = over.result()
-                if type(error).__name__ != "KilledWorker":
-                    trouble = f"its Dask worker could not run it: {error!r}"
-        finally:
-            over.cancel()
-            left.cancel()
+        """See one run through on one worker."""
+        assert run.order is not None  # noqa: S101
+        trouble = await see_through(cluster.client, run.order, slot, run.left)
         if run.ended:
             return
-        word = await self._last_word(run, trouble)
+        await self._helpers.end(run.job.job_id)  # before its last word, which may be long in coming
+        word = await last_word(run.folder, run.job.run, trouble, self._settle_timeout)
         if word["event"] == "lost" and cluster.allocations and (why := await cluster.allocations.fate(slot)):
             word = {**word, "error": {**word["error"], "message": f"{word['error']['message']}: {why}"}}
         self._end(run, word)
 
-    async def _last_word(self, run: Run, reason: str) -> Event:
-        """The last word on a run that nobody reports any more; waits for it no longer than need be."""
-        deadline = asyncio.get_running_loop().time() + self._settle_timeout
-        pause = 0.01
-        while not (word := await asyncio.to_thread(aftermath, run.folder, run.job.run, reason)):
-            if asyncio.get_running_loop().time() > deadline:
-                return await asyncio.to_thread(bury, run.folder, run.job.run, reason)
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 0.5)
-        return word
-
     async def _stop(self, run: Run, reason: str | None = None) -> None:
         """Have the worker end a run; its last word comes as an event, or the worker is lost."""
-        from .runner import stop_job
-
-        if self._cluster is None or run.slot is None:
-            return
-        try:
-            order = self._cluster.client.run(stop_job, *run.key, reason, workers=[run.slot])
-            await asyncio.wait_for(order, ORDER_TIMEOUT)
-        except Exception as error:
-            logger.warning("job %s cannot be stopped on %s: %r", run.job.job_id, run.slot, error)
+        if self._cluster and run.slot and run.order:
+            await stop(self._cluster.client, run.order, run.slot, reason)
 
     def _hear(self, event: Event) -> None:
         """An event from the cluster, in the event loop."""
@@ -355,6 +320,7 @@ class DaskExecutor:
             self._fifo.leave(event["worker"])
             if self._cluster and self._cluster.allocations:
                 self._cluster.allocations.left(event["worker"])
+            self._helpers.left(event["worker"])
             for lost in self._runs.values():
                 if lost.slot == event["worker"]:
                     lost.left.set()
@@ -366,14 +332,27 @@ class DaskExecutor:
             elif kind == "started":
                 self._report(run, "started", event, info={"host": event["host"], "worker": run.slot})
             elif kind == "progress":
-                info = {name: event[name] for name in ("progress", "message") if name in event}
-                self._report(run, "progress", event, info=info)
+                if "helpers" in event and run.order and not (run.ended or run.aborting):
+                    self._helpers.ask(run.order, run.need, event["helpers"], self.config.workers - 1)
+                    self._dispatch()
+                if info := {name: event[name] for name in ("progress", "message") if name in event}:
+                    self._report(run, "progress", event, info=info)
 
     def _end(self, run: Run, word: Event) -> None:
-        """A run's last word: report it, and let the next one start."""
+        """A run's last word: report it when its helpers have ended, too, and let the next one start."""
         if run.ended:
             return
         run.ended = True
+        if self._helpers.has(run.job.job_id):
+            self._spawn(self._end_helped(run, word))
+        else:
+            self._finish(run, word)
+
+    async def _end_helped(self, run: Run, word: Event) -> None:
+        await self._helpers.end(run.job.job_id)
+        self._finish(run, word)
+
+    def _finish(self, run: Run, word: Event) -> None:
         del self._runs[run.job.job_id]
         if run.slot is not None:
             self._fifo.release(run.slot)

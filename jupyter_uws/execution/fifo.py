@@ -57,7 +57,7 @@ class Fifo(Generic[Need]):
 
     @property
     def busy(self) -> frozenset[str]:
-        """Slots that run a job."""
+        """Slots that run a job, or help one."""
         return frozenset(self._slots - self._free.keys())
 
     @property
@@ -112,6 +112,10 @@ class Fifo(Generic[Need]):
         """All workers are gone: the cluster was closed."""
         self._slots.clear()
         self._free.clear()
+
+    def take(self, slot: str) -> None:
+        """Use a free slot for something that does not wait here."""
+        del self._free[slot]
 
     def release(self, slot: str) -> None:
         """A worker's job has ended; nothing happens where the worker itself is gone."""

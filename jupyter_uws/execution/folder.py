@@ -49,14 +49,20 @@ class JobFolder:
     def work(self) -> Path:
         return self.path / "work"
 
+    @property
+    def fanout(self) -> Path:
+        """What is there only while the job fans out: keys, and Dask's own files."""
+        return self.path / "fanout"
+
     def prepare(self, request: dict[str, Any]) -> None:
         """Make the folder ready for a run: an empty ``work/`` and a new ``request.json``.
 
         What an earlier run left is removed, but for its events and its marker. Raises OSError.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.work.exists():
-            remove_tree(self.work)
+        for tree in (self.work, self.fanout, self.path / "helpers"):
+            if tree.exists():
+                remove_tree(tree)
         for name in ("results.json", "error.json", "stdout", "stderr"):
             (self.path / name).unlink(missing_ok=True)
         self.work.mkdir(mode=0o700)
@@ -161,6 +167,12 @@ class JobFolder:
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def forget_keys(self) -> None:
+        """Remove the keys of a job that fanned out and ended without doing so itself."""
+        if self.fanout.exists():
+            with contextlib.suppress(OSError):
+                remove_tree(self.fanout)
 
     def size(self) -> int:
         """Bytes on the disk of all in the folder, links not followed; what cannot be read counts nothing."""

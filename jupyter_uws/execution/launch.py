@@ -60,15 +60,15 @@ def rounded(seconds: int) -> int:
 Describe = Callable[[Job], Launch]
 
 
-def order(launch: Launch, job: Job, folder: Path) -> dict[str, Any]:
-    """What the supervisor is told."""
+def order(launch: Launch, job: Job, folder: Path, workers: int) -> dict[str, Any]:
+    """What the supervisor is told; ``workers`` is how many the cluster has at most."""
     return {
         "folder": str(folder),
         "job_id": job.job_id,
         "job_type": job.job_type,
         "run": job.run,
         "argv": list(launch.argv),
-        "env": launch.env,
+        "env": {**launch.env, "UWS_WORKERS": str(workers)},
         "execution_duration": launch.execution_duration,
         "memory_limit": launch.memory_limit,
         "cores": launch.cores,

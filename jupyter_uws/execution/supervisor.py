@@ -122,6 +122,8 @@ class Progress:
                 self._latest["progress"] = min(1.0, max(0.0, float(value)))
             if message is not None:
                 self._latest["message"] = str(message)[:500]
+            if "helpers" in said:
+                self._latest["helpers"] = said["helpers"]
 
     def take(self) -> Event:
         """The newest word not yet reported, empty where there is none."""
@@ -224,7 +226,7 @@ class Supervision:
     def environment(self) -> dict[str, str]:
         order = self.order
         env = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        env["OMP_NUM_THREADS"] = str(order["cores"])
+        env["OMP_NUM_THREADS"] = env["UWS_CORES"] = str(order["cores"])
         env.update(order["env"])
         env["UWS_JOB_ID"] = self.job_id
         env["UWS_JOB_TYPE"] = order["job_type"]
@@ -302,6 +304,7 @@ class Supervision:
 
     def record(self, last: Event) -> None:
         """The last word: into the folder where that is possible, and to the worker in any case."""
+        self.folder.forget_keys()
         try:
             self.emit(last)
         except OSError as error:

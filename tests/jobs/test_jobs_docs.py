@@ -71,6 +71,21 @@ def test_a_command_from_nothing(described: DescribedService, tmp_path: Path) -> 
     assert refused.status_code == 400
 
 
+def test_a_job_that_fans_out(described: DescribedService, tmp_path: Path) -> None:
+    program = described.folder / "count-many.py"
+    program.write_text(block("fanning-out.md", "#!/usr/bin").replace("/usr/bin/env python3", sys.executable))
+    program.chmod(0o755)
+    described.describe("count-many.yaml", block("fanning-out.md", "name: count-many"))
+    described.has("count-many")
+    shell(described, block("fanning-out.md", "curl"), tmp_path)
+    job = newest(described, "count-many")
+    document = described.ended(job)
+    assert document.findtext(f"{UWS}phase") == "COMPLETED", message(document)
+    counts = [line.split(",") for line in described.result(job, "counts").splitlines()]
+    assert [obs_id for obs_id, _ in counts] == ["100001", "100002", "100003"]
+    assert all(int(count) > 100 for _, count in counts)
+
+
 def test_a_job_from_opus(described: DescribedService, tmp_path: Path) -> None:
     (tmp_path / "append_vot.xml").write_text(block("opus-job.md", "<VOTABLE"))
     (tmp_path / "notes.txt").write_text("first\n")
