@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 #: As the service runs it, but that few runs are many enough to fan out.
 PROGRAM = (
     "import sys; import jupyter_uws.analysis.{0} as module; from jupyter_uws.jobs.main import main; "
