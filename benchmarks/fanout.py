@@ -2,7 +2,7 @@
 
 ``make bench ARGS="fanout --workers 1 2 4"``: each job alone on a cluster of so many workers. Wall time of the
 part that fans out and of the whole job from EXECUTING to COMPLETED, and processor time of all its processes. The runs
-are those of H.E.S.S. on PKS 2155-304 (``--store``), else simulated ones.
+are those of H.E.S.S. on PKS 2155-304 (``--store``), else simulated ones. Both jobs fan out here, however few these are.
 """
 
 from __future__ import annotations

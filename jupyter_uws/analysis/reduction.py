@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 #: Runs that one task reduces and stacks.
 CHUNK = 2
-#: Fewer runs are reduced before a helper, which takes 5 to 8 s to start and import gammapy, has done its share:
-#: a run takes 0.5 s (a map) or 1 s (a spectrum).
-MANY = 20
 
 T = TypeVar("T")
 
@@ -43,10 +40,15 @@ class Part:
 
 
 def reduce_runs(
-    job: JobContext, runs: Sequence[Run], reduce: Callable[[Sequence[Run]], Part], progress: tuple[float, float]
+    job: JobContext,
+    runs: Sequence[Run],
+    reduce: Callable[[Sequence[Run]], Part],
+    progress: tuple[float, float],
+    many: int,
 ) -> Part:
     """All runs, reduced by ``reduce`` a few at a time, and stacked; tells of it from one fraction to the other.
 
+    Fewer runs than ``many`` are reduced in this process: a helper takes 5 to 8 s to start and to import gammapy.
     ``reduce`` is pickled, may run more than once for the same runs, and raises what ends the job.
     """
     chunks = [runs[first : first + CHUNK] for first in range(0, len(runs), CHUNK)]
@@ -57,7 +59,7 @@ def reduce_runs(
         job.progress(first + (last - first) * number / len(runs), f"{number} of {len(runs)} runs")
 
     tell(0)
-    if len(runs) < MANY or workers_there() == 1:
+    if len(runs) < many or workers_there() == 1:
 
         def reduced(number: int) -> Part:
             part = reduce(chunks[number])

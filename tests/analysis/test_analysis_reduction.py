@@ -13,7 +13,6 @@ from analysis_checks import Outcome, run_job
 from astropy.io import fits
 from fanned import place
 
-from jupyter_uws.analysis import reduction
 from jupyter_uws.analysis.quicklook import quicklook
 from jupyter_uws.analysis.reduction import CHUNK, Part, combine, reduce_runs, stack
 from jupyter_uws.analysis.spectrum import spectrum
@@ -36,7 +35,7 @@ PKS_2155 = {"RA": 329.716938, "Dec": -30.225588}
 @pytest.fixture(autouse=True)
 def fewer_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulated store has no twenty runs for one map."""
-    monkeypatch.setattr(reduction, "MANY", MANY)
+    monkeypatch.setattr("jupyter_uws.analysis.quicklook.MANY", MANY)
 
 
 def test_parts_are_joined_in_pairs_few_at_a_time() -> None:
@@ -159,7 +158,7 @@ def refuse_odd_chunks(runs: list[Run]) -> Part:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_first_error_is_told(tmp_path: Path, workers: int) -> None:
     with pytest.raises(JobError) as error, place(tmp_path, workers, come=False) as asked:
-        reduce_runs(JobContext.local(tmp_path), [no_run(n) for n in range(MANY)], refuse_odd_chunks, (0, 1))
+        reduce_runs(JobContext.local(tmp_path), [no_run(n) for n in range(MANY)], refuse_odd_chunks, (0, 1), MANY)
     assert (str(error.value), error.value.type) == (f"run {CHUNK} is bad", "transient")
     assert asked.counts == ([1, 0] if workers == 2 else [])
 
@@ -174,7 +173,7 @@ def test_a_job_has_one_client_at_a_time(tmp_path: Path) -> None:
 
 def test_no_background_anywhere_is_one_sentence(tmp_path: Path) -> None:
     with place(tmp_path, 2, come=False):
-        whole = reduce_runs(JobContext.local(tmp_path), [no_run(n) for n in range(20)], drop_all, (0, 1))
+        whole = reduce_runs(JobContext.local(tmp_path), [no_run(n) for n in range(20)], drop_all, (0, 1), MANY)
     assert whole.dataset is None
     assert list(whole.dropped) == list(range(20))
 
@@ -195,11 +194,11 @@ def test_progress_is_told_by_chunks(tmp_path: Path) -> None:
             said.append((round(fraction, 3), message))
 
     job = Listening("local", tmp_path)
-    reduce_runs(job, [no_run(n) for n in range(5)], drop_all, (0.1, 0.6))
+    reduce_runs(job, [no_run(n) for n in range(5)], drop_all, (0.1, 0.6), MANY)
     assert said == [(0.1, "0 of 5 runs"), (0.3, "2 of 5 runs"), (0.5, "4 of 5 runs"), (0.6, "5 of 5 runs")]
     said.clear()
     with place(tmp_path, 2, come=False):
-        reduce_runs(job, [no_run(n) for n in range(MANY)], drop_all, (0, 1))
+        reduce_runs(job, [no_run(n) for n in range(MANY)], drop_all, (0, 1), MANY)
     assert said[0] == (0, f"0 of {MANY} runs")
     assert said[-1] == (1, f"{MANY} of {MANY} runs")
     assert said == sorted(said)
@@ -231,7 +230,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 before = peak()
-whole = reduce_runs(JobContext("x", Path(sys.argv[1])), range(160), reduce, (0, 1))
+whole = reduce_runs(JobContext("x", Path(sys.argv[1])), range(160), reduce, (0, 1), 20)
 assert whole.dataset.data[0] == 160
 print(peak() - before)
 """
