@@ -66,7 +66,8 @@ def lines(cluster: dict[str, Any]) -> list[str]:
         state = each.get("state", "up")
         if state == "up":
             state = "helps" if each.get("helps") else "busy" if each["busy"] else "idle"
-        found.append(f"  {name:>10} {state:10} {each.get('reason') or each['worker'] or ''}".rstrip())
+        about = [each.get("reason") or each["worker"], each.get("shape"), each.get("helps")]
+        found.append(f"  {name:>10} {state:10} {'  '.join(filter(None, about))}".rstrip())
     found += [f"failure  {time} {words}" for time, words in cluster["failures"][-5:]]
     return found
 

@@ -33,6 +33,12 @@ def mebibytes(size: str | float) -> int:
     return math.ceil(float(number) * unit / 2**20)
 
 
+def clock(seconds: float) -> str:
+    """A time as operators write a walltime: ``HH:MM:SS``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
+
+
 @dataclass(frozen=True)
 class Need:
     """What a job needs of its worker: ``memory`` in MiB for its processes, ``duration`` in s; 0: not known.
@@ -67,7 +73,7 @@ class Shape:
     def __str__(self) -> str:
         memory = None if self.memory is None else f"{self.memory / GIB:g} GiB"
         gpus = f"{self.gpus} GPU" if self.gpus else None
-        walltime = None if self.walltime is None else f"{self.walltime / HOUR:g} h"
+        walltime = None if self.walltime is None else clock(self.walltime)
         names = (self.partition, self.account, self.constraint)
         cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
         return ", ".join(part for part in (cores, memory, gpus, walltime, *names) if part)

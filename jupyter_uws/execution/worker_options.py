@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .shape import HOUR, Shape
+from .shape import Shape, clock
 
 #: What an account is called; the partition is the ``queue`` of all of these. HTCondor has neither.
 ACCOUNT = {
@@ -40,7 +40,8 @@ def shaped(backend: str, options: Mapping[str, Any], base: Shape, shape: Shape) 
         if shape.memory is not None:
             changed["memory"] = f"{shape.memory} MiB"
     if shape.walltime is not None and shape.walltime != base.walltime:
-        changed["walltime"] = walltime(backend, shape.walltime)
+        walltime = clock(shape.walltime)
+        changed["walltime"] = walltime[:-3] if backend == "lsf" else walltime  # LSF knows no seconds
     if shape.partition:
         changed["queue"] = shape.partition
     if shape.account:
@@ -50,10 +51,3 @@ def shaped(backend: str, options: Mapping[str, Any], base: Shape, shape: Shape) 
     if extra:
         changed["job_extra_directives"] = [*(options.get("job_extra_directives") or []), *extra]
     return changed
-
-
-def walltime(backend: str, seconds: float) -> str:
-    """``HH:MM:SS``, or ``HH:MM`` for LSF."""
-    hours, rest = divmod(round(seconds), HOUR)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours:02}:{minutes:02}" if backend == "lsf" else f"{hours:02}:{minutes:02}:{rest:02}"

@@ -41,7 +41,7 @@ def test_a_job_by_http(slurm: Slurm, sim_archive: Path, tmp_path: Path, monkeypa
         wait_until(lambda: service.get(f"{path}/phase").text == "COMPLETED", 60)
         told = command("cluster", state_dir=service.state_dir).stdout
         assert re.search(r"^cluster +slurm, 1 of at most 16 workers$", told, re.MULTILINE), told
-        assert re.search(r"^ +\d+ idle +tls://127.0.0.1:\d+$", told, re.MULTILINE), told
+        assert re.search(r"^ +\d+ idle +tls://127.0.0.1:\d+  1 core, 1 GiB, 00:10:00$", told, re.MULTILINE), told
         assert "dashboard  jupyter-uws/dashboard/status" in told.splitlines()
         secret = (service.state_dir / "secret").read_text().strip()
         page = requests.get(f"{service.url}dashboard/status", headers={"X-UWS-Secret": secret}, timeout=60)
