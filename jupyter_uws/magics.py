@@ -17,6 +17,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from .client import Archive, ClientError, Connection, Job, JobService, connect
 from .client.archive import TruncatedResult
+from .client.jobs import RESOURCES
 
 
 @magics_class
@@ -52,7 +53,8 @@ class ObservatoryMagics(Magics):
 
         %uws list [PHASE ...]         the jobs, newest first
         %uws types                    what can be run, and its parameters
-        %uws run TYPE name=value ...  start a job; "quotes" keep blanks, {python} is evaluated here
+        %uws run TYPE name=value ...  start a job; "quotes" keep blanks, {python} is evaluated here;
+                                      cores, memory, gpus, partition, account, constraint are the cluster's
         %uws show|wait|abort|delete ID   ID may be the end of the id if only one job has it, or {a job}
 
         ``show``, ``wait`` and ``run`` return the job: ``job = %uws run sleeper duration=5``.
@@ -96,7 +98,10 @@ class ObservatoryMagics(Magics):
                 raise UsageError(f"{word!r} is not of the form name=value")
             value = self._value(text)
             parameters[name] = [*_as_list(parameters[name]), value] if name in parameters else value
-        return self._service().submit(words[0], **parameters)
+        service = self._service()
+        own = {parameter["name"].lower() for parameter in service.type(words[0]).get("parameters", ())}
+        resources = {name: parameters.pop(name) for name in RESOURCES if name in parameters and name not in own}
+        return service.submit(words[0], resources=resources, **parameters)
 
     def _value(self, text: str) -> Any:
         """``{runs[:4]}`` is evaluated in the notebook, everything else is text."""

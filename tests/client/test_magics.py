@@ -67,7 +67,8 @@ def test_jobs(shell) -> None:
 
 
 def test_a_job_is_aborted(shell) -> None:
-    job = shell.run_line_magic("uws", "run sleeper duration=300")
+    job = shell.run_line_magic("uws", 'run sleeper duration=300 memory="300 MiB"')
+    assert job.document.info["memory"] == "300 MiB"
     shell.run_line_magic("uws", f"abort {job.id}")
     with pytest.raises(UsageError, match="ABORTED"):
         shell.run_line_magic("uws", f"wait {job.id}")
