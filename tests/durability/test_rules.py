@@ -235,7 +235,10 @@ class Rules(RuleBasedStateMachine):
     def apply(self, model: Model, kind: str, run: int, results: tuple[Result, ...]) -> None:
         """Change the model as the report does, now or when it can be stored."""
         if self.lock:
-            self.unstored.append((model, kind, run, results))
+            # what reading the store shows to be without effect waits only behind others
+            read = model.gone or (kind == "queued" and (run != model.run or model.phase not in IN_HAND))
+            if self.unstored or not read:
+                self.unstored.append((model, kind, run, results))
         elif model.gone or run != model.run or model.phase not in IN_HAND:
             pass
         elif kind == "started":
