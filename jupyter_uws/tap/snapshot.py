@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from . import udfs
 from .adql import CATALOG
 from .errors import ArchiveUnavailable
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
@@ -35,6 +36,7 @@ class Snapshot:
             },
         )
         try:
+            udfs.register(self._connection)
             self._connection.execute(f"ATTACH {sql_text(str(path))} AS {CATALOG} (READ_ONLY)")
             self._connection.execute("SET enable_external_access = false")
             self._connection.execute("SET lock_configuration = true")

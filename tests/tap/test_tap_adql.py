@@ -263,18 +263,16 @@ def test_queries(run: Run, query: str, expected: list[tuple[Any, ...]]) -> None:
         ("-- nothing", "empty"),
         # geometry
         ("SELECT n" + FROM + "WHERE CONTAINS(POINT(s_ra, s_dec), CIRCLE(1, 2, 3))", "write 1 = CONTAINS"),
-        ("SELECT n" + FROM + "WHERE 1 = CONTAINS(POINT('GALACTIC', s_ra, s_dec), CIRCLE(1, 2, 3))", "ICRS here, not 'GALACTIC'"),
-        ("SELECT n" + FROM + "WHERE 1 = CONTAINS(POINT(s_ra, s_dec), BOX(1, 2, 3, 4))", "BOX is not supported yet"),
+        ("SELECT n" + FROM + "WHERE 1 = CONTAINS(POINT('GALACTIC', s_ra, s_dec), CIRCLE(1, 2, 3))", "GALACTIC coordinates must be numbers"),
+        ("SELECT n" + FROM + "WHERE 1 = CONTAINS(POINT(s_ra, s_dec), BOX(1, 2, 3))", "BOX takes longitude, latitude, width and height"),
         ("SELECT n" + FROM + "WHERE 1 = CONTAINS(POINT(s_ra, s_dec), POINT(1, 2))", "second argument of CONTAINS"),
         ("SELECT n" + FROM + "WHERE 1 = CONTAINS(POINT(s_ra), CIRCLE(1, 2, 3))", "POINT takes longitude and latitude"),
         ("SELECT n" + FROM + "WHERE 1 = CONTAINS(POINT('a', 'b', 1), CIRCLE(1, 2, 3))", "coordinate system|degrees"),
         ("SELECT n" + FROM + "WHERE 1 = CONTAINS(obs_id, CIRCLE(1, 2, 3))", "obs_id is no region"),
         ("SELECT n" + FROM + "WHERE 1 = CONTAINS(s_ra, s_dec, 1)", "CONTAINS takes two arguments"),
         ("SELECT n" + FROM + "WHERE 1 = INTERSECTS(POINT(1, 2), POINT(1, 2))", "use DISTANCE"),
-        ("SELECT POINT(s_ra, s_dec)" + FROM, "POINT may only stand within"),
         ("SELECT DISTANCE(1, 2, 3)" + FROM, "DISTANCE takes two points"),
         ("SELECT DISTANCE(DISTANCE(1, 2, 3, 4), 2, 3, 4)" + FROM, "a coordinate is a number"),
-        ("SELECT AREA(CIRCLE(1, 2, 3))" + FROM, "AREA is not supported"),
     ],
 )  # fmt: skip
 def test_refused(snapshot: Snapshot, query: str, message: str) -> None:
