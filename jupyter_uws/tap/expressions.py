@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from . import units
-from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, USER_FUNCTIONS
+from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, SHAPES, USER_FUNCTIONS
 from .schema import Column
 from .scope import NOT_ASCII, Scope, Value, closest
 from .userfunctions import UserFunctions
@@ -274,6 +274,9 @@ class Expressions(UserFunctions):
             return "text" if node.is_string else "number"
         if type(node) in _ARITHMETIC or isinstance(node, exp.Neg):
             return "text" if isinstance(node, exp.DPipe) else "number"
+        name = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
+        if name in GEOMETRY:
+            return "text" if name in SHAPES or name == "COORDSYS" else "number"
         column = self.column(node, scope).column if isinstance(node, exp.Column) else None
         if column is None:
             return None
