@@ -19,7 +19,7 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
-MAX_VERTICES = 10_000
+MAX_VERTICES = 1000
 
 # what lies closer than this to a rim (rad, 0.2 microarcsec) lies on it: more than the rounding of coordinates
 _ON_RIM = 1e-12
@@ -27,6 +27,8 @@ _ON_RIM = 1e-12
 _SMALL = 4e-7
 # rows times sides that are worked on at a time: bounds the memory
 _BLOCK = 100_000
+# rows times sides that are worked on in one call, which nothing interrupts: about 20 s
+_MOST = 20_000_000
 # steps to the middle of a polygon whose vertices are spread over nearly half of the sphere
 _STEPS = 500
 
@@ -109,12 +111,12 @@ def box(lon: float, lat: float, width: float, height: float) -> Floats:
 
 
 def contains(outer: Regions, inner: Regions) -> Bools:
-    """Whether each of ``outer`` has the whole of ``inner`` in it."""
+    """Whether each of ``outer`` has the whole of ``inner`` in it. Raises ValueError where that is too much work."""
     return _pairwise(outer, inner, _circle_in_circle, _polygon_in_circle, _circle_in_polygon, _polygon_in_polygon)
 
 
 def intersects(a: Regions, b: Regions) -> Bools:
-    """Whether the regions have a point in common."""
+    """Whether the regions have a point in common. Raises ValueError where that is too much work."""
 
     def swapped(polygon: Regions, circle: Regions) -> Bools:
         return _circle_meets_polygon(circle, polygon)
@@ -162,6 +164,11 @@ def _pairwise(a: Regions, b: Regions, *tests: Callable[[Regions, Regions], Bools
     """``tests``: of circle and circle, circle and polygon, polygon and circle, polygon and polygon."""
     found = np.zeros(len(a), dtype=np.bool_)
     sides = a.vertices.shape[1] * b.vertices.shape[1]
+    if len(a) * sides > _MOST:
+        raise ValueError(
+            f"polygons of {a.vertices.shape[1]} and {b.vertices.shape[1]} vertices are too much to compare:"
+            " simpler ones are needed"
+        )
     for block in _blocks(len(a), sides):
         first, second = a[block], b[block]
         for number, test in enumerate(tests):

@@ -303,3 +303,7 @@ def test_a_thousand_vertices_stay_within_bounds() -> None:
     points = np.random.default_rng(1).uniform(-12, 12, (256, 2))
     found = regions.contains(make(*[ring] * 256), make(*points.tolist()))
     assert found.mean() == pytest.approx(np.pi * 100 / 24**2, abs=0.1)
+    with pytest.raises(ValueError, match="polygons of 1000 and 1000 vertices are too much to compare"):
+        regions.intersects(make(*[ring] * 256), make(*[ring] * 256))
+    with pytest.raises(ValueError, match="a polygon has 1001 vertices, and may have 1000"):
+        make([*ring, 0, 0])
