@@ -206,12 +206,16 @@ def _polygon_in_circle(circle: Regions, polygon: Regions) -> Bools:
 
 def _circle_in_polygon(polygon: Regions, circle: Regions) -> Bools:
     inside = _has_points(polygon, circle.centre[:, None])[:, 0]
-    room = (circle.radius <= _ON_RIM) | (_rim_distance(polygon, circle.centre) >= circle.radius)
+    if (circle.radius == 0).all():
+        return inside
+    room = (circle.radius == 0) | (_rim_distance(polygon, circle.centre) >= circle.radius)
     return np.asarray(inside & room & (circle.radius >= 0))
 
 
 def _circle_meets_polygon(circle: Regions, polygon: Regions) -> Bools:
     inside = _has_points(polygon, circle.centre[:, None])[:, 0]
+    if (circle.radius == 0).all():
+        return inside
     near = _rim_distance(polygon, circle.centre) <= circle.radius
     return np.asarray((inside | near) & (circle.radius >= 0))
 
@@ -253,7 +257,13 @@ def _has_points(polygon: Regions, points: Floats, rim: bool = True) -> Bools:
     below, after = (height <= level[..., None] for height in (height[:, None], np.roll(height, -1, axis=1)[:, None]))
     crossed = (below != after) & ((turn > 0) == below)
     inside = (crossed.sum(axis=-1) % 2 == 1) & in_front
-    on_rim = _distances(a, b, p).min(axis=-1) <= _ON_RIM
+    # only where the point is near a side's great circle does it take a closer look
+    has_length = (a != b).any(axis=-1)
+    near = ((np.abs(turn) <= 10 * _ON_RIM) & has_length).any(axis=-1) | ~has_length.any(axis=-1)
+    on_rim = np.zeros(near.shape, dtype=np.bool_)
+    row, column = np.nonzero(near)
+    distances = _distances(a[row, 0], b[row, 0], points[row, column][:, None])
+    on_rim[row, column] = distances.min(axis=-1) <= _ON_RIM
     return np.asarray(inside | on_rim if rim else inside & ~on_rim)
 
 
