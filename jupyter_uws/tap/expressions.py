@@ -164,6 +164,10 @@ class Expressions(UserFunctions):
         arguments = node.expressions
         if len(arguments) != 2 or not isinstance(arguments[1], exp.Literal) or not arguments[1].is_string:
             raise self.error("IN_UNIT takes a value and a unit in quotes, such as IN_UNIT(t_exptime, 'h')", node)
+        for part in arguments[0].walk():
+            if isinstance(part, exp.Anonymous) and str(part.this).upper() == "IN_UNIT":
+                # each would be translated twice, for its value and for its unit
+                raise self.error("IN_UNIT does not take what another IN_UNIT gives", part)
         value = self.described(arguments[0], scope)
         column, unit = value.column, arguments[1].name
         if column is None or not column.unit:

@@ -23,7 +23,7 @@ _WHAT = {
 _COUNTS = {"POINT": 2, "CIRCLE": 3, "BOX": 4}
 
 # characters of SQL: shapes within shapes are written several times into formulae
-MAX_SHAPE = 600_000
+MAX_SHAPE = 100_000
 
 
 class Geometry(Resolver):
