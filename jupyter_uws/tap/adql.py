@@ -347,6 +347,8 @@ class _Translator(Expressions):
         return _Relation(f"{sql} AS {alias}", seen, (Source((name.text,), name.quoted, seen),))
 
     def _table(self, node: exp.Table) -> _Relation:
+        if node.args.get("joins"):
+            raise self.error("a JOIN within another JOIN stands in parentheses", node)
         self.only(node, "this", "db", "catalog", "alias")
         if not isinstance(node.this, exp.Identifier):
             raise self.error("only tables may stand in FROM, no functions", node)

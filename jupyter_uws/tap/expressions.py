@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from sqlglot import exp
 
-from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN
-from .geometry import Geometry
+from . import units
+from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, SHAPES, USER_FUNCTIONS
 from .schema import Column
 from .scope import NOT_ASCII, Scope, Value, closest
+from .userfunctions import UserFunctions
 
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||"}
 _COMPARISON: dict[type[exp.Expr], str] = {
@@ -20,11 +22,12 @@ _TYPES = {
     exp.DType.CHAR: "VARCHAR", exp.DType.VARCHAR: "VARCHAR", exp.DType.SMALLINT: "SMALLINT", exp.DType.INT: "INTEGER",
     exp.DType.BIGINT: "BIGINT", exp.DType.FLOAT: "REAL", exp.DType.DOUBLE: "DOUBLE", exp.DType.TIMESTAMP: "TIMESTAMP",
 }  # fmt: skip
+_ONE_OR_ZERO = {"CONTAINS", "INTERSECTS", *USER_FUNCTIONS} - {"IVO_HEALPIX_INDEX"}
 _NUMERIC = frozenset({"unsignedByte", "short", "int", "long", "float", "double"})
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
 
 
-class Expressions(Geometry):
+class Expressions(UserFunctions):
     """Translates values and conditions; :class:`~jupyter_uws.tap.adql._Translator` adds the clauses."""
 
     # values
@@ -135,6 +138,12 @@ class Expressions(Geometry):
             return self._aggregate(name, node, scope)
         if name in GEOMETRY:
             return self.geometry(name, node, scope)
+        if name in USER_FUNCTIONS:
+            return self.user_function(name, node, scope)
+        if name == "IN_UNIT":
+            return self._in_unit(node, scope)[0]
+        if name == "TIMESTAMP":
+            return self._timestamp(node, scope)
         function = FUNCTIONS.get(name)
         if function is None:
             raise self.error(f"there is no function {node.this}{closest(name, KNOWN)}", node)
@@ -144,6 +153,30 @@ class Expressions(Geometry):
             count = f"{function.least}" if function.least == function.most else f"{function.least} to {function.most}"
             raise self.error(f"{name} takes {count} arguments, not {len(arguments)}", node)
         return function.sql(name, [self.value(argument, scope) for argument in arguments])
+
+    def _timestamp(self, node: exp.Anonymous, scope: Scope) -> str:
+        if len(node.expressions) != 1:
+            raise self.error("TIMESTAMP takes one text, such as '2026-11-22T20:00:00'", node)
+        return f"CAST({self.value(node.expressions[0], scope)} AS TIMESTAMP)"
+
+    def _in_unit(self, node: exp.Anonymous, scope: Scope) -> tuple[str, Column]:
+        """The SQL, and the description of the value in its new unit."""
+        arguments = node.expressions
+        if len(arguments) != 2 or not isinstance(arguments[1], exp.Literal) or not arguments[1].is_string:
+            raise self.error("IN_UNIT takes a value and a unit in quotes, such as IN_UNIT(t_exptime, 'h')", node)
+        for part in arguments[0].walk():
+            if isinstance(part, exp.Anonymous) and str(part.this).upper() == "IN_UNIT":
+                # each would be translated twice, for its value and for its unit
+                raise self.error("IN_UNIT does not take what another IN_UNIT gives", part)
+        value = self.described(arguments[0], scope)
+        column, unit = value.column, arguments[1].name
+        if column is None or not column.unit:
+            raise self.error(f"IN_UNIT: the unit of {value.name} is not known", node)
+        try:
+            factor = units.factor(column.unit, unit)
+        except ValueError as error:
+            raise self.error(f"IN_UNIT: {error}", arguments[1]) from None
+        return f"({value.sql} * {factor!r})", replace(column, datatype="double", unit=unit, principal=False, std=False)
 
     def _aggregate(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
         arguments = node.expressions
@@ -193,7 +226,7 @@ class Expressions(Geometry):
         if isinstance(node, exp.Exists):
             self.only(node, "this")
             return f"EXISTS ({self.rows(node.this, scope)[0]})"
-        if isinstance(node, exp.Anonymous) and str(node.this).upper() in ("CONTAINS", "INTERSECTS"):
+        if isinstance(node, exp.Anonymous) and str(node.this).upper() in _ONE_OR_ZERO:
             raise self.error(f"{node.this} gives 1 or 0: write 1 = {node.this}(…)", node)
         raise self.error("a condition is expected here, such as a comparison", node)
 
@@ -245,6 +278,9 @@ class Expressions(Geometry):
             return "text" if node.is_string else "number"
         if type(node) in _ARITHMETIC or isinstance(node, exp.Neg):
             return "text" if isinstance(node, exp.DPipe) else "number"
+        name = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
+        if name in GEOMETRY:
+            return "text" if name in SHAPES or name == "COORDSYS" else "number"
         column = self.column(node, scope).column if isinstance(node, exp.Column) else None
         if column is None:
             return None
@@ -284,8 +320,12 @@ class Expressions(Geometry):
         if not isinstance(node, exp.Anonymous) or not isinstance(node.this, str):
             return None
         name = node.this.upper()
-        if name == "DISTANCE":
-            return Column("distance", "double", "angular distance", unit="deg", ucd="pos.angDistance")
+        if name in GEOMETRY:
+            return self.shape_column(name)
+        if name == "IN_UNIT":
+            return self._in_unit(node, scope)[1]
+        if name == "TIMESTAMP":
+            return Column("timestamp", "char", arraysize="*", xtype="timestamp")
         if name in ("MIN", "MAX") and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
             column = self.column(node.expressions[0], scope).column
             if column is not None and column.ucd:

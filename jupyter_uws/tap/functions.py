@@ -17,12 +17,24 @@ class Function:
         return f"{self.name or name.lower()}({', '.join(arguments)})"
 
 
+class Operator(Function):
+    """A function that DuckDB writes as a sign, before one argument or between two."""
+
+    def sql(self, name: str, arguments: list[str]) -> str:
+        left, right = arguments if len(arguments) == 2 else ("", arguments[0])
+        return f"({left} {self.name} {right})"
+
+
 FUNCTIONS: dict[str, Function] = {
     "ABS": Function(1, 1),
     "ACOS": Function(1, 1),
     "ASIN": Function(1, 1),
     "ATAN": Function(1, 1),
     "ATAN2": Function(2, 2),
+    "BIT_AND": Operator(2, 2, "&"),
+    "BIT_NOT": Operator(1, 1, "~"),
+    "BIT_OR": Operator(2, 2, "|"),
+    "BIT_XOR": Function(2, 2, "xor"),
     "CEILING": Function(1, 1, "ceil"),
     "COALESCE": Function(1, 100),
     "COS": Function(1, 1),
@@ -49,8 +61,46 @@ FUNCTIONS: dict[str, Function] = {
 
 AGGREGATES = frozenset({"AVG", "COUNT", "MAX", "MIN", "SUM"})
 
-# of the standard, and not built yet
-MISSING_GEOMETRY = frozenset({"AREA", "BOX", "CENTROID", "COORD1", "COORD2", "COORDSYS", "POLYGON", "REGION"})
-GEOMETRY = frozenset({"POINT", "CIRCLE", "CONTAINS", "INTERSECTS", "DISTANCE"}) | MISSING_GEOMETRY
+SHAPES = frozenset({"BOX", "CENTROID", "CIRCLE", "POINT", "POLYGON", "REGION"})
+GEOMETRY = SHAPES | {"AREA", "CONTAINS", "COORD1", "COORD2", "COORDSYS", "DISTANCE", "INTERSECTS"}
+MISSING_GEOMETRY: frozenset[str] = frozenset()
 
-KNOWN = frozenset(FUNCTIONS) | AGGREGATES | (GEOMETRY - MISSING_GEOMETRY) | {"CAST"}
+
+@dataclass(frozen=True)
+class UserFunction:
+    """A function of the IVOA's catalogue of user defined functions, as TAPRegExt describes it."""
+
+    form: str
+    description: str
+
+
+USER_FUNCTIONS: dict[str, UserFunction] = {
+    "IVO_HASHLIST_HAS": UserFunction(
+        "ivo_hashlist_has(hashlist TEXT, item TEXT) -> INTEGER",
+        "1 if item is one of the words in hashlist, which # separates; case does not matter.",
+    ),
+    "IVO_HASWORD": UserFunction(
+        "ivo_hasword(haystack TEXT, needle TEXT) -> INTEGER",
+        "1 if all words of needle are words of haystack; case does not matter.",
+    ),
+    "IVO_HEALPIX_INDEX": UserFunction(
+        "ivo_healpix_index(hpxOrder INTEGER, long REAL, lat REAL) -> BIGINT",
+        "The index in NESTED numbering of the HEALPix cell with a position in degrees; a POINT may stand for the two.",
+    ),
+    "IVO_INTERVAL_OVERLAPS": UserFunction(
+        "ivo_interval_overlaps(a1 NUMERIC, b1 NUMERIC, a2 NUMERIC, b2 NUMERIC) -> INTEGER",
+        "1 if the interval from a1 to b1 and that from a2 to b2 have a number in common.",
+    ),
+    "IVO_NOCASEMATCH": UserFunction(
+        "ivo_nocasematch(value TEXT, pattern TEXT) -> INTEGER",
+        "1 if value matches the pattern of a LIKE; case does not matter.",
+    ),
+}
+
+KNOWN = (
+    frozenset(FUNCTIONS)
+    | AGGREGATES
+    | GEOMETRY
+    | {"CAST", "IN_UNIT", "TIMESTAMP"}
+    | frozenset(name.lower() for name in USER_FUNCTIONS)
+)

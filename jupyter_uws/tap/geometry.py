@@ -2,42 +2,70 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 from sqlglot import exp
 
-from . import sphere
-from .functions import GEOMETRY, MISSING_GEOMETRY
+from . import regions, sphere, stcs
+from .functions import GEOMETRY, SHAPES, USER_FUNCTIONS
 from .resolver import Resolver
+from .schema import Column
 from .scope import Scope
 
-_REGION_XTYPES = ("adql:region", "adql:circle", "circle")
-_FRAMES = ("", "ICRS", "ICRS GEOCENTER", "ICRS BARYCENTER", "ICRS UNKNOWNREFPOS")
+_NUMBER = re.compile(r"CAST\((\(-)?([0-9.]+(?:e[+-]?[0-9]+)?)\)? AS DOUBLE\)\Z", re.IGNORECASE)
+_WHAT = {
+    "POINT": "longitude and latitude",
+    "CIRCLE": "longitude, latitude and radius, or a POINT and a radius,",
+    "BOX": "longitude, latitude, width and height, or a POINT, width and height,",
+    "POLYGON": "longitudes and latitudes of three vertices or more, or three POINTs or more,",
+}
+_COUNTS = {"POINT": 2, "CIRCLE": 3, "BOX": 4}
+
+# characters of SQL: shapes within shapes are written several times into formulae
+MAX_SHAPE = 100_000
 
 
 class Geometry(Resolver):
-    """POINT, CIRCLE, CONTAINS, INTERSECTS, DISTANCE."""
+    """Shapes, and what can be asked of them."""
 
     def geometry(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
-        if name == "DISTANCE":
-            return self._distance(node, scope)
+        """The value of a function of :data:`~jupyter_uws.tap.functions.GEOMETRY`; a shape is written as STC-S."""
         if name in ("CONTAINS", "INTERSECTS"):
             return f"CAST({self.geometric_condition(name, node, scope)} AS INTEGER)"
-        if name in MISSING_GEOMETRY:
-            raise self.error(f"{name} is not supported: POINT, CIRCLE, CONTAINS, INTERSECTS and DISTANCE are", node)
-        raise self.error(f"{name} may only stand within CONTAINS, INTERSECTS or DISTANCE", node)
+        if name == "DISTANCE":
+            return self._distance(node, scope)
+        if name in SHAPES:
+            return sphere.text(self.shape(node, name, scope))
+        if len(node.expressions) != 1:
+            raise self.error(f"{name} takes one argument", node)
+        if name in ("COORD1", "COORD2"):
+            point = self._point(node.expressions[0], name, scope)
+            return point.lon if name == "COORD1" else point.lat
+        shape = self.shape(node.expressions[0], name, scope)
+        return "'ICRS'" if name == "COORDSYS" else f"adql_area({sphere.numbers(shape)})"
 
     def geometric_condition(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
         if len(node.expressions) != 2:
             raise self.error(f"{name} takes two arguments", node)
-        first, second = (self._shape(argument, name, scope) for argument in node.expressions)
+        first, second = (self.shape(argument, name, scope) for argument in node.expressions)
         if name == "INTERSECTS":
-            if isinstance(second, sphere.Circle):
-                return sphere.intersects(first, second)
-            if isinstance(first, sphere.Circle):
-                return sphere.intersects(second, first)
-            raise self.error("INTERSECTS is not for two POINTs: use DISTANCE", node)
-        if not isinstance(second, sphere.Circle):
-            raise self.error("the second argument of CONTAINS is a CIRCLE or a region, not a POINT", node)
+            if isinstance(first, sphere.Point) and isinstance(second, sphere.Point):
+                raise self.error("INTERSECTS is not for two POINTs: use DISTANCE", node)
+            return sphere.intersects(first, second)
+        if isinstance(second, sphere.Point):
+            raise self.error("the second argument of CONTAINS is a CIRCLE or another region, not a POINT", node)
         return sphere.contains(first, second)
+
+    def healpix_index(self, node: exp.Anonymous, scope: Scope) -> str:
+        arguments = node.expressions
+        if len(arguments) not in (2, 3):
+            raise self.error("ivo_healpix_index takes an order and a POINT, or an order, longitude and latitude", node)
+        if len(arguments) == 2:
+            point = self._point(arguments[1], "ivo_healpix_index", scope)
+        else:
+            point = sphere.Point(*(self._coordinate(argument, scope) for argument in arguments[1:]))
+        return f"adql_healpix(CAST({self.value(arguments[0], scope)} AS BIGINT), {sphere.numbers(point)})"
 
     def _distance(self, node: exp.Anonymous, scope: Scope) -> str:
         arguments = node.expressions
@@ -46,57 +74,174 @@ class Geometry(Resolver):
             return sphere.distance(sphere.Point(lon1, lat1), sphere.Point(lon2, lat2))
         if len(arguments) != 2:
             raise self.error("DISTANCE takes two points, or lon1, lat1, lon2, lat2", node)
-        points = [self._shape(argument, "DISTANCE", scope) for argument in arguments]
-        for point, argument in zip(points, arguments, strict=True):
-            if not isinstance(point, sphere.Point):
-                raise self.error("DISTANCE is between POINTs", argument)
-        return sphere.distance(points[0], points[1])  # type: ignore[arg-type]
+        first, second = (self._point(argument, "DISTANCE", scope) for argument in arguments)
+        return sphere.distance(first, second)
 
-    def _shape(self, node: exp.Expr, where: str, scope: Scope) -> sphere.Shape:
+    # shapes
+
+    def shape(self, node: exp.Expr, where: str, scope: Scope) -> sphere.Shape:
+        """A point, a circle or another region, for the function ``where``."""
+        while isinstance(node, exp.Paren):
+            node = node.this
         if isinstance(node, exp.Column):
-            value = self.column(node, scope)
-            if value.column is None or (value.column.xtype or "").lower() not in _REGION_XTYPES:
-                raise self.error(f"{value.name} is no region: {where} takes POINT, CIRCLE or a column of regions", node)
-            return sphere.circle_of_region(value.sql, value.name)
+            return self._shape_of_column(node, where, scope)
         name = node.this.upper() if isinstance(node, exp.Anonymous) and isinstance(node.this, str) else ""
-        if name in MISSING_GEOMETRY:
-            raise self.error(f"{name} is not supported yet: POINT and CIRCLE are", node)
-        if name not in ("POINT", "CIRCLE"):
-            raise self.error(f"{where} takes POINT(lon, lat) or CIRCLE(lon, lat, radius) here", node)
-        arguments = self._without_frame(node.expressions)
-        if name == "POINT":
-            if len(arguments) != 2:
-                raise self.error("POINT takes longitude and latitude in degrees", node)
-            return sphere.Point(*(self._coordinate(argument, scope) for argument in arguments))
-        if len(arguments) == 2:
-            centre = self._shape(arguments[0], "CIRCLE", scope)
-            if not isinstance(centre, sphere.Point):
-                raise self.error("CIRCLE(centre, radius) takes a POINT as its centre", node)
-            return sphere.Circle(centre, self._coordinate(arguments[1], scope))
-        if len(arguments) != 3:
-            raise self.error("CIRCLE takes longitude, latitude and radius in degrees", node)
-        lon, lat, radius = (self._coordinate(argument, scope) for argument in arguments)
-        return sphere.Circle(sphere.Point(lon, lat), radius)
+        if name not in SHAPES or not isinstance(node, exp.Anonymous):
+            raise self.error(f"{where} takes POINT, CIRCLE, BOX, POLYGON, REGION, or a column of regions, here", node)
+        self.only(node, "this", "expressions")
+        if name == "REGION":
+            return self._region(node)
+        if name == "CENTROID":
+            return self._centroid(node, scope)
+        shape = self._constructed(name, node, scope)
+        if len(sphere.numbers(shape)) > MAX_SHAPE:
+            raise self.error("the geometry is too complex: too many shapes within each other", node)
+        return shape
 
-    def _without_frame(self, arguments: list[exp.Expr]) -> list[exp.Expr]:
-        """The arguments after the coordinate system, which may be left out and can only be ICRS."""
+    def _point(self, node: exp.Expr, where: str, scope: Scope) -> sphere.Point:
+        shape = self.shape(node, where, scope)
+        if not isinstance(shape, sphere.Point):
+            raise self.error(f"{where} takes a POINT", node)
+        return shape
+
+    def _shape_of_column(self, node: exp.Column, where: str, scope: Scope) -> sphere.Shape:
+        value = self.column(node, scope)
+        xtype = ((value.column.xtype if value.column else None) or "").lower().removeprefix("adql:")
+        if value.column is None or xtype not in ("region", "shape", "point", "circle", "polygon"):
+            raise self.error(f"{value.name} is no region: {where} takes shapes, or a column of regions", node)
+        is_text = value.column.datatype in ("char", "unicodeChar")
+        numbers = f"adql_region({value.sql})" if is_text else f"CAST({value.sql} AS DOUBLE[])"
+        if xtype == "point":
+            return sphere.Point(*(f"list_extract({numbers}, {i})" for i in (1, 2)))
+        return sphere.Region(numbers, text=value.sql if is_text else None)
+
+    def _region(self, node: exp.Anonymous) -> sphere.Shape:
+        text = node.expressions[0] if len(node.expressions) == 1 else None
+        if not isinstance(text, exp.Literal) or not text.is_string:
+            raise self.error("REGION takes a text in STC-S, such as 'CIRCLE ICRS 10 20 0.5'", node)
+        try:
+            numbers = stcs.numbers(text.name)
+            if numbers is None:
+                raise ValueError("the text is empty")
+            return _literal_shape(numbers)
+        except ValueError as error:
+            raise self.error(f"REGION: {error}", text) from None
+
+    def _centroid(self, node: exp.Anonymous, scope: Scope) -> sphere.Point:
+        if len(node.expressions) != 1:
+            raise self.error("CENTROID takes one argument", node)
+        shape = self.shape(node.expressions[0], "CENTROID", scope)
+        if isinstance(shape, sphere.Point):
+            return shape
+        if isinstance(shape, sphere.Circle):
+            return shape.centre
+        numbers = f"adql_centroid({shape.numbers})"
+        return sphere.Point(f"list_extract({numbers}, 1)", f"list_extract({numbers}, 2)")
+
+    def _constructed(self, name: str, node: exp.Anonymous, scope: Scope) -> sphere.Shape:
+        system, arguments = self._frame(node.expressions)
+        coordinates = self._coordinates(name, arguments, scope)
+        count = _COUNTS.get(name)
+        if len(coordinates) != count if count else len(coordinates) < 6 or len(coordinates) % 2:
+            raise self.error(f"{name} takes {_WHAT[name]} in degrees", node)
+        values = [_number(coordinate) for coordinate in coordinates]
+        known = [value for value in values if value is not None]
+        if len(known) == len(values):
+            try:
+                return _literal_shape(stcs.icrs(name.lower(), known, system), plain=coordinates, exact=system == "ICRS")
+            except ValueError as error:
+                raise self.error(f"{name}: {error}", node) from None
+        if system != "ICRS":
+            raise self.error(f"{system} coordinates must be numbers: those of columns are ICRS here", node)
+        if name == "POINT":
+            return sphere.Point(*coordinates)
+        if name == "CIRCLE":
+            return sphere.Circle(sphere.Point(*coordinates[:2]), coordinates[2])
+        numbers = "[" + ", ".join(coordinates) + "]"
+        return sphere.Region(f"adql_box({numbers})" if name == "BOX" else numbers)
+
+    def _coordinates(self, name: str, arguments: list[exp.Expr], scope: Scope) -> list[str]:
+        """The numbers of a shape. Where its points are given as POINTs, their coordinates."""
+        points = len(arguments) if name == "POLYGON" else 1
+        if name == "POINT" or not arguments or not self._is_point(arguments[0], scope):
+            return [self._coordinate(argument, scope) for argument in arguments]
+        found: list[str] = []
+        for argument in arguments[:points]:
+            point = self._point(argument, name, scope)
+            found += [point.lon, point.lat]
+        return found + [self._coordinate(argument, scope) for argument in arguments[points:]]
+
+    def _is_point(self, node: exp.Expr, scope: Scope) -> bool:
+        if isinstance(node, exp.Anonymous):
+            return str(node.this).upper() in SHAPES
+        column = self.column(node, scope).column if isinstance(node, exp.Column) else None
+        return column is not None and (column.xtype or "").lower() in ("point", "adql:point")
+
+    def _frame(self, arguments: list[exp.Expr]) -> tuple[str, list[exp.Expr]]:
+        """The coordinate system, which may be left out, and the arguments after it."""
         if not arguments or not isinstance(arguments[0], (exp.Literal, exp.Null)):
-            return arguments
+            return "ICRS", arguments
         first = arguments[0]
-        if isinstance(first, exp.Literal):
-            if not first.is_string:
-                return arguments
-            if " ".join(first.name.upper().split()) not in _FRAMES:
-                raise self.error(f"the coordinate system is ICRS here, not {first.name!r}", first)
-        return arguments[1:]
+        if isinstance(first, exp.Null):
+            return "ICRS", arguments[1:]
+        if not first.is_string:
+            return "ICRS", arguments
+        system = stcs.frame(first.name)
+        if system is None:
+            raise self.error(f"the coordinate system is ICRS, FK5 or GALACTIC, not {first.name[:40]!r}", first)
+        return system, arguments[1:]
 
     def _coordinate(self, node: exp.Expr, scope: Scope) -> str:
+        self.plain(node, "coordinate")
+        if isinstance(node, exp.Literal) and node.is_string:
+            raise self.error(f"a coordinate is a number in degrees, not {node.name[:40]!r}", node)
+        return f"CAST({self.value(node, scope)} AS DOUBLE)"
+
+    def plain(self, node: exp.Expr, what: str) -> None:
+        """Refuse what is too long to be written several times into a formula."""
         for part in node.walk():
             if isinstance(part, exp.Subquery) or (
-                isinstance(part, exp.Anonymous) and str(part.this).upper() in GEOMETRY
+                isinstance(part, exp.Anonymous) and str(part.this).upper() in GEOMETRY | set(USER_FUNCTIONS)
             ):
-                # coordinates are written several times into the formulae
-                raise self.error("a coordinate is a number, a column, or arithmetic of them", part)
-        if isinstance(node, exp.Literal) and node.is_string:
-            raise self.error(f"a coordinate is a number in degrees, not {node.name!r}", node)
-        return f"CAST({self.value(node, scope)} AS DOUBLE)"
+                raise self.error(f"a {what} is a number, a column, or arithmetic of them", part)
+
+    def shape_column(self, name: str) -> Column | None:
+        """The description of a value of :meth:`geometry`."""
+        if name == "DISTANCE":
+            return Column("distance", "double", "angular distance", unit="deg", ucd="pos.angDistance")
+        if name == "AREA":
+            return Column("area", "double", "area on the sphere", unit="deg**2", ucd="phys.angArea")
+        if name in ("COORD1", "COORD2"):
+            return Column(name.lower(), "double", "coordinate in ICRS", unit="deg")
+        if name in SHAPES:
+            xtype = "adql:POINT" if name in ("POINT", "CENTROID") else "adql:REGION"
+            return Column(name.lower(), "char", "STC-S in ICRS, in degrees", arraysize="*", xtype=xtype)
+        return None
+
+
+def _number(sql: str) -> float | None:
+    """The value of a coordinate that is a plain number."""
+    found = _NUMBER.match(sql)
+    if found is None:
+        return None
+    value = float(found[2])
+    return -value if found[1] else value
+
+
+def _literal_shape(numbers: list[float], plain: list[str] | None = None, exact: bool = False) -> sphere.Shape:
+    """A shape of known numbers; ``plain`` is how they were written. Raises ValueError."""
+    array = np.array(numbers)
+    shape = regions.regions(array, np.array([len(numbers)]))
+    written = plain if exact and plain and len(plain) == len(numbers) != 4 else [_written(n) for n in numbers]
+    if len(numbers) == 2:
+        return sphere.Point(*written)
+    if len(numbers) == 3:
+        return sphere.Circle(sphere.Point(*written[:2]), written[2])
+    lon, lat = regions.positions(shape.centre[0])
+    radius = np.degrees(regions.separation(shape.centre, shape.vertices[0]).max()) + 1e-9
+    bound = sphere.Circle(sphere.Point(_written(float(lon)), _written(float(lat))), _written(float(radius)))
+    return sphere.Region("[" + ", ".join(written) + "]", within=bound)
+
+
+def _written(number: float) -> str:
+    return f"CAST({number!r} AS DOUBLE)"

@@ -106,6 +106,7 @@ _WORDS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEX_S
 _NULL_ORDER = ("FIRST", "LAST")
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TYPOGRAPHIC = re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00b4]")
 MAX_WORD = 128  # characters of a name or a number
 _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
@@ -133,7 +134,10 @@ HINTS = {
     "ESCAPE": "ADQL has no ESCAPE",
     "::": "write CAST(value AS type)",
     "%": "write MOD(a, b)",
-    "^": "write POWER(a, b)",
+    "^": "write POWER(a, b), or BIT_XOR(a, b)",
+    "&": "write BIT_AND(a, b)",
+    "|": "write BIT_OR(a, b), or a || b to join texts",
+    "~": "write BIT_NOT(a), or LIKE for patterns",
     "**": "write POWER(a, b)",
     "==": "write = for equality",
     "/*": "comments are written -- to the end of the line",
@@ -241,6 +245,12 @@ def _check_tokens(text: str, found: list[Token]) -> None:
             raise ADQLError(f"{sign!r} is not ADQL" + (f": {HINTS[sign]}" if sign in HINTS else ""), text, offset)
         if kind in _WORDS and len(written) > MAX_WORD:
             raise ADQLError(f"{written[:40]}… has more than {MAX_WORD} characters", text, offset)
+        if kind == TokenType.VAR and (place := _TYPOGRAPHIC.search(written)) is not None:
+            raise ADQLError(
+                "typographic quotes are not ADQL: a text is written in '…', a name in \"…\"",
+                text,
+                offset + place.start(),
+            )
         if kind == TokenType.VAR and not _REGULAR.match(written):
             raise ADQLError(
                 f"{written[:40]!r} is not an identifier: they begin with a letter and have letters, digits and _;"

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import duckdb
 
+from . import udfs
 from .adql import CATALOG
 from .errors import ArchiveUnavailable
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
 from .scope import NOT_ASCII, Leaf, sql_identifier
+
+_MAX_MESSAGE = 300  # characters: DuckDB quotes values of any length
 
 Identity = tuple[int, int, int, int]
 
@@ -35,6 +38,7 @@ class Snapshot:
             },
         )
         try:
+            udfs.register(self._connection)
             self._connection.execute(f"ATTACH {sql_text(str(path))} AS {CATALOG} (READ_ONLY)")
             self._connection.execute("SET enable_external_access = false")
             self._connection.execute("SET lock_configuration = true")
@@ -90,4 +94,6 @@ def sql_text(value: str) -> str:
 def first_line(error: Exception) -> str:
     """DuckDB's message without the kind of error, the quoted query, and advice that a client cannot follow."""
     line = str(error).split("\n", 1)[0].split(". Use TRY(", 1)[0]
-    return re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", line).strip()
+    line = line.split("while executing the UDF: ValueError: ", 1)[-1]  # one of ours, which says what is wrong
+    line = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", line).strip()
+    return line if len(line) <= _MAX_MESSAGE else f"{line[: _MAX_MESSAGE // 2]} … {line[-_MAX_MESSAGE // 2 :]}"

@@ -1,8 +1,9 @@
 """Geometry on the sphere, as DuckDB expressions. Coordinates and radii in degrees.
 
-Formulae good at any distance: haversines to compare (exact for small radii), Vincenty's form for distances.
-Longitudes need no range: they enter by sine and cosine only. Expressions appear more than once in the
-result, so they must be plain: columns, numbers, arithmetic.
+Points and circles are compared by formulae, which the engine works off fastest; all other regions by the functions of
+:mod:`~jupyter_uws.tap.udfs`, after what a formula can tell of them. The formulae are good at any distance: haversines
+to compare (exact for small radii), Vincenty's form for distances. Longitudes need no range: they enter by sine and
+cosine only. Expressions appear more than once in the result, so they must be plain: columns, numbers, arithmetic.
 """
 
 from __future__ import annotations
@@ -29,7 +30,16 @@ class Circle:
     radius: str
 
 
-Shape = Point | Circle
+@dataclass(frozen=True)
+class Region:
+    """Any region: ``numbers`` is a list of DOUBLE, see :mod:`~jupyter_uws.tap.regions`."""
+
+    numbers: str
+    within: Circle | None = None  # a circle that it lies in, where one is known
+    text: str | None = None  # the text that it is made of: mostly a circle
+
+
+Shape = Point | Circle | Region
 
 
 def distance(a: Point, b: Point) -> str:
@@ -57,31 +67,78 @@ def within(a: Point, b: Point, radius: str) -> str:
     )
 
 
-def contains(inner: Shape, outer: Circle) -> str:
+def contains(inner: Shape, outer: Shape) -> str:
     """Condition: ``inner`` lies within ``outer``, rim included."""
-    if isinstance(inner, Point):
-        return within(inner, outer.centre, outer.radius)
-    return within(inner.centre, outer.centre, f"({outer.radius} - {inner.radius})")
+    if isinstance(outer, Circle) and not isinstance(inner, Region):
+        if isinstance(inner, Point):
+            return within(inner, outer.centre, outer.radius)
+        return within(inner.centre, outer.centre, f"({outer.radius} - {inner.radius})")
+    exact = f"adql_contains({numbers(outer)}, {numbers(inner)})"
+    if isinstance(outer, Region) and outer.text and not isinstance(inner, Region):
+        return _if_circle(outer.text, contains(inner, circle_of(outer.text)), exact)
+    if isinstance(inner, Region) and inner.text and isinstance(outer, Circle):
+        return _if_circle(inner.text, contains(circle_of(inner.text), outer), exact)
+    if isinstance(outer, Region) and outer.within and not isinstance(inner, Region):
+        return _if_near(inner, outer.within, exact)
+    return exact
 
 
-def intersects(a: Shape, b: Circle) -> str:
+def intersects(a: Shape, b: Shape) -> str:
     """Condition: the shapes have a point in common."""
-    if isinstance(a, Point):
-        return within(a, b.centre, b.radius)
-    return within(a.centre, b.centre, f"({a.radius} + {b.radius})")
+    if isinstance(a, Region) and not isinstance(b, Region):
+        a, b = b, a
+    if not isinstance(b, Region):
+        return _circles_meet(a, b)
+    exact = f"adql_intersects({numbers(a)}, {numbers(b)})"
+    if not isinstance(a, Region):
+        if b.text:
+            return _if_circle(b.text, intersects(a, circle_of(b.text)), exact)
+        return _if_near(a, b.within, exact) if b.within else exact
+    for one, other in ((a, b), (b, a)):
+        if one.text and other.within:
+            return _if_circle(one.text, _if_near(circle_of(one.text), other.within, exact), exact)
+    return exact
 
 
-def circle_of_region(column: str, name: str) -> Circle:
-    """The circle that a text column of STC-S regions holds. A region of another shape is an error of the query."""
-    message = "'" + f"{name}: only circles (CIRCLE ICRS ra dec radius) can be compared, not ".replace("'", "''") + "'"
-    pattern = "'" + _CIRCLE + "'"
+def numbers(shape: Shape) -> str:
+    """The shape as a list of DOUBLE."""
+    if isinstance(shape, Region):
+        return shape.numbers
+    if isinstance(shape, Point):
+        return f"[{shape.lon}, {shape.lat}]"
+    return f"[{shape.centre.lon}, {shape.centre.lat}, {shape.radius}]"
 
-    def part(number: int) -> str:
-        return (
-            f"CASE WHEN {column} IS NULL THEN NULL"
-            f" WHEN regexp_matches({column}, {pattern})"
-            f" THEN CAST(regexp_extract({column}, {pattern}, {number}) AS DOUBLE)"
-            f" ELSE error({message} || left({column}, 100)) END"
-        )
 
-    return Circle(Point(part(1), part(2)), part(3))
+def text(shape: Shape) -> str:
+    """The shape as STC-S."""
+    if isinstance(shape, Point):
+        return f"('POSITION ICRS ' || {shape.lon} || ' ' || {shape.lat})"
+    if isinstance(shape, Circle):
+        return f"('CIRCLE ICRS ' || {shape.centre.lon} || ' ' || {shape.centre.lat} || ' ' || {shape.radius})"
+    kind = f"CASE len({shape.numbers}) WHEN 2 THEN 'POSITION' WHEN 3 THEN 'CIRCLE' ELSE 'POLYGON' END"
+    return f"({kind} || ' ICRS ' || array_to_string({shape.numbers}, ' '))"
+
+
+def circle_of(text: str) -> Circle:
+    """The circle that a text in STC-S is; nulls for any other."""
+    lon, lat, radius = (f"TRY_CAST(regexp_extract({text}, '{_CIRCLE}', {n}) AS DOUBLE)" for n in (1, 2, 3))
+    return Circle(Point(lon, lat), radius)
+
+
+def _circles_meet(a: Shape, b: Shape) -> str:
+    if isinstance(a, Circle) and isinstance(b, Circle):
+        # a circle of negative radius is empty
+        return f"(least({a.radius}, {b.radius}) >= 0 AND {within(a.centre, b.centre, f'({a.radius} + {b.radius})')})"
+    if isinstance(b, Point):
+        a, b = b, a
+    return contains(a, b)
+
+
+def _if_circle(text: str, condition: str, otherwise: str) -> str:
+    return f"CASE WHEN regexp_matches({text}, '{_CIRCLE}') THEN {condition} ELSE {otherwise} END"
+
+
+def _if_near(shape: Point | Circle, bound: Circle, exact: str) -> str:
+    """``exact``, asked for shapes only that touch ``bound``."""
+    near = intersects(shape, bound)
+    return f"CASE WHEN {near} THEN {exact} ELSE {near} END"
