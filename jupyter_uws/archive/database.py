@@ -22,7 +22,7 @@ from ..tap.schema import write_tap_schema
 from .errors import ArchiveError
 from .obscore import OBSCORE
 
-VERSION = 1
+VERSION = 2
 LOCK_TIMEOUT = 120.0  # seconds
 
 _TYPES = {"char": pa.string(), "int": pa.int32(), "long": pa.int64(), "double": pa.float64()}
@@ -60,7 +60,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "obscore": pa.schema(
         {
             **{c.name: _TYPES[c.datatype] for c in OBSCORE.columns if c.name != "access_url"},
-            "_file": pa.string(),
+            "_links": pa.string(),
             "_x": pa.float64(),
             "_y": pa.float64(),
             "_z": pa.float64(),
@@ -181,7 +181,7 @@ def lock_file(path: Path) -> Path:
 def _view() -> str:
     columns = [
         # the service sets the variable to its own root, as the client sees it
-        "coalesce(getvariable('root_url')::VARCHAR, '') || _file AS access_url" if c.name == "access_url" else c.name
+        "coalesce(getvariable('root_url')::VARCHAR, '') || _links AS access_url" if c.name == "access_url" else c.name
         for c in OBSCORE.columns
     ]
     return f"CREATE VIEW ivoa.obscore AS SELECT {', '.join(columns)}, _x, _y, _z, _zone FROM _archive.obscore"  # noqa: S608

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +19,7 @@ from .database import SCHEMAS, VERSION, lock_file, locked, read_archive, read_ta
 from .errors import ArchiveError
 from .fitsfile import DamagedFile, Hdu
 from .gadf import IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_facts
+from .links import links_url
 from .obscore import publisher_did
 from .rows import is_convertible, obscore_rows, unit_vectors
 
@@ -280,9 +280,9 @@ def _new_rows(collection: str, runs: Sequence[_Run], facts: Mapping[int, RunFact
     ]
     rows["obscore"] = obscore_rows(collection, [facts[run.indexed.obs_id] for run in runs], sizes)
     vectors = unit_vectors([row["s_ra"] for row in rows["obscore"]], [row["s_dec"] for row in rows["obscore"]])
-    for row, run, (x, y, z) in zip(rows["obscore"], runs, vectors.T, strict=True):
+    for row, (x, y, z) in zip(rows["obscore"], vectors.T, strict=True):
         row.pop("access_url")
-        row["_file"] = f"files/{collection}/{quote(run.events.name)}"
+        row["_links"] = links_url(row["obs_publisher_did"])
         row.update(_x=float(x), _y=float(y), _z=float(z), _zone=int(row["s_dec"] // 1))
     return rows
 

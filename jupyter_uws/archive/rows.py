@@ -13,8 +13,8 @@ from astropy.time import Time
 from .gadf import RunFacts
 from .obscore import OBSCORE, publisher_did
 
-# gzip or not: FITS readers go by the file's first bytes, and queries for FITS must find both
-ACCESS_FORMAT = "application/fits"
+# a run is several files (events, responses): its address is that of its links
+ACCESS_FORMAT = "application/x-votable+xml;content=datalink"
 
 _HC_EV_M = 1.239841984332e-6  # Planck's constant times the speed of light
 _FACILITIES = {"HESS": "H.E.S.S.", "CTA": "CTAO"}

@@ -22,6 +22,7 @@ from gadf_files import aeff_hdu, events_hdu
 from jupyter_uws.archive import ArchiveError, add_store, runs
 from jupyter_uws.archive.database import read_archive
 from jupyter_uws.archive.fitsfile import DamagedFile, scan
+from jupyter_uws.archive.links import links
 from jupyter_uws.archive.obscore import OBSCORE
 from jupyter_uws.tap.schema import read_tap_schema
 
@@ -47,8 +48,8 @@ def test_row_of_a_run(archive: Path, simulated: Path) -> None:
     size = (simulated / "data/sim_dr1_obs_id_100002.fits.gz").stat().st_size
     assert row["dataproduct_type"] == "event"
     assert row["obs_publisher_did"] == "ivo://jupyter-uws/SIM-DR1?100002"
-    assert row["access_url"] == "files/SIM-DR1/data/sim_dr1_obs_id_100002.fits.gz"
-    assert row["access_format"] == "application/fits"
+    assert row["access_url"] == "datalink/links?ID=ivo%3A%2F%2Fjupyter-uws%2FSIM-DR1%3F100002"
+    assert row["access_format"] == "application/x-votable+xml;content=datalink"
     assert row["access_estsize"] == round(size / 1000)
     assert row["target_name"] == "Sim Crab"
     assert row["s_region"] == f"CIRCLE ICRS {row['s_ra']:.6f} {row['s_dec']:.6f} 4"
@@ -86,7 +87,7 @@ def test_access_url_begins_with_the_root_of_the_cursor(archive: Path) -> None:
         cursor.execute("SET VARIABLE root_url = 'https://hub.example/jupyter-uws/'")
         cursor.execute("USE stored")
         ((url,),) = cursor.execute("SELECT access_url FROM ivoa.obscore WHERE obs_id = '100001'").fetchall()
-    assert url == "https://hub.example/jupyter-uws/files/SIM-DR1/data/sim_dr1_obs_id_100001.fits.gz"
+    assert url == "https://hub.example/jupyter-uws/datalink/links?ID=ivo%3A%2F%2Fjupyter-uws%2FSIM-DR1%3F100001"
 
 
 def test_same_store_again_changes_nothing(own_store: Path, tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_headers_in_other_frames_time_systems_and_units(write_store: WriteStore,
     assert (seven["s_ra"], seven["s_dec"]) == pytest.approx((there.ra.deg, there.dec.deg))
     assert seven["t_min"] == pytest.approx(Time(51910 + 100 / 86400, format="mjd", scale="utc").tt.mjd, abs=1e-9)
     assert seven["t_min"] - eight["t_min"] == pytest.approx(64.184 / 86400, abs=1e-9)
-    assert seven["access_url"] == "files/INDEX/a%20b%231.fits"
+    assert links(archive, [seven["obs_publisher_did"]], "")[0].access_url == "files/INDEX/a%20b%231.fits"
     assert (seven["s_fov"], seven["instrument_name"], seven["facility_name"]) == (6, None, "H.E.S.S.")
     assert seven["em_max"] == pytest.approx(1.239841984332e-6 / 0.5e12)  # the whole axis
     assert eight["em_max"] == pytest.approx(1.239841984332e-6 / 0.7e12)  # the thresholds
@@ -299,7 +300,7 @@ def test_files_outside_the_store_need_a_root(write_store: WriteStore, tmp_path: 
 
     allowed = add_store(archive, store, roots=[tmp_path / "cta/data"])
     assert (allowed.added, allowed.skipped) == (1, [])
-    assert rows(archive)[0]["access_url"] == "files/GPS/%401/1.fits"
+    assert links(archive, [rows(archive)[0]["obs_publisher_did"]], "")[0].access_url == "files/GPS/%401/1.fits"
     assert runs(archive, ["1"])[0].files == (tmp_path / "cta/data/1.fits",)
 
 
