@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from ..tap.schema import write_tap_schema
 from .errors import ArchiveError
-from .obscore import OBSCORE
+from .obscore import OBSCORE, OBSCORE_HEA
 
 VERSION = 2
 LOCK_TIMEOUT = 120.0  # seconds
@@ -32,7 +32,16 @@ SCHEMAS: dict[str, pa.Schema] = {
     # roots: the folders besides the store that its files may lie in
     "collection": pa.schema({"name": pa.string(), "store": pa.string(), "roots": pa.list_(pa.string())}),
     # a file is root/path on disk and files/<collection>/<name> in URLs
-    "file": pa.schema({"collection": pa.string(), "name": pa.string(), "root": pa.string(), "path": pa.string()}),
+    "file": pa.schema(
+        {
+            "collection": pa.string(),
+            "name": pa.string(),
+            "root": pa.string(),
+            "path": pa.string(),
+            "size": pa.int64(),
+            "sha256": pa.string(),
+        }
+    ),
     "run": pa.schema(
         {
             "obs_publisher_did": pa.string(),
@@ -67,12 +76,14 @@ SCHEMAS: dict[str, pa.Schema] = {
             "_zone": pa.int32(),
         }
     ),
+    "obscore_hea": pa.schema({c.name: _TYPES[c.datatype] for c in OBSCORE_HEA.columns}),
 }
 _ORDER = {
     "file": "collection, name",
     "run": "collection, obs_id",
     "hdu": "collection, obs_publisher_did, position",
     "obscore": "_zone, s_ra, obs_publisher_did",
+    "obscore_hea": "obs_publisher_did",
 }
 
 
@@ -123,7 +134,8 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
                 con.execute(f"CREATE TABLE _archive.{name} AS SELECT * FROM incoming{order}")  # noqa: S608
                 con.unregister("incoming")
             con.execute(_view())
-            write_tap_schema(con, [OBSCORE])
+            con.execute("CREATE VIEW ivoa.obscore_hea AS SELECT * FROM _archive.obscore_hea")
+            write_tap_schema(con, [OBSCORE, OBSCORE_HEA])
             con.execute("CHECKPOINT stored")
             con.execute("USE memory")
             con.execute("DETACH stored")

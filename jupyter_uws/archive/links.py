@@ -118,7 +118,8 @@ def find_runs(archive: Path, dids: Sequence[str]) -> dict[str, StoredRun]:
     found: dict[tuple[Any, ...], list[StoredHdu]] = {}
     for *run, kind, cls, hdu_name, root, path, name in rows:
         found.setdefault(tuple(run), []).append(StoredHdu(kind, cls, hdu_name, Path(root), path, name))
-    return {run[0]: StoredRun(*run, hdus=tuple(hdus)) for run, hdus in found.items()}
+    made: list[tuple[Any, ...]] = [(*run, tuple(hdus)) for run, hdus in found.items()]
+    return {run[0]: StoredRun(*run) for run in made}
 
 
 def links(
