@@ -19,7 +19,7 @@ from astropy.io import fits
 from astropy.time import Time
 from gadf_files import aeff_hdu, events_hdu
 
-from jupyter_uws.archive import ArchiveError, add_store, runs
+from jupyter_uws.archive import ArchiveError, add_store, remove_collection, runs
 from jupyter_uws.archive.database import read_archive
 from jupyter_uws.archive.fitsfile import DamagedFile, scan
 from jupyter_uws.archive.links import links
@@ -410,3 +410,35 @@ def test_hess_dl3_dr1(hess_dir: Path, tmp_path: Path) -> None:
 
     again = add_store(archive, hess_dir)
     assert (again.added, again.updated, again.unchanged) == (0, 0, 105)
+
+
+def test_a_collection_is_taken_out_and_the_others_stay(own_store: Path, simulated: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "a.duckdb"
+    add_store(archive, simulated)
+    add_store(archive, own_store, collection="OTHER")
+    with read_archive(archive) as con:
+        before = con.execute("SELECT count(*) FROM ivoa.obscore_hea").fetchone()
+        assert remove_collection(archive, "OTHER") == 28
+        # who has it open keeps what was there
+        assert con.execute("SELECT count(*) FROM ivoa.obscore_hea").fetchone() == before == (56,)
+    for table in ("collection", "file", "run", "hdu", "obscore", "obscore_hea"):
+        with read_archive(archive) as con:
+            found = con.execute(f"SELECT * FROM _archive.{table}").fetchall()  # noqa: S608
+        assert found, table
+        assert not [row for row in found if "OTHER" in str(row)], table
+    assert len(rows(archive)) == 28
+    assert (own_store / "hdu-index.fits.gz").exists()
+    with pytest.raises(ArchiveError, match="collection 'OTHER' is not in .*; there are: SIM-DR1"):
+        remove_collection(archive, "OTHER")
+    assert add_store(archive, own_store, collection="OTHER").added == 28
+
+
+def test_roots_are_remembered(write_store: WriteStore, tmp_path: Path) -> None:
+    store, archive = climbing(write_store), tmp_path / "a.duckdb"
+    assert add_store(archive, store, roots=[tmp_path / "cta/data"]).added == 1
+    report = add_store(archive, store)
+    assert (report.unchanged, report.removed, report.skipped) == (1, 0, [])
+    other = tmp_path / "other"
+    other.mkdir()
+    report = add_store(archive, store, roots=[other])  # others take their place
+    assert (report.removed, len(report.skipped)) == (1, 1)
