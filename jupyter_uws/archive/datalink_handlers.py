@@ -13,6 +13,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..forms import FormMixin, form_handler
 from ..serving import CHUNK, name_file, open_regular, send_file
+from ..vosi import AVAILABILITY, CAPABILITIES, availability_document, capabilities_document, capability
 from . import bundle, datalink
 from .errors import ArchiveError
 from .handlers import open_file
@@ -53,6 +54,8 @@ def make_routes(
         (r"/datalink/links", form_handler(LinksMixin, base), {"archive": archive, "processings": processings}),
         (r"/datalink/bundle", form_handler(BundleMixin, base), {"archive": archive}),
         (rf"/datalink/preview/({kinds})", drawing, {"archive": archive}),
+        (r"/datalink/capabilities", type("CapabilitiesHandler", (CapabilitiesMixin, base), {}), {"archive": archive}),
+        (r"/datalink/availability", type("AvailabilityHandler", (AvailabilityMixin, base), {}), {"archive": archive}),
     ]
 
 
@@ -194,6 +197,37 @@ class PreviewMixin(_DataMixin):
             raise HTTPError(410, "the run's events are gone since the archive was made") from None
         name_file(self, f"{run.collection}-{run.obs_id}-{kind}.png")
         await send_file(self, opened, info, "image/png")
+
+    head = get
+
+
+class CapabilitiesMixin(_DataMixin):
+    """``/datalink/capabilities`` (VOSI 1.1)."""
+
+    async def get(self) -> None:
+        here = f"{self.root}datalink"
+        found = [
+            capability(datalink.STANDARD, f"{here}/links"),
+            capability(CAPABILITIES, f"{here}/capabilities"),
+            capability(AVAILABILITY, f"{here}/availability"),
+        ]
+        self.set_header("Content-Type", "text/xml; charset=UTF-8")
+        self.write(capabilities_document(found))
+
+    head = get
+
+
+class AvailabilityMixin(_DataMixin):
+    """``/datalink/availability``: whether the archive can be read now."""
+
+    async def get(self) -> None:
+        reason = None
+        try:
+            await asyncio.to_thread(find_runs, self.archive(), [])
+        except ArchiveError as error:
+            reason = str(error)
+        self.set_header("Content-Type", "text/xml; charset=UTF-8")
+        self.write(availability_document(reason))
 
     head = get
 

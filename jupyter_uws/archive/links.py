@@ -103,7 +103,7 @@ _HDUS = """
     FROM _archive.run r JOIN _archive.obscore o USING (obs_publisher_did)
          JOIN _archive.hdu h USING (obs_publisher_did)
          JOIN _archive.file f ON f.collection = h.collection AND f.name = h.file_name
-    WHERE list_contains(?, r.obs_publisher_did)
+    WHERE r.obs_publisher_did IN (SELECT unnest(?))
     ORDER BY r.obs_publisher_did, h.position
 """
 

@@ -39,7 +39,7 @@ def _counts(axes: Any, events: Hdu) -> None:
     table, header = events.table(), events.header
     x, y = offsets(table["RA"], table["DEC"], float(header["RA_PNT"]), float(header["DEC_PNT"]))
     # an event far out must not shrink the rest to a dot
-    radius = max(0.5, float(np.quantile(np.hypot(x, y), 0.995))) if len(x) else 1.0
+    radius = max(0.5, float(np.quantile(np.hypot(x, y), 0.98))) if len(x) else 1.0
     counts, _, _ = np.histogram2d(y, x, bins=_PIXELS, range=[[-radius, radius]] * 2)
     image = axes.imshow(np.sqrt(counts), origin="lower", extent=(-radius, radius, -radius, radius), cmap="inferno")
     axes.invert_xaxis()
@@ -61,7 +61,8 @@ def _energy(axes: Any, events: Hdu) -> None:
     edges = np.geomspace(low, max(high, low * 1.01), 41)
     axes.hist(np.clip(energy, edges[0], edges[-1]), bins=edges, color=_COLOUR)
     axes.set_xscale("log")
-    axes.set_yscale("symlog", linthresh=1)
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.7)
     axes.set_xlabel("reconstructed energy [TeV]")
     axes.set_ylabel("events per bin")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import resource
 import subprocess
 import tarfile
 import threading
@@ -24,11 +25,14 @@ from astropy.io import fits
 from astropy.io.votable import parse_single_table
 from tornado.testing import bind_unused_port
 
-from jupyter_uws.archive import add_store, datalink_handlers, handlers
+from jupyter_uws.archive import add_store, datalink_handlers, handlers, remove_collection
 from jupyter_uws.archive.datalink import ID_FIELD
-from jupyter_uws.archive.links import PREVIEWS, Processing
+from jupyter_uws.archive.links import PREVIEWS, Processing, find_runs
+from jupyter_uws.archive.previews import Previews
 from jupyter_uws.jobs.descriptor import service_resource
 from jupyter_uws.jobs.registry import load_registry
+from jupyter_uws.tap import handlers as tap
+from jupyter_uws.tap.engine import Engine
 
 DID = "ivo://jupyter-uws/SIM-DR1?100001"
 OTHER = "ivo://jupyter-uws/SIM-DR1?100101"
@@ -70,11 +74,13 @@ def run_server(archive: Path, pictures: Path) -> Iterator[Server]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     sock, port = bind_unused_port()
+    engine = Engine(archive)
 
     async def start() -> tornado.httpserver.HTTPServer:
         routes: list[Any] = [
             *datalink_handlers.make_routes(Base, lambda: archive, pictures, processings),
             *handlers.make_routes(Base, lambda: archive),
+            *tap.make_routes(Base, engine),
         ]
         server = tornado.httpserver.HTTPServer(tornado.web.Application(routes))
         server.add_socket(sock)
@@ -84,6 +90,7 @@ def run_server(archive: Path, pictures: Path) -> Iterator[Server]:
 
     async def stop() -> None:
         server.stop()
+        engine.close()
         await server.close_all_connections()
 
     yield Server(f"http://127.0.0.1:{port}/", archive, pictures)
@@ -223,6 +230,81 @@ def test_pyvo_reads_the_links_and_the_descriptors(server: Server) -> None:
     assert {parameter.name: parameter.ref for parameter in group.entries}["obs_ids"] == ID_FIELD
 
 
+@pytest.mark.gamma
+def test_gammapy_gets_a_data_store_from_the_rows_of_a_search(server: Server, tmp_path: Path) -> None:
+    """What gammapy does with the result of a query: by obs_id, #this, and #calibration with its qualifier."""
+    from gammapy.data import DataStore, HDUIndexTable, ObservationTable
+
+    rows = pyvo.dal.TAPService(server.url + "tap").search(
+        "SELECT * FROM ivoa.obscore WHERE target_name = 'Sim Crab' AND dataproduct_type = 'event' ORDER BY obs_id"
+    )
+    assert len(rows) == 4
+    index: list[tuple[Any, ...]] = []
+    for row, links in zip(rows, rows.iter_datalinks(), strict=True):
+        for link in links:
+            if link["content_qualifier"] not in ("event-list", "aeff", "edisp", "psf", "bkgrate"):
+                continue
+            url, _, hdu = link["access_url"].partition("#")
+            path = tmp_path / url.rpartition("/")[2]
+            if not path.exists():
+                path.write_bytes(requests.get(url, timeout=20).content)
+            kinds = {"event-list": "events", "bkgrate": "bkg"}
+            kind = kinds.get(link["content_qualifier"], link["content_qualifier"])
+            name = hdu or "EVENTS"
+            index.append((int(row["obs_id"]), kind, link["local_semantics"], str(tmp_path), path.name, name))
+            if kind == "events":
+                index.append((int(row["obs_id"]), "gti", "gti", str(tmp_path), path.name, "GTI"))
+    names = ("OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME")
+    store = DataStore(
+        hdu_table=HDUIndexTable(rows=index, names=names),
+        obs_table=ObservationTable({"OBS_ID": [int(row["obs_id"]) for row in rows]}),
+    )
+    observations = store.get_observations(required_irf="full-enclosure")
+    assert [obs.obs_id for obs in observations] == [100001, 100002, 100003, 100004]
+    for obs in observations:
+        assert {"events", "gti", "aeff", "edisp", "psf", "bkg"} <= set(obs.available_hdus)
+        assert obs.bkg.unit == "s-1 MeV-1 sr-1"
+
+
+def test_the_links_of_every_run_of_the_hess_release(hess_dir: Path, tmp_path: Path) -> None:
+    add_store(tmp_path / "a.duckdb", hess_dir)
+    running = run_server(tmp_path / "a.duckdb", tmp_path / "previews")
+    server = next(running)
+    rows = pyvo.dal.TAPService(server.url + "tap").search("SELECT obs_publisher_did FROM ivoa.obscore")
+    links = server.links(*rows["obs_publisher_did"])
+    assert not any(links["error_message"])
+    for qualifier in ("event-list", "aeff", "edisp", "psf", "bkgrate", "event-bundle"):
+        assert sum(links["content_qualifier"] == qualifier) == 105
+    did = "ivo://jupyter-uws/HESS-DL3-DR1?23523"
+    for kind in PREVIEWS:
+        assert server.get(f"datalink/preview/{kind}", did).content.startswith(b"\x89PNG")
+    answer = server.get("datalink/bundle", *rows["obs_publisher_did"])
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+        assert len(tar.getnames()) == 107
+    assert next(running, None) is None
+
+
+def test_a_running_service_sees_the_archive_that_took_the_others_place(
+    own_server: Server, own_store: Path, simulated: Path
+) -> None:
+    def known() -> tuple[int, bool]:
+        found = pyvo.dal.TAPService(own_server.url + "tap").search("SELECT obs_id FROM ivoa.obscore")
+        return len(found), not own_server.links("ivo://jupyter-uws/MORE?100001")["error_message"][0]
+
+    assert known() == (28, False)
+    add_store(own_server.archive, simulated, collection="MORE")
+    assert known() == (56, True)
+    assert remove_collection(own_server.archive, "MORE") == 28
+    assert known() == (28, False)
+
+
+def test_vosi(server: Server) -> None:
+    document = server.get("datalink/capabilities").text
+    assert f'<accessURL use="full">{server.url}datalink/links</accessURL>' in document
+    assert 'standardID="ivo://ivoa.net/std/DataLink#links-1.1"' in document
+    assert "<vosi:available>true</vosi:available>" in server.get("datalink/availability").text
+
+
 # The bundle
 
 
@@ -270,6 +352,25 @@ def test_a_bundle_of_a_file_that_changes_is_cut_off(own_server: Server, own_stor
                 pass
 
 
+def test_a_bundle_waits_for_its_client(own_server: Server, own_store: Path) -> None:
+    """A gigabyte is sent to a client that reads nothing for a while: no more than the buffers is held meanwhile."""
+    big = own_store / "data/sim_dr1_obs_id_100001.fits.gz"
+    with big.open("r+b") as file:
+        file.truncate(2**30)  # a hole: it takes no space
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with own_server.get("datalink/bundle", DID, stream=True) as answer:
+        assert int(answer.headers["Content-Length"]) > 2**30
+        # another request is answered while this one waits
+        assert len(own_server.links(OTHER)) == 10
+        received = 0
+        for piece in answer.iter_content(2**20):
+            received += len(piece)
+            if received > 200 * 2**20:
+                break
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown < 60, f"{grown:.0f} MB"
+
+
 # Pictures
 
 
@@ -281,6 +382,18 @@ def test_pictures_are_made_once_and_kept_within_a_size(server: Server) -> None:
         assert 2000 < len(answer.content) < 100_000
         again = server.get(f"datalink/preview/{kind}", DID, headers={"If-None-Match": answer.headers["ETag"]})
         assert again.status_code == 304
+
+
+async def test_pictures_are_drawn_once_for_all_who_ask_and_the_oldest_go(archive: Path, tmp_path: Path) -> None:
+    found = find_runs(archive, [DID, OTHER])
+    previews = Previews(tmp_path / "previews", limit=1)
+    paths = await asyncio.gather(*(previews.picture(found[DID], kind) for kind in [*PREVIEWS, *PREVIEWS]))
+    assert len(set(paths)) == 3
+    assert (tmp_path / "previews").stat().st_mode & 0o777 == 0o700
+    other = await previews.picture(found[OTHER], "counts")
+    assert other.exists()
+    assert not any(path.exists() for path in paths)
+    assert len(list((tmp_path / "previews").iterdir())) == 3
 
 
 def test_what_is_no_run_or_no_picture(server: Server) -> None:

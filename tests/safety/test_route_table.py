@@ -89,6 +89,8 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/datalink/links": ("datalink/links?ID=" + RUN, {**PAGE, "POST ID=a": "200"}),
     r"/datalink/bundle": ("datalink/bundle?ID=" + RUN, {**PAGE, "POST a=b": "200"}),
     r"/datalink/preview/(counts|energy|time)": ("datalink/preview/counts?ID=" + RUN, PAGE),
+    r"/datalink/capabilities": ("datalink/capabilities", PAGE),
+    r"/datalink/availability": ("datalink/availability", PAGE),
     r"/files/([^/]+)/(.+)": ("files/FILE", PAGE),
     "anything else": ("nosuch/place", dict.fromkeys(METHODS, "404")),
 }
