@@ -6,6 +6,8 @@ import gzip
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -431,6 +433,43 @@ def test_a_collection_is_taken_out_and_the_others_stay(own_store: Path, simulate
     with pytest.raises(ArchiveError, match="collection 'OTHER' is not in .*; there are: SIM-DR1"):
         remove_collection(archive, "OTHER")
     assert add_store(archive, own_store, collection="OTHER").added == 28
+
+
+READER = """
+import sys
+from pathlib import Path
+from jupyter_uws.archive.database import read_archive
+archive, seen = Path(sys.argv[1]), set()
+print("ready", flush=True)
+while not Path(sys.argv[2]).exists():
+    with read_archive(archive) as con:
+        seen.add(con.execute("SELECT count(*), (SELECT count(*) FROM ivoa.obscore_hea) FROM ivoa.obscore").fetchone())
+print(sorted(seen))
+"""
+
+
+def test_many_processes_read_while_it_is_replaced(own_store: Path, simulated: Path, tmp_path: Path) -> None:
+    """Each sees one state or another, whole."""
+    archive, stop = tmp_path / "a.duckdb", tmp_path / "stop"
+    add_store(archive, simulated)
+    command = [sys.executable, "-c", READER, str(archive), str(stop)]
+    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    try:
+        for reader in readers:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "ready\n"
+        for _ in range(3):
+            add_store(archive, own_store, collection="OTHER")
+            remove_collection(archive, "OTHER")
+        stop.touch()
+        for reader in readers:
+            said, _ = reader.communicate(timeout=60)
+            assert reader.returncode == 0
+            assert set(re.findall(r"\(.*?\)", said)) <= {"(28, 28)", "(56, 56)"}
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.wait()
 
 
 def test_roots_are_remembered(write_store: WriteStore, tmp_path: Path) -> None:
