@@ -48,7 +48,7 @@ def make_routes(
     ``base`` is the service's handler, which lets in or refuses the request and offers ``root``; ``archive`` tells
     where the archive is; in the folder ``pictures`` those of runs are kept.
     """
-    drawing = type("PreviewHandler", (PreviewMixin, base), {"previews": Previews(pictures)})
+    drawing = form_handler(type("PreviewMixin", (PreviewMixin,), {"previews": Previews(pictures)}), base)
     kinds = "|".join(PREVIEWS)
     return [
         (r"/datalink/links", form_handler(LinksMixin, base), {"archive": archive, "processings": processings}),
@@ -181,7 +181,7 @@ class BundleMixin(_DataMixin, FormMixin):
             await self.flush()
 
 
-class PreviewMixin(_DataMixin):
+class PreviewMixin(_DataMixin, FormMixin):
     """``/datalink/preview/<kind>``: a picture of a run."""
 
     previews: Previews
@@ -189,7 +189,10 @@ class PreviewMixin(_DataMixin):
     async def get(self, kind: str) -> None:
         if not can_draw():
             raise HTTPError(503, "pictures need matplotlib, which this service has not: jupyter-uws[gamma] brings it")
-        (run,) = await self.find([self.get_query_argument("ID", self.get_query_argument("id", ""), strip=False)])
+        dids = _identifiers(self.read_form())
+        if len(dids) > 1:
+            raise HTTPError(400, f"ID is given {len(dids)} times; a picture is of one run")
+        (run,) = await self.find(dids)
         try:
             path = await self.previews.picture(run, kind)
             opened, info = await asyncio.to_thread(open_regular, path)

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 LIMIT = 64 * 2**20
 #: So many runs are drawn at a time, and one may take this long [s].
 AT_A_TIME, TIMEOUT = 2, 60.0
+#: So many more wait for it; the next is refused.
+WAITING = 100
 
 
 def can_draw() -> bool:
@@ -38,6 +41,8 @@ class Previews:
         self._folder = folder
         self._limit = limit
         self._slots = asyncio.Semaphore(AT_A_TIME)
+        for left in folder.glob("tmp*"):  # of a service that was killed
+            shutil.rmtree(left, ignore_errors=True)
         self._drawing: dict[str, asyncio.Task[None]] = {}
 
     async def picture(self, run: StoredRun, kind: str) -> Path:
@@ -51,8 +56,10 @@ class Previews:
             # all pictures of a run are made at once, by one process, for all who ask meanwhile
             task = self._drawing.get(key)
             if task is None:
+                if len(self._drawing) >= WAITING:
+                    raise ArchiveError("too many pictures are being drawn: try again later")
                 task = self._drawing[key] = asyncio.create_task(self._draw(run, key))
-                task.add_done_callback(lambda _: self._drawing.pop(key, None))
+                task.add_done_callback(lambda done: self._drawn(key, done))
             await asyncio.shield(task)
         with contextlib.suppress(OSError):
             # only when it was looked at: the other time is in its ETag
@@ -67,6 +74,11 @@ class Previews:
                 for kind in PREVIEWS:
                     (Path(made) / f"{kind}.png").replace(self._folder / f"{key}-{kind}.png")
             await asyncio.to_thread(self._make_room, key)
+
+    def _drawn(self, key: str, task: asyncio.Task[None]) -> None:
+        del self._drawing[key]
+        if not task.cancelled():
+            task.exception()  # seen, also where all who asked have left
 
     def _make_room(self, newest: str) -> None:
         pictures = [(info.st_atime_ns, info.st_size, path) for path, info in _pictures(self._folder)]
@@ -88,6 +100,7 @@ async def _run_program(run: StoredRun, folder: str) -> None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        umask=0o077,
     )
     try:
         async with asyncio.timeout(TIMEOUT):

@@ -7,6 +7,7 @@ import gzip
 import io
 import resource
 import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -393,11 +394,14 @@ async def test_pictures_are_drawn_once_for_all_who_ask_and_the_oldest_go(archive
     other = await previews.picture(found[OTHER], "counts")
     assert other.exists()
     assert not any(path.exists() for path in paths)
-    assert len(list((tmp_path / "previews").iterdir())) == 3
+    kept = list((tmp_path / "previews").iterdir())
+    assert len(kept) == 3
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
 
 def test_what_is_no_run_or_no_picture(server: Server) -> None:
-    assert server.get("datalink/preview/counts").status_code == 404
+    assert server.get("datalink/preview/counts").status_code == 400
+    assert server.get("datalink/preview/counts", DID, OTHER).status_code == 400
     assert server.get("datalink/preview/counts", "../../etc/passwd").status_code == 404
     assert server.get("datalink/preview/movie", DID).status_code == 404
     assert server.get("datalink/bundle").status_code == 400
@@ -412,3 +416,12 @@ def test_events_that_cannot_be_drawn_are_told_and_leave_nothing(own_server: Serv
     assert list(own_server.pictures.iterdir()) == []
     file.unlink()
     assert own_server.get("datalink/preview/counts", DID).status_code == 410
+
+
+def test_the_service_loads_neither_astropy_nor_matplotlib() -> None:
+    program = (
+        "import sys, jupyter_uws.archive.datalink_handlers;"
+        " print(*({'astropy', 'matplotlib', 'gammapy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []
