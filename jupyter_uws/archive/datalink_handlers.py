@@ -20,8 +20,8 @@ from .handlers import open_file
 from .links import PREVIEWS, Processing, StoredRun, find_runs, links
 from .previews import Previews, can_draw
 
-#: So many identifiers of one request are answered.
-ID_LIMIT = 1000
+#: So many identifiers of one request are answered; fewer than a form may have parameters.
+ID_LIMIT = 500
 #: A client that takes nothing for this long [s] has gone.
 PATIENCE = 60.0
 _FORMATS = ("votable", "application/x-votable+xml", "text/xml", datalink.CONTENT_TYPE)
