@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .check import CheckReport, Finding, check_archive
     from .demo import ensure_archive
     from .errors import ArchiveError
-    from .ingest import AddReport, add_store
+    from .ingest import AddReport, add_store, remove_collection
     from .paths import default_archive
     from .reader import Collection, Run, RunHdu, collections, data_store, runs
     from .simulation import TRUTH, simulate
@@ -17,23 +18,31 @@ __all__ = [
     "TRUTH",
     "AddReport",
     "ArchiveError",
+    "CheckReport",
     "Collection",
+    "Finding",
     "Run",
     "RunHdu",
     "add_store",
+    "check_archive",
     "collections",
     "data_store",
     "default_archive",
     "ensure_archive",
+    "remove_collection",
     "runs",
     "simulate",
 ]
 
 _HOMES = {
+    "CheckReport": "check",
+    "Finding": "check",
+    "check_archive": "check",
     "ensure_archive": "demo",
     "ArchiveError": "errors",
     "AddReport": "ingest",
     "add_store": "ingest",
+    "remove_collection": "ingest",
     "default_archive": "paths",
     "Collection": "reader",
     "Run": "reader",

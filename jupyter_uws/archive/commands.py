@@ -1,4 +1,4 @@
-"""``jupyter uws archive ...``: add a data store, make the simulated one, list what there is."""
+"""``jupyter uws archive ...``: add data stores, take them out, list and check them, make the simulated one."""
 
 from __future__ import annotations
 
@@ -49,6 +49,24 @@ def add_parser(subparsers: Any) -> None:
     )
     simulate.set_defaults(run=_simulate)
 
+    remove = commands.add_parser(
+        "remove",
+        parents=[where],
+        help="take a collection out of the archive",
+        description="Take a collection out of the archive. Its files stay where they are, and as they are.",
+    )
+    remove.add_argument("collection", metavar="NAME", help="the collection, as 'archive list' shows it")
+    remove.set_defaults(run=_remove)
+
+    check = commands.add_parser(
+        "check",
+        parents=[where],
+        help="compare the archive with its files",
+        description="Read every file: is it the one that was indexed, and as its format says? Exit status 1 where not.",
+    )
+    check.add_argument("collections", nargs="*", metavar="NAME", help="the collections to check (default: all)")
+    check.set_defaults(run=_check)
+
     listing = commands.add_parser("list", parents=[where], help="list the collections of the archive")
     listing.set_defaults(run=_list)
 
@@ -69,6 +87,47 @@ def _simulate(args: argparse.Namespace) -> int:
         return add_simulated(archive, args.folder, progress=progress)
 
     return _run(args, "simulating", work)
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from .ingest import remove_collection
+
+    archive = _archive(args)
+    try:
+        count = remove_collection(archive, args.collection)
+    except ArchiveError as error:
+        return _failed(error)
+    print(f"{args.collection}: {count} removed ({archive})")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from .check import check_archive
+
+    archive = _archive(args)
+    try:
+        with _bar("checking") as progress:
+            report = check_archive(archive, args.collections, progress)
+    except ArchiveError as error:
+        return _failed(error)
+    rows = [
+        (
+            "error" if found.error else "warning",
+            found.collection,
+            "" if found.obs_id is None else str(found.obs_id),
+            found.check,
+            found.file,
+            found.message,
+        )
+        for found in report.findings
+    ]
+    if rows:
+        rows.insert(0, ("", "collection", "run", "check", "file", "what"))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        for row in rows:
+            print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]))
+    print(f"{report} ({archive})")
+    return 1 if report.errors else 0
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from ..tap.schema import write_tap_schema
 from .errors import ArchiveError
-from .obscore import OBSCORE
+from .obscore import OBSCORE, OBSCORE_HEA
 
-VERSION = 1
+VERSION = 2
 LOCK_TIMEOUT = 120.0  # seconds
 
 _TYPES = {"char": pa.string(), "int": pa.int32(), "long": pa.int64(), "double": pa.float64()}
@@ -32,7 +32,16 @@ SCHEMAS: dict[str, pa.Schema] = {
     # roots: the folders besides the store that its files may lie in
     "collection": pa.schema({"name": pa.string(), "store": pa.string(), "roots": pa.list_(pa.string())}),
     # a file is root/path on disk and files/<collection>/<name> in URLs
-    "file": pa.schema({"collection": pa.string(), "name": pa.string(), "root": pa.string(), "path": pa.string()}),
+    "file": pa.schema(
+        {
+            "collection": pa.string(),
+            "name": pa.string(),
+            "root": pa.string(),
+            "path": pa.string(),
+            "size": pa.int64(),
+            "sha256": pa.string(),
+        }
+    ),
     "run": pa.schema(
         {
             "obs_publisher_did": pa.string(),
@@ -60,19 +69,21 @@ SCHEMAS: dict[str, pa.Schema] = {
     "obscore": pa.schema(
         {
             **{c.name: _TYPES[c.datatype] for c in OBSCORE.columns if c.name != "access_url"},
-            "_file": pa.string(),
+            "_links": pa.string(),
             "_x": pa.float64(),
             "_y": pa.float64(),
             "_z": pa.float64(),
             "_zone": pa.int32(),
         }
     ),
+    "obscore_hea": pa.schema({c.name: _TYPES[c.datatype] for c in OBSCORE_HEA.columns}),
 }
 _ORDER = {
     "file": "collection, name",
     "run": "collection, obs_id",
     "hdu": "collection, obs_publisher_did, position",
     "obscore": "_zone, s_ra, obs_publisher_did",
+    "obscore_hea": "obs_publisher_did",
 }
 
 
@@ -123,7 +134,8 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
                 con.execute(f"CREATE TABLE _archive.{name} AS SELECT * FROM incoming{order}")  # noqa: S608
                 con.unregister("incoming")
             con.execute(_view())
-            write_tap_schema(con, [OBSCORE])
+            con.execute("CREATE VIEW ivoa.obscore_hea AS SELECT * FROM _archive.obscore_hea")
+            write_tap_schema(con, [OBSCORE, OBSCORE_HEA])
             con.execute("CHECKPOINT stored")
             con.execute("USE memory")
             con.execute("DETACH stored")
@@ -181,7 +193,7 @@ def lock_file(path: Path) -> Path:
 def _view() -> str:
     columns = [
         # the service sets the variable to its own root, as the client sees it
-        "coalesce(getvariable('root_url')::VARCHAR, '') || _file AS access_url" if c.name == "access_url" else c.name
+        "coalesce(getvariable('root_url')::VARCHAR, '') || _links AS access_url" if c.name == "access_url" else c.name
         for c in OBSCORE.columns
     ]
     return f"CREATE VIEW ivoa.obscore AS SELECT {', '.join(columns)}, _x, _y, _z, _zone FROM _archive.obscore"  # noqa: S608

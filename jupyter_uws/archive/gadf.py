@@ -7,6 +7,7 @@ wrong sizes), so the indices say what there is and the headers say what it is li
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ HDU_INDEX = "hdu-index"
 
 _ENERGY_IN_TEV = {"TEV": 1.0, "GEV": 1e-3, "MEV": 1e-6, "KEV": 1e-9, "EV": 1e-12}
 _KEPT = {"EFF_AREA", "RPSF", "EDISP"}  # HDUCLAS2 of the tables that are read, and not only their headers
+_CIRCLE = re.compile(r"CIRCLE\(([-+0-9.E]+),([-+0-9.E]+),([0-9.E+-]+)\)")
+#: Columns of the high-energy extension of ObsCore, and the cards they are read from. It has more, which
+#: GADF has no cards for.
+MODES = {"obs_mode": "OBS_MODE", "event_type": "EV_CLASS"}
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class RunFacts:
     time_resolution: float | None
     angular_resolution: float | None  # arcsec
     resolving_power: float | None
+    good_times: tuple[tuple[float, float], ...]  # seconds since the reference time
+    modes: Mapping[str, str | None]  # by the names of MODES
 
 
 def read_index(store: Path) -> StoreIndex:
@@ -107,7 +114,7 @@ def read_index(store: Path) -> StoreIndex:
 
 def read_file(path: Path) -> dict[str, Hdu]:
     """The HDUs of a data file, with the data of those tables that :func:`run_facts` needs. Raises DamagedFile."""
-    return scan(path, keep=lambda header: header.get("HDUCLAS2") in _KEPT)
+    return scan(path, keep=lambda header: header.get("HDUCLAS2") in _KEPT or header.get("HDUCLAS1") == "GTI")
 
 
 def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
@@ -118,6 +125,7 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
     """
     header = hdus["events"].header
     aeff = hdus.get("aeff")
+    field = None if aeff is None else field_radius(aeff)
     return RunFacts(
         obs_id=run.obs_id,
         ra=_number(header, "RA_PNT"),
@@ -133,11 +141,13 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
         telescope=_text(header, "TELESCOP"),
         instrument=_text(header, "INSTRUME"),
         n_events=int(header["NAXIS2"]),
-        fov_radius=None if aeff is None else _last_edge(aeff, "THETA_HI"),
+        fov_radius=min((radius for radius in (_selected_radius(header), field) if radius is not None), default=None),
         energy=run.safe_energy or _energy_range(aeff),
         time_resolution=_optional(header, "TIMEDEL"),
         angular_resolution=angular_resolution(hdus["psf"]) if "psf" in hdus else None,
         resolving_power=resolving_power(hdus["edisp"]) if "edisp" in hdus else None,
+        good_times=_good_times(hdus.get("gti")),
+        modes={name: _text(header, card) for name, card in MODES.items()},
     )
 
 
@@ -186,10 +196,48 @@ def _energy_range(aeff: Hdu | None) -> tuple[float, float] | None:
     return (low * unit, high * unit) if 0 < low < high < math.inf else None
 
 
-def _last_edge(hdu: Hdu, name: str) -> float | None:
-    table = hdu.table()
-    value = float(np.max(table[name])) if name in table.names and table[name].size else 0.0
+def field_radius(aeff: Hdu) -> float | None:
+    """How far from the pointing events can be seen, in deg: the outermost offset with any effective area.
+
+    None where the table has no axis of offsets.
+    """
+    table = aeff.table()
+    if "THETA_HI" not in table.names or not table["THETA_HI"].size:
+        return None
+    edges = np.asarray(table["THETA_HI"], float).ravel()
+    if "EFFAREA" in table.names and table["EFFAREA"].size % len(edges) == 0:
+        # (offset, energy)
+        seen = np.nan_to_num(np.asarray(table["EFFAREA"], float)).reshape(len(edges), -1).max(axis=1) > 0
+        edges = edges[seen] if seen.any() else edges
+    value = float(edges.max())
     return value if 0 < value <= 180 else None
+
+
+def _selected_radius(header: fits.Header) -> float | None:
+    """The circle around the pointing, in deg, that the events were selected from, where the header tells one.
+
+    It does so by the cards of the data subspace: ``DSTYP2 = 'POS(RA,DEC)'``, ``DSVAL2 = 'CIRCLE(83.6,22.5,5)'``.
+    """
+    for card in header["DSTYP*"]:
+        if str(header[card]).replace(" ", "").upper() != "POS(RA,DEC)":
+            continue
+        match = _CIRCLE.fullmatch(str(header.get(card.replace("DSTYP", "DSVAL"), "")).replace(" ", "").upper())
+        if match is not None:
+            ra, dec, radius = map(float, match.groups())
+            east = (ra - _number(header, "RA_PNT") + 180) % 360 - 180
+            away = math.hypot(east * math.cos(math.radians(dec)), dec - _number(header, "DEC_PNT"))
+            return radius if away < 0.1 and 0 < radius <= 180 else None
+    return None
+
+
+def _good_times(gti: Hdu | None) -> tuple[tuple[float, float], ...]:
+    if gti is None or gti.data is None:
+        return ()
+    table = gti.table()
+    if table is None or not {"START", "STOP"} <= set(table.names):
+        return ()
+    pairs = zip(table["START"].tolist(), table["STOP"].tolist(), strict=True)
+    return tuple((start, stop) for start, stop in pairs if math.isfinite(start) and start < stop < math.inf)
 
 
 def _tev(unit: str | None) -> float:

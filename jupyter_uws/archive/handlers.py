@@ -50,7 +50,7 @@ class FilesMixin(_Handler):
         if file is None:
             return self._refuse(404, f"the archive has no file {name[:200]!r} in a collection {collection[:80]!r}")
         try:
-            opened, info = await asyncio.to_thread(_open, file)
+            opened, info = await asyncio.to_thread(open_file, file)
         except PermissionError:
             return self._refuse(403, f"{name}: this file may not be read")
         except OSError:
@@ -66,7 +66,7 @@ class FilesMixin(_Handler):
         self.finish(f"{message}\n")
 
 
-def _open(file: DataFile) -> tuple[BinaryIO, os.stat_result]:
+def open_file(file: DataFile) -> tuple[BinaryIO, os.stat_result]:
     """Open a file of the archive; OSError where it is gone, PermissionError where it leads out of its root by now."""
     root = file.root.resolve(strict=True)
     location = (root / file.path).resolve(strict=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,8 +19,9 @@ from .database import SCHEMAS, VERSION, lock_file, locked, read_archive, read_ta
 from .errors import ArchiveError
 from .fitsfile import DamagedFile, Hdu
 from .gadf import IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_facts
+from .links import links_url
 from .obscore import publisher_did
-from .rows import is_convertible, obscore_rows, unit_vectors
+from .rows import hea_rows, is_convertible, obscore_rows, unit_vectors
 
 Progress = Callable[[int, int], None]
 
@@ -87,7 +87,8 @@ def add_store(
     """Index a GADF data store into the DuckDB file ``archive``, which is made where there is none.
 
     Only runs that are new or whose files or index rows changed are read; runs that are gone are taken out. A run with a
-    missing or damaged file is left out and reported. Files must lie in the store's folder or in one of ``roots``.
+    missing or damaged file is left out and reported. Files must lie in the store's folder or in one of ``roots``; where
+    none are given, those count that the store was added with.
     Nothing is ever written inside the store.
 
     ``collection`` names the runs' collection; by default the name the archive has for this store already, else
@@ -98,8 +99,8 @@ def add_store(
     cannot be written.
     """
     store = store.expanduser().resolve()
-    allowed = [store, *(root.expanduser().resolve() for root in roots)]
-    for root in allowed[1:]:
+    given = [root.expanduser().resolve() for root in roots]
+    for root in given:
         if not root.is_dir():
             raise ArchiveError(f"root {root}: there is no such folder")
     index = read_index(store)
@@ -109,6 +110,7 @@ def add_store(
         old = _current(archive)
         name = _collection_name(old, store, collection, index)
         report = AddReport(name)
+        allowed = [store, *(given or _known_roots(old, store))]
         runs = _usable_runs(index, store, allowed, report)
         known = _signatures(old, name, store, allowed)
         fresh = [run for run in runs if known.get(run.indexed.obs_id) != run.signature]
@@ -126,12 +128,49 @@ def add_store(
     return report
 
 
+def remove_collection(archive: Path, name: str) -> int:
+    """Take a collection out of an archive; its files stay as they are. Gives the number of its runs.
+
+    Raises ArchiveError where there is no archive, or no such collection in it.
+    """
+    archive = archive.expanduser()
+    with locked(lock_file(archive)):
+        with read_archive(archive) as con:
+            old = read_tables(con)
+        names = old["collection"]["name"].to_pylist()
+        if name not in names:
+            there = ", ".join(sorted(names)) or "none"
+            raise ArchiveError(f"collection {name!r} is not in {archive}; there are: {there}")
+        left = without_collections(old, [name])
+        write_archive(archive, left)
+    return int(old["run"].num_rows - left["run"].num_rows)
+
+
+def without_collections(tables: Mapping[str, pa.Table], names: Sequence[str]) -> dict[str, pa.Table]:
+    """All tables without the rows of these collections."""
+    gone = pa.array(names, pa.string())
+    runs = tables["run"].filter(pc.is_in(tables["run"]["collection"], gone))["obs_publisher_did"]
+    columns = {"collection": ("name", gone), "obscore": ("obs_collection", gone)}
+    columns |= dict.fromkeys(("file", "run", "hdu"), ("collection", gone))
+    columns |= {"obscore_hea": ("obs_publisher_did", runs)}
+    left = {name: table for name, table in tables.items() if name not in columns}
+    for table, (column, values) in columns.items():
+        left[table] = tables[table].filter(pc.invert(pc.is_in(tables[table][column], values)))
+    return left
+
+
 def _current(archive: Path) -> dict[str, pa.Table]:
     if not archive.exists():
         empty = {name: to_table(name, ()) for name in SCHEMAS}
         return {**empty, "meta": to_table("meta", [{"version": VERSION}])}
     with read_archive(archive) as con:
         return read_tables(con)
+
+
+def _known_roots(old: Mapping[str, pa.Table], store: Path) -> list[Path]:
+    """The roots that the store was added with."""
+    known = [row["roots"] for row in old["collection"].to_pylist() if row["store"] == str(store)]
+    return [Path(root) for root in known[0]] if known else []
 
 
 def _collection_name(old: Mapping[str, pa.Table], store: Path, wanted: str | None, index: StoreIndex) -> str:
@@ -275,16 +314,30 @@ def _new_rows(collection: str, runs: Sequence[_Run], facts: Mapping[int, RunFact
         bundle = any(h.hdu_type == "aeff" and run.files[h.path] == events for h in run.indexed.hdus)
         sizes[obs_id] = (events.size, bundle)
     rows["file"] = [
-        {"collection": collection, "name": name, "root": str(file.root), "path": file.path}
+        {
+            "collection": collection, "name": name, "root": str(file.root), "path": file.path,
+            "size": file.size, "sha256": file_digest(file.location),
+        }
         for name, file in files.items()
-    ]
-    rows["obscore"] = obscore_rows(collection, [facts[run.indexed.obs_id] for run in runs], sizes)
+    ]  # fmt: skip
+    ordered = [facts[run.indexed.obs_id] for run in runs]
+    rows["obscore"] = obscore_rows(collection, ordered, sizes)
+    rows["obscore_hea"] = hea_rows(collection, ordered)
     vectors = unit_vectors([row["s_ra"] for row in rows["obscore"]], [row["s_dec"] for row in rows["obscore"]])
-    for row, run, (x, y, z) in zip(rows["obscore"], runs, vectors.T, strict=True):
+    for row, (x, y, z) in zip(rows["obscore"], vectors.T, strict=True):
         row.pop("access_url")
-        row["_file"] = f"files/{collection}/{quote(run.events.name)}"
+        row["_links"] = links_url(row["obs_publisher_did"])
         row.update(_x=float(x), _y=float(y), _z=float(z), _zone=int(row["s_dec"] // 1))
     return rows
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal digits; empty where it is gone meanwhile."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _merge(
@@ -292,20 +345,16 @@ def _merge(
 ) -> dict[str, pa.Table]:
     """The old tables without the runs of this store that are not ``kept``, and the new rows."""
     former = [row["name"] for row in old["collection"].to_pylist() if row["store"] == str(store)]
-    gone = pa.array([*former, name])
+    gone = [*former, name]
     dids = pa.array([publisher_did(name, obs_id) for obs_id in kept], pa.string())
     merged = {"meta": old["meta"]}
-    for table, column in (
-        ("collection", "name"),
-        ("file", "collection"),
-        ("run", "collection"),
-        ("hdu", "collection"),
-        ("obscore", "obs_collection"),
-    ):
-        rest = pc.invert(pc.is_in(old[table][column], gone))
+    without = without_collections(old, gone)
+    for table in old.keys() - {"meta"}:
+        rest = without[table]
         if "obs_publisher_did" in old[table].column_names:
-            rest = pc.or_(rest, pc.is_in(old[table]["obs_publisher_did"], dids))
-        merged[table] = pa.concat_tables([old[table].filter(rest), to_table(table, rows[table])])
+            own = pc.is_in(old[table]["obs_publisher_did"], dids)
+            rest = pa.concat_tables([rest, old[table].filter(own)])
+        merged[table] = pa.concat_tables([rest, to_table(table, rows[table])])
     used = merged["hdu"].filter(pc.equal(merged["hdu"]["collection"], name))["file_name"]
     earlier = old["file"].filter(
         pc.and_(pc.equal(old["file"]["collection"], name), pc.is_in(old["file"]["name"], used))

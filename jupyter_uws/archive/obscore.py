@@ -50,11 +50,11 @@ OBSCORE = Table(
         _column("obs_publisher_did", "char", None, "meta.ref.ivoid", "curation.publisherdid",
                 "identifier of the run, unique over all collections"),
         _column("access_url", "char", None, "meta.ref.url", "access.reference",
-                "where the run's file can be fetched"),
+                "the run's links (DataLink): events, responses, all in one file, pictures, jobs"),
         _column("access_format", "char", None, "meta.code.mime", "access.format",
-                "media type of that file"),
+                "media type of that document"),
         _column("access_estsize", "long", "kbyte", "phys.size;meta.file", "access.size",
-                "size of that file"),
+                "size of the file with the events"),
         _column("target_name", "char", None, "meta.id;src", "Target.Name",
                 "target as the observers named it: not normalised, search by position"),
         _column("s_ra", "double", "deg", "pos.eq.ra",
@@ -101,6 +101,44 @@ OBSCORE = Table(
     ),
     description="The runs of the archive, one row each (IVOA ObsCore 1.1)",
     utype="ivo://ivoa.net/std/obscore#core-1.1",
+    table_type="view",
+)
+# fmt: on
+
+
+def _extra(name: str, datatype: str, unit: str | None, ucd: str, description: str, *, std: bool = True) -> Column:
+    text = datatype == "char"
+    return Column(
+        name, datatype, description, arraysize="*" if text else None, unit=unit, ucd=ucd, principal=not text, std=std
+    )
+
+
+# fmt: off
+OBSCORE_HEA = Table(
+    "ivoa.obscore_hea",
+    (
+        _column("obs_publisher_did", "char", None, "meta.ref.ivoid", "curation.publisherdid",
+                "identifier of the run: join by it with ivoa.obscore (NATURAL JOIN)"),
+        _extra("ev_xel", "long", None, "meta.number", "number of events"),
+        _extra("s_ref_energy", "double", "eV", "em.energy", "energy that s_resolution is for"),
+        _extra("em_ref_energy", "double", "eV", "em.energy", "energy that em_res_power is for"),
+        _extra("s_ref_oaa", "double", "deg", "pos.angDistance", "off-axis angle that s_resolution is for"),
+        _extra("em_ref_oaa", "double", "deg", "pos.angDistance", "off-axis angle that em_res_power is for"),
+        _extra("t_intervals", "char", None, "time.interval",
+               "good time intervals as a time MOC (ASCII, cells of 1.05 s, JD in TCB)"),
+        _extra("energy_min", "double", "eV", "em.energy;stat.min", "lowest energy that the run is to be used at"),
+        _extra("energy_max", "double", "eV", "em.energy;stat.max", "highest energy that the run is to be used at"),
+        _extra("obs_mode", "char", None, "meta.code", "how the telescopes moved (OBS_MODE)"),
+        _extra("tracking_mode", "char", None, "meta.code", "how the target was tracked; GADF does not tell"),
+        _extra("scan_mode", "char", None, "meta.code", "how a field was scanned; GADF does not tell"),
+        _extra("pointing_mode", "char", None, "meta.code", "how telescopes pointed to each other; GADF does not tell"),
+        _extra("analysis_mode", "char", None, "meta.code", "how the events were reconstructed; GADF does not tell"),
+        _extra("event_type", "char", None, "meta.code", "class of the events (EV_CLASS)"),
+        _extra("messenger_name", "char", None, "meta.id", "what was measured: photon"),
+        _extra("messenger_pdgid", "char", None, "meta.code", "its number in the scheme of the Particle Data Group"),
+    ),
+    description="What high-energy astrophysics adds to ivoa.obscore, one row for each run"
+                " (draft extension of ObsCore, 2026)",
     table_type="view",
 )
 # fmt: on

@@ -10,11 +10,13 @@ import numpy as np
 from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, SkyCoord
 from astropy.time import Time
 
+from . import resolution
 from .gadf import RunFacts
 from .obscore import OBSCORE, publisher_did
+from .timemoc import time_moc
 
-# gzip or not: FITS readers go by the file's first bytes, and queries for FITS must find both
-ACCESS_FORMAT = "application/fits"
+# a run is several files (events, responses): its address is that of its links
+ACCESS_FORMAT = "application/x-votable+xml;content=datalink"
 
 _HC_EV_M = 1.239841984332e-6  # Planck's constant times the speed of light
 _FACILITIES = {"HESS": "H.E.S.S.", "CTA": "CTAO"}
@@ -33,6 +35,41 @@ def obscore_rows(
         _row(collection, run, *files[run.obs_id], position, time)
         for run, position, time in zip(runs, positions, times, strict=True)
     ]
+
+
+def hea_rows(collection: str, runs: Sequence[RunFacts]) -> list[dict[str, Any]]:
+    """Rows of the high-energy extension of ObsCore, in the order of the runs."""
+    return [
+        {
+            "obs_publisher_did": publisher_did(collection, run.obs_id),
+            "ev_xel": run.n_events,
+            **dict.fromkeys(("s_ref_energy", "em_ref_energy", "s_ref_oaa", "em_ref_oaa")),
+            **(_reference("s") if run.angular_resolution is not None else {}),
+            **(_reference("em") if run.resolving_power is not None else {}),
+            "t_intervals": time_moc(_julian_dates(run)) or None,
+            "energy_min": None if run.energy is None else run.energy[0] * 1e12,
+            "energy_max": None if run.energy is None else run.energy[1] * 1e12,
+            **run.modes,
+            "messenger_name": "photon",
+            "messenger_pdgid": "22",
+        }
+        for run in runs
+    ]
+
+
+def _reference(axis: str) -> dict[str, float]:
+    """At which energy [eV] and off-axis angle [deg] a resolution is given."""
+    return {f"{axis}_ref_energy": resolution.ENERGY * 1e12, f"{axis}_ref_oaa": resolution.OFFSET}
+
+
+def _julian_dates(run: RunFacts) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """The good time intervals as Julian dates in TCB, each in two parts; the whole run where it tells none."""
+    intervals = run.good_times or ((run.tstart, run.tstop),)
+    seconds = np.array(intervals).ravel()
+    days = np.full(seconds.shape, run.mjdref[0])
+    times = Time(days, run.mjdref[1] + seconds / 86400.0, format="mjd", scale=run.timesys).tcb
+    dates = list(zip(times.jd1.tolist(), times.jd2.tolist(), strict=True))
+    return list(zip(dates[::2], dates[1::2], strict=True))
 
 
 def icrs_positions(runs: Sequence[RunFacts]) -> list[tuple[float, float]]:

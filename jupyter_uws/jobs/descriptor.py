@@ -20,8 +20,7 @@ def descriptor_document(description: JobDescription, url: str) -> str:
             "\n",
             _results(description),
             "\n",
-            _service(description, url),
-            "\n",
+            service_resource(description, url),
             version="1.4",
             xmlns="http://www.ivoa.net/xml/VOTable/v1.3",
         )
@@ -29,21 +28,36 @@ def descriptor_document(description: JobDescription, url: str) -> str:
     )
 
 
-def _service(description: JobDescription, url: str) -> str:
-    return tag(
-        "RESOURCE",
-        "\n",
-        leaf("DESCRIPTION", "\n".join(filter(None, (description.title, description.description)))),
-        "\n",
-        _param("standardID", "ivo://ivoa.net/std/UWS#rest-1.1"),
-        _param("accessURL", url),
-        _param("contentType", "text/xml"),
-        tag("GROUP", "\n", *(_input(parameter) for parameter in description.parameters), name="inputParams"),
-        "\n",
-        type="meta",
-        utype="adhoc:service",
-        name=description.name,
-        ID=description.name,
+def runs_parameter(description: JobDescription) -> Parameter | None:
+    """The parameter by which a job type takes runs of the archive: one whose UCD is that of an identifier."""
+    return next((parameter for parameter in description.parameters if parameter.ucd == "meta.id"), None)
+
+
+def service_resource(description: JobDescription, url: str, *, field: str | None = None) -> str:
+    """The job list at ``url`` as a RESOURCE, whose XML ID is the job type's name.
+
+    ``field`` is the XML ID of a column of identifiers of runs in the same document: each of them
+    is a value of the parameter that takes runs.
+    """
+    takes = runs_parameter(description)
+    inputs = [_input(parameter, ref=field if parameter is takes else None) for parameter in description.parameters]
+    return (
+        tag(
+            "RESOURCE",
+            "\n",
+            leaf("DESCRIPTION", "\n".join(filter(None, (description.title, description.description)))),
+            "\n",
+            _param("standardID", "ivo://ivoa.net/std/UWS#rest-1.1"),
+            _param("accessURL", url),
+            _param("contentType", "text/xml"),
+            tag("GROUP", "\n", *inputs, name="inputParams"),
+            "\n",
+            type="meta",
+            utype="adhoc:service",
+            name=description.name,
+            ID=description.name,
+        )
+        + "\n"
     )
 
 
@@ -51,7 +65,7 @@ def _param(name: str, value: str) -> str:
     return tag("PARAM", name=name, datatype="char", arraysize="*", value=value) + "\n"
 
 
-def _input(parameter: Parameter) -> str:
+def _input(parameter: Parameter, ref: str | None) -> str:
     datatype = _DATATYPES.get(parameter.type, "char")
     # one value of a number is one number; texts, and lists of any kind, have no fixed length
     arraysize = "*" if datatype == "char" or parameter.multiple else None
@@ -73,6 +87,7 @@ def _input(parameter: Parameter) -> str:
         unit=parameter.unit,
         ucd=parameter.ucd,
         utype=parameter.utype,
+        ref=ref,
     )
     # VOTable wants a value in any case; an empty one is for the client to fill
     value = quoteattr("" if default is None else text_of(default))

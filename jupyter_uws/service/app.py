@@ -100,7 +100,9 @@ class Service:
             limits=settings.limits,
             fallback=self.executor,
         )
-        self.archive_routes = ArchiveRoutes(self._archive, self.access, settings.form_limits)
+        self.archive_routes = ArchiveRoutes(
+            self._archive, self.access, settings.form_limits, self.registry, settings.state_dir / "previews"
+        )
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
         self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self._stopped = asyncio.Event()
@@ -128,7 +130,7 @@ class Service:
                 (r"/uws/([a-z][a-z0-9_-]*)/schema", SchemaHandler, own),
                 (r"/uws/([a-z][a-z0-9_-]*)/description", DescriptionHandler, own),
                 *uws_handlers.make_routes(ServiceHandler, self.manager, self.files),
-                (r"/(?:tap|files)/.*", self.archive_routes),
+                (r"/(?:tap|datalink|files)/.*", self.archive_routes),
                 (r"/dashboard(?:/.*)?", DashboardRoutes(self.dashboard, self.access, self.settings.form_limits)),
             ],
             default_handler_class=NotFoundHandler,

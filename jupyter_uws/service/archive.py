@@ -15,9 +15,12 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from ..archive.paths import default_archive
 from ..forms import FormLimits
+from ..jobs.descriptor import runs_parameter, service_resource
+from ..jobs.registry import Registry
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 
 if TYPE_CHECKING:
+    from ..archive.links import Processing
     from ..tap.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -87,14 +90,18 @@ class ServedArchive:
 
 
 class ArchiveRoutes(Router):
-    """``/tap`` and ``/files``, made at the first request for one of them.
+    """``/tap``, ``/datalink`` and ``/files``, made at the first request for one of them.
 
     DuckDB, Arrow and the ADQL parser are half of the memory of an idle service; they are loaded
     all at once when somebody searches.
     """
 
-    def __init__(self, archive: ServedArchive, access: Access, form_limits: FormLimits) -> None:
+    def __init__(
+        self, archive: ServedArchive, access: Access, form_limits: FormLimits, registry: Registry, pictures: Path
+    ) -> None:
         self._archive = archive
+        self._pictures = pictures
+        self._registry = registry
         self._settings: dict[str, Any] = {"access": access, "form_limits": form_limits}
         self._application: Application | None = None
         self._engine: Engine | None = None
@@ -105,14 +112,38 @@ class ArchiveRoutes(Router):
         return self._application.find_handler(request)
 
     def _make(self) -> Application:
+        from ..archive import datalink_handlers as datalink
         from ..archive import handlers as files
         from ..tap import handlers as tap
         from ..tap.engine import Engine
 
         self._engine = Engine(self._archive.path)
         base = archive_handler(self._archive)
-        routes: list[Any] = [*tap.make_routes(base, self._engine), *files.make_routes(base, lambda: self._archive.path)]
+
+        def path() -> Path:
+            return self._archive.path
+
+        routes: list[Any] = [
+            *tap.make_routes(base, self._engine),
+            *datalink.make_routes(base, path, self._pictures, self._processings),
+            *files.make_routes(base, path),
+        ]
         return Application(routes, default_handler_class=NotFoundHandler, log_function=log_request, **self._settings)
+
+    def _processings(self, root: str) -> list[Processing]:
+        """The job types that take runs, as services that links refer to."""
+        from ..archive.datalink import ID_FIELD
+        from ..archive.links import Processing
+
+        return [
+            Processing(
+                name,
+                description.title or name,
+                service_resource(description, f"{root}uws/{name}", field=ID_FIELD),
+            )
+            for name, description in self._registry.items()
+            if runs_parameter(description) is not None
+        ]
 
     def close(self) -> None:
         if self._engine is not None:

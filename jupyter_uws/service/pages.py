@@ -20,6 +20,7 @@ jupyter_uws {version}: an observatory in a notebook.
 {root}uws             jobs (UWS 1.1); their types: {types}
 {root}uws/types       what each job type takes and gives (JSON)
 {root}tap             the archive (TAP 1.1)
+{root}datalink        what belongs to each of its runs (DataLink 1.1)
 {root}files           its data files
 {root}health          this service
 {root}dashboard       Dask's dashboard, for the one who runs the service

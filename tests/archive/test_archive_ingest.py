@@ -6,6 +6,8 @@ import gzip
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +21,10 @@ from astropy.io import fits
 from astropy.time import Time
 from gadf_files import aeff_hdu, events_hdu
 
-from jupyter_uws.archive import ArchiveError, add_store, runs
+from jupyter_uws.archive import ArchiveError, add_store, remove_collection, runs
 from jupyter_uws.archive.database import read_archive
 from jupyter_uws.archive.fitsfile import DamagedFile, scan
+from jupyter_uws.archive.links import links
 from jupyter_uws.archive.obscore import OBSCORE
 from jupyter_uws.tap.schema import read_tap_schema
 
@@ -47,8 +50,8 @@ def test_row_of_a_run(archive: Path, simulated: Path) -> None:
     size = (simulated / "data/sim_dr1_obs_id_100002.fits.gz").stat().st_size
     assert row["dataproduct_type"] == "event"
     assert row["obs_publisher_did"] == "ivo://jupyter-uws/SIM-DR1?100002"
-    assert row["access_url"] == "files/SIM-DR1/data/sim_dr1_obs_id_100002.fits.gz"
-    assert row["access_format"] == "application/fits"
+    assert row["access_url"] == "datalink/links?ID=ivo%3A%2F%2Fjupyter-uws%2FSIM-DR1%3F100002"
+    assert row["access_format"] == "application/x-votable+xml;content=datalink"
     assert row["access_estsize"] == round(size / 1000)
     assert row["target_name"] == "Sim Crab"
     assert row["s_region"] == f"CIRCLE ICRS {row['s_ra']:.6f} {row['s_dec']:.6f} 4"
@@ -86,7 +89,7 @@ def test_access_url_begins_with_the_root_of_the_cursor(archive: Path) -> None:
         cursor.execute("SET VARIABLE root_url = 'https://hub.example/jupyter-uws/'")
         cursor.execute("USE stored")
         ((url,),) = cursor.execute("SELECT access_url FROM ivoa.obscore WHERE obs_id = '100001'").fetchall()
-    assert url == "https://hub.example/jupyter-uws/files/SIM-DR1/data/sim_dr1_obs_id_100001.fits.gz"
+    assert url == "https://hub.example/jupyter-uws/datalink/links?ID=ivo%3A%2F%2Fjupyter-uws%2FSIM-DR1%3F100001"
 
 
 def test_same_store_again_changes_nothing(own_store: Path, tmp_path: Path) -> None:
@@ -201,7 +204,7 @@ def test_headers_in_other_frames_time_systems_and_units(write_store: WriteStore,
     assert (seven["s_ra"], seven["s_dec"]) == pytest.approx((there.ra.deg, there.dec.deg))
     assert seven["t_min"] == pytest.approx(Time(51910 + 100 / 86400, format="mjd", scale="utc").tt.mjd, abs=1e-9)
     assert seven["t_min"] - eight["t_min"] == pytest.approx(64.184 / 86400, abs=1e-9)
-    assert seven["access_url"] == "files/INDEX/a%20b%231.fits"
+    assert links(archive, [seven["obs_publisher_did"]], "")[0].access_url == "files/INDEX/a%20b%231.fits"
     assert (seven["s_fov"], seven["instrument_name"], seven["facility_name"]) == (6, None, "H.E.S.S.")
     assert seven["em_max"] == pytest.approx(1.239841984332e-6 / 0.5e12)  # the whole axis
     assert eight["em_max"] == pytest.approx(1.239841984332e-6 / 0.7e12)  # the thresholds
@@ -299,7 +302,7 @@ def test_files_outside_the_store_need_a_root(write_store: WriteStore, tmp_path: 
 
     allowed = add_store(archive, store, roots=[tmp_path / "cta/data"])
     assert (allowed.added, allowed.skipped) == (1, [])
-    assert rows(archive)[0]["access_url"] == "files/GPS/%401/1.fits"
+    assert links(archive, [rows(archive)[0]["obs_publisher_did"]], "")[0].access_url == "files/GPS/%401/1.fits"
     assert runs(archive, ["1"])[0].files == (tmp_path / "cta/data/1.fits",)
 
 
@@ -409,3 +412,72 @@ def test_hess_dl3_dr1(hess_dir: Path, tmp_path: Path) -> None:
 
     again = add_store(archive, hess_dir)
     assert (again.added, again.updated, again.unchanged) == (0, 0, 105)
+
+
+def test_a_collection_is_taken_out_and_the_others_stay(own_store: Path, simulated: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "a.duckdb"
+    add_store(archive, simulated)
+    add_store(archive, own_store, collection="OTHER")
+    with read_archive(archive) as con:
+        before = con.execute("SELECT count(*) FROM ivoa.obscore_hea").fetchone()
+        assert remove_collection(archive, "OTHER") == 28
+        # who has it open keeps what was there
+        assert con.execute("SELECT count(*) FROM ivoa.obscore_hea").fetchone() == before == (56,)
+    for table in ("collection", "file", "run", "hdu", "obscore", "obscore_hea"):
+        with read_archive(archive) as con:
+            found = con.execute(f"SELECT * FROM _archive.{table}").fetchall()  # noqa: S608
+        assert found, table
+        assert not [row for row in found if "OTHER" in str(row)], table
+    assert len(rows(archive)) == 28
+    assert (own_store / "hdu-index.fits.gz").exists()
+    with pytest.raises(ArchiveError, match="collection 'OTHER' is not in .*; there are: SIM-DR1"):
+        remove_collection(archive, "OTHER")
+    assert add_store(archive, own_store, collection="OTHER").added == 28
+
+
+READER = """
+import sys
+from pathlib import Path
+from jupyter_uws.archive.database import read_archive
+archive, seen = Path(sys.argv[1]), set()
+print("ready", flush=True)
+while not Path(sys.argv[2]).exists():
+    with read_archive(archive) as con:
+        seen.add(con.execute("SELECT count(*), (SELECT count(*) FROM ivoa.obscore_hea) FROM ivoa.obscore").fetchone())
+print(sorted(seen))
+"""
+
+
+def test_many_processes_read_while_it_is_replaced(own_store: Path, simulated: Path, tmp_path: Path) -> None:
+    """Each sees one state or another, whole."""
+    archive, stop = tmp_path / "a.duckdb", tmp_path / "stop"
+    add_store(archive, simulated)
+    command = [sys.executable, "-c", READER, str(archive), str(stop)]
+    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    try:
+        for reader in readers:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "ready\n"
+        for _ in range(3):
+            add_store(archive, own_store, collection="OTHER")
+            remove_collection(archive, "OTHER")
+        stop.touch()
+        for reader in readers:
+            said, _ = reader.communicate(timeout=60)
+            assert reader.returncode == 0
+            assert set(re.findall(r"\(.*?\)", said)) <= {"(28, 28)", "(56, 56)"}
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.wait()
+
+
+def test_roots_are_remembered(write_store: WriteStore, tmp_path: Path) -> None:
+    store, archive = climbing(write_store), tmp_path / "a.duckdb"
+    assert add_store(archive, store, roots=[tmp_path / "cta/data"]).added == 1
+    report = add_store(archive, store)
+    assert (report.unchanged, report.removed, report.skipped) == (1, 0, [])
+    other = tmp_path / "other"
+    other.mkdir()
+    report = add_store(archive, store, roots=[other])  # others take their place
+    assert (report.removed, len(report.skipped)) == (1, 1)

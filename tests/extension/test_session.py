@@ -80,7 +80,10 @@ def test_pyvo_searches_through_the_relay(session: Jupyter) -> None:
         assert len(rows) == 3
         url = rows[0]["access_url"]
         assert url.startswith(session.url + "jupyter-uws/")  # as this client can reach it
-        part = http.get(url, headers={"Range": "bytes=0-9"}, timeout=30)
+        links = pyvo.dal.adhoc.DatalinkResults.from_result_url(url, session=http)
+        events = next(links.bysemantics("#this", include_narrower=False)).access_url
+        assert events.startswith(session.url + "jupyter-uws/files/")
+        part = http.get(events, headers={"Range": "bytes=0-9"}, timeout=30)
         assert (part.status_code, len(part.content)) == (206, 10)
 
 

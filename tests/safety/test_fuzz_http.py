@@ -71,7 +71,8 @@ NAMES = st.sampled_from(
 FIELDS = st.lists(st.tuples(NAMES | TEXT, TEXT), max_size=5)
 JOB_PARTS = words("phase executionduration destruction quote owner error parameters results stdout stderr nosuch")
 TOP = words("""health uws uws/ uws/types uws/events uws/capabilities uws/availability uws/sleeper uws/repeat uws/nosuch
-    tap tap/sync tap/capabilities tap/availability tap/tables files shutdown""")
+    tap tap/sync tap/capabilities tap/availability tap/tables
+    datalink datalink/links datalink/bundle datalink/preview/counts datalink/capabilities files shutdown""")
 BELOW = ["uws/sleeper/", "uws/sleeper/JOB/parameters/", "uws/sleeper/JOB/results/", "tap/tables/", "files/SIM-DR1/"]
 TYPE_PAGES = [f"uws/sleeper/{page}" for page in ("description", "descriptor", "schema")]
 PATHS = (

@@ -209,7 +209,7 @@ def raw_get(site: Site, path: str) -> requests.Response:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:30])
 def test_paths_stay_inside(site: Site, finished: str, path: str) -> None:
     places = ["", "uws/", "uws/sleeper/", f"{finished}/", f"{finished}/results/", f"{finished}/parameters/"]
-    for place in [*places, "files/", "files/SIM-DR1/", "tap/tables/"]:
+    for place in [*places, "files/", "files/SIM-DR1/", "tap/tables/", "datalink/preview/", "datalink/bundle?ID="]:
         answer = raw_get(site, place + path)
         assert "root:" not in answer.text
         assert '"argv"' not in answer.text

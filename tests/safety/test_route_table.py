@@ -21,6 +21,7 @@ from jupyter_uws.service.handlers import ServiceHandler
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 JOB = r"/uws/([a-z][a-z0-9_-]*)/(\d[\w.-]*)"
+RUN = "ivo%3A%2F%2Fjupyter-uws%2FSIM-DR1%3F100001"
 #: What anybody who is let in gets: reading is free, and nothing else is possible.
 PAGE = {"GET": "200", "HEAD": "200"}
 UWS_PAGE = {**PAGE, "OPTIONS": "204"}
@@ -85,6 +86,11 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/tap/availability": ("tap/availability", PAGE),
     r"/tap/tables": ("tap/tables", PAGE),
     r"/tap/tables/([^/]+)": ("tap/tables/ivoa.obscore", PAGE),
+    r"/datalink/links": ("datalink/links?ID=" + RUN, {**PAGE, "POST ID=a": "200"}),
+    r"/datalink/bundle": ("datalink/bundle?ID=" + RUN, {**PAGE, "POST a=b": "200"}),
+    r"/datalink/preview/(counts|energy|time)": ("datalink/preview/counts?ID=" + RUN, PAGE),
+    r"/datalink/capabilities": ("datalink/capabilities", PAGE),
+    r"/datalink/availability": ("datalink/availability", PAGE),
     r"/files/([^/]+)/(.+)": ("files/FILE", PAGE),
     "anything else": ("nosuch/place", dict.fromkeys(METHODS, "404")),
 }
@@ -138,8 +144,8 @@ def done(site: Site) -> str:
 
 @pytest.fixture(scope="module")
 def places(site: Site, done: str) -> dict[str, str]:
-    query = {"LANG": "ADQL", "FORMAT": "csv", "QUERY": "SELECT TOP 1 access_url FROM ivoa.obscore"}
-    file = site.ask("token", "GET", "tap/sync", params=query).text.split()[1].partition("/files/")[2]
+    links = site.ask("token", "GET", "datalink/links?ID=" + RUN).text
+    file = links.partition("/files/")[2].partition("<")[0]
     return {"DONE": done, "RESULT": site.results(done)[0], "FILE": file}
 
 

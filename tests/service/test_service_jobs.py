@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 
 import defusedxml.ElementTree as ElementTree
 import pytest
+from astropy.io.votable import parse_single_table
 from running import RunningService, run_service, wait_until
 
 UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
@@ -161,7 +163,8 @@ def test_a_file_deleted_between_search_and_job_is_named(sim_archive: Path, tmp_p
     with run_service(tmp_path, tmp_path / "archive.duckdb") as service:
         query = "SELECT obs_id, access_url FROM ivoa.obscore WHERE obs_id = '100001'"
         rows = service.get("tap/sync", params={"QUERY": query, "LANG": "ADQL", "FORMAT": "csv"}).text.split()
-        url = rows[1].split(",")[1]
+        links = service.get(rows[1].split(",")[1].removeprefix(service.url)).content
+        url = parse_single_table(io.BytesIO(links)).to_table()["access_url"][0]
         assert service.get(url.removeprefix(service.url)).status_code == 200
         gone = next(store.rglob(url.rpartition("/")[2]))
         gone.unlink()

@@ -1,0 +1,94 @@
+"""The index tables of a GADF data store, as packed FITS files of a few kilobytes, written without astropy.
+
+The service writes them into the bundles it sends, and astropy would be half of its memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .links import StoredRun
+
+_BLOCK = 2880
+_DOC = "https://github.com/open-gamma-ray-astro/gamma-astro-data-formats"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of integers, numbers (None: NaN) or texts; ``unit`` in the FITS standard's spelling."""
+
+    name: str
+    values: Sequence[object]
+    unit: str = ""
+
+    def cells(self) -> tuple[str, list[bytes]]:
+        """Its TFORM, and its cells as they are in the file."""
+        if all(isinstance(value, int) for value in self.values):
+            return "K", [struct.pack(">q", value) for value in self.values]
+        if all(value is None or isinstance(value, float) for value in self.values):
+            return "D", [struct.pack(">d", float("nan") if value is None else value) for value in self.values]
+        texts = [str(value or "").encode("ascii", "replace") for value in self.values]
+        width = max(1, *map(len, texts))
+        return f"{width}A", [value.ljust(width) for value in texts]
+
+
+def observation_index(runs: Sequence[StoredRun]) -> bytes:
+    """``obs-index.fits.gz``: one row for each run."""
+    columns = [
+        _Column("OBS_ID", [run.obs_id for run in runs]),
+        _Column("OBJECT", [run.target_name or "" for run in runs]),
+        _Column("RA_PNT", [run.ra for run in runs], "deg"),
+        _Column("DEC_PNT", [run.dec for run in runs], "deg"),
+        _Column("LIVETIME", [run.livetime for run in runs], "s"),
+    ]
+    return _table("OBS_INDEX", "OBS", columns)
+
+
+def hdu_index(runs: Sequence[StoredRun]) -> bytes:
+    """``hdu-index.fits.gz``: one row for each HDU of the runs, with the files below the index's folder."""
+    rows = [(run.obs_id, hdu) for run in runs for hdu in run.hdus]
+    columns = [
+        _Column("OBS_ID", [obs_id for obs_id, _ in rows]),
+        _Column("HDU_TYPE", [hdu.hdu_type for _, hdu in rows]),
+        _Column("HDU_CLASS", [hdu.hdu_class for _, hdu in rows]),
+        _Column("FILE_DIR", [hdu.name.rpartition("/")[0] for _, hdu in rows]),
+        _Column("FILE_NAME", [hdu.name.rpartition("/")[2] for _, hdu in rows]),
+        _Column("HDU_NAME", [hdu.hdu_name for _, hdu in rows]),
+    ]
+    return _table("HDU_INDEX", "HDU", columns)
+
+
+def _table(name: str, kind: str, columns: Sequence[_Column]) -> bytes:
+    made = [(column, *column.cells()) for column in columns]
+    rows = [b"".join(row) for row in zip(*(cells for _, _, cells in made), strict=True)]
+    cards = [
+        _card("XTENSION", "BINTABLE"), _card("BITPIX", 8), _card("NAXIS", 2),
+        _card("NAXIS1", len(rows[0])), _card("NAXIS2", len(rows)), _card("PCOUNT", 0), _card("GCOUNT", 1),
+        _card("TFIELDS", len(columns)),
+    ]  # fmt: skip
+    for number, (column, form, _) in enumerate(made, 1):
+        cards += [_card(f"TTYPE{number}", column.name), _card(f"TFORM{number}", form)]
+        cards += [_card(f"TUNIT{number}", column.unit)] if column.unit else []
+    cards += [
+        _card("EXTNAME", name), _card("HDUCLASS", "GADF"), _card("HDUDOC", _DOC), _card("HDUVERS", "0.3"),
+        _card("HDUCLAS1", "INDEX"), _card("HDUCLAS2", kind),
+    ]  # fmt: skip
+    primary = [_card("SIMPLE", True), _card("BITPIX", 8), _card("NAXIS", 0), _card("EXTEND", True)]
+    # the time of now would make each bundle of the same runs another one
+    return gzip.compress(_header(primary) + _header(cards) + _padded(b"".join(rows), b"\0"), mtime=0)
+
+
+def _card(key: str, value: str | int | bool) -> bytes:
+    text = f"'{value:8}'" if isinstance(value, str) else f"{'T' if value is True else value:>20}"
+    return f"{key:8}= {text}".ljust(80).encode("ascii")
+
+
+def _header(cards: Sequence[bytes]) -> bytes:
+    return _padded(b"".join([*cards, b"END".ljust(80)]), b" ")
+
+
+def _padded(data: bytes, fill: bytes) -> bytes:
+    return data + fill * (-len(data) % _BLOCK)
