@@ -19,6 +19,7 @@ from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 
 if TYPE_CHECKING:
     from ..tap.engine import Engine
+    from ..uws.uploads import Fetcher
 
 logger = logging.getLogger(__name__)
 
@@ -93,9 +94,12 @@ class ArchiveRoutes(Router):
     all at once when somebody searches.
     """
 
-    def __init__(self, archive: ServedArchive, access: Access, form_limits: FormLimits) -> None:
+    def __init__(
+        self, archive: ServedArchive, access: Access, form_limits: FormLimits, incoming: Path, fetch: Fetcher
+    ) -> None:
         self._archive = archive
-        self._settings: dict[str, Any] = {"access": access, "form_limits": form_limits}
+        self._fetch = fetch
+        self._settings: dict[str, Any] = {"access": access, "form_limits": form_limits, "incoming": incoming}
         self._application: Application | None = None
         self._engine: Engine | None = None
 
@@ -107,12 +111,30 @@ class ArchiveRoutes(Router):
     def _make(self) -> Application:
         from ..archive import handlers as files
         from ..tap import handlers as tap
-        from ..tap.engine import Engine
 
-        self._engine = Engine(self._archive.path)
         base = archive_handler(self._archive)
-        routes: list[Any] = [*tap.make_routes(base, self._engine), *files.make_routes(base, lambda: self._archive.path)]
+        routes: list[Any] = [
+            *tap.make_routes(base, self._open(), self._fetch),
+            *files.make_routes(base, lambda: self._archive.path),
+        ]
         return Application(routes, default_handler_class=NotFoundHandler, log_function=log_request, **self._settings)
+
+    def _open(self) -> Engine:
+        if self._engine is None:
+            from ..tap.engine import Engine
+
+            self._engine = Engine(self._archive.path)
+        return self._engine
+
+    async def engine(self) -> Engine:
+        """The engine of the archive, once that is there. Raises TAPError where it is not."""
+        from ..tap.errors import ArchiveUnavailable
+
+        try:
+            await self._archive.ready()
+        except HTTPError as error:
+            raise ArchiveUnavailable(str(error.log_message)) from None
+        return self._open()
 
     def close(self) -> None:
         if self._engine is not None:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ from .fields import Field, conform, field_of
 from .schema import ForeignKey, Table
 from .scope import output_names
 from .snapshot import Snapshot, file_identity, first_line
+from .uploads import read_upload
 
 logger = logging.getLogger(__name__)
 
@@ -78,16 +79,26 @@ class Engine:
 
     @asynccontextmanager
     async def query(
-        self, adql: str, *, maxrec: int, variables: Mapping[str, str] | None = None
+        self,
+        adql: str,
+        *,
+        maxrec: int,
+        variables: Mapping[str, str] | None = None,
+        uploads: Mapping[str, Path] | None = None,
+        timeout: float | None = None,
+        waits: bool = False,
     ) -> AsyncIterator[Result]:
         """Run one query; gives a :class:`Result` of at most ``maxrec`` rows, its first rows already there.
 
-        ``variables`` is what views of the archive may ask for by getvariable(), such as ``root_url``.
+        ``variables`` is what views of the archive may ask for by getvariable(), such as ``root_url``; ``uploads``
+        are files that the query knows as the tables ``TAP_UPLOAD.<name>``. ``timeout`` [s] holds instead of the
+        engine's; a query that ``waits`` is never refused for want of a place, whoever runs it bounds its wait.
         Raises :class:`TAPError` (bad query, time-out, too many queries, no archive). Cancelling the task
         interrupts the query.
         """
-        async with self._slot():
-            result = Result(self, await self._current(), adql, maxrec, variables or {})
+        async with self._slot(waits):
+            snapshot = await self._current()
+            result = Result(self, snapshot, adql, maxrec, variables or {}, uploads or {}, timeout or self.timeout)
             self.active.add(result)
             try:
                 await result.start()
@@ -104,17 +115,17 @@ class Engine:
         self._snapshot = None
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        if self._slots.locked() and self._waiting >= self._max_waiting:
+    async def _slot(self, waits: bool) -> AsyncIterator[None]:
+        if self._slots.locked() and self._waiting >= self._max_waiting and not waits:
             raise Overloaded("too many queries are waiting: try again later")
-        self._waiting += 1
+        self._waiting += not waits
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(None if waits else self.timeout):
                 await self._slots.acquire()
         except TimeoutError:
             raise Overloaded("too many queries are running: try again later") from None
         finally:
-            self._waiting -= 1
+            self._waiting -= not waits
         try:
             yield
         finally:
@@ -136,7 +147,14 @@ class Result:
     """The rows of one query, in batches. ``overflow`` is right once the batches are exhausted."""
 
     def __init__(
-        self, engine: Engine, snapshot: Snapshot, adql: str, maxrec: int, variables: Mapping[str, str]
+        self,
+        engine: Engine,
+        snapshot: Snapshot,
+        adql: str,
+        maxrec: int,
+        variables: Mapping[str, str],
+        uploads: Mapping[str, Path],
+        timeout: float,
     ) -> None:
         self.adql = adql
         self.fields: list[Field] = []
@@ -146,6 +164,8 @@ class Result:
         self._snapshot = snapshot
         self._maxrec = maxrec
         self._variables = variables
+        self._uploads = uploads
+        self._timeout = timeout
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._reader: pa.RecordBatchReader | None = None
         self._first: pa.RecordBatch | None = None
@@ -182,16 +202,28 @@ class Result:
     # in the pool's threads
 
     def _open(self) -> None:
-        query = translate(self.adql, self._snapshot.tables, limit=self._maxrec + 1)
         cursor = self._cursor = self._snapshot.cursor(self._variables)
+        uploaded = {table.name: table for table in self._take_uploads(cursor)}
+        query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
         relation = cursor.sql(query.sql)
         is_text = [str(kind) == "VARCHAR" for kind in relation.types]
         ascii_only = [
-            not text or all(self._snapshot.is_ascii(leaf, cursor) for leaf in value.leaves)
+            not text or all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves)
             for text, value in zip(is_text, query.values, strict=True)
         ]
         self._reader = relation.to_arrow_reader(BATCH_ROWS)
         self.fields = _fields(query, self._reader.schema, ascii_only)
+
+    def _take_uploads(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Table]:
+        """Make temporary tables of the uploads, which only this cursor sees, and which end with it."""
+        for name, path in self._uploads.items():
+            table, rows = read_upload(name, path)
+            if self._stopped:
+                raise QueryTimeout("the query was stopped")
+            cursor.register("_arriving", rows)
+            cursor.execute(f"CREATE TEMPORARY TABLE {table.sql} AS FROM _arriving")
+            cursor.unregister("_arriving")
+            yield table
 
     def _read(self) -> pa.RecordBatch | None:
         """The next batch, each column in the Arrow type of its field; None at the end."""
@@ -223,10 +255,10 @@ class Result:
         future = asyncio.ensure_future(self._engine.in_thread(guarded))
         self._work = future  # type: ignore[assignment]
         try:
-            done, _ = await asyncio.wait([future], timeout=max(self._engine.timeout - self._spent, 0.0))
+            done, _ = await asyncio.wait([future], timeout=max(self._timeout - self._spent, 0.0))
             if not done:
                 await self._interrupt()
-                raise QueryTimeout(f"the query took longer than {self._engine.timeout:g} s and was stopped")
+                raise QueryTimeout(f"the query took longer than {self._timeout:g} s and was stopped")
             return future.result()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise _explained(error) from None
