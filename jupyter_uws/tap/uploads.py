@@ -6,6 +6,7 @@ What a file is, its first bytes say. Everything is bounded by :mod:`.limits`, an
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from xml.parsers import expat
@@ -92,16 +93,21 @@ def _votable(content: bytes) -> tuple[list[Column], list[pa.Array]]:
 
 
 def _check_votable(content: bytes) -> None:
-    """Refuse what must not be parsed: a document that refers to others, and one that is not well-formed."""
-    rows = 0
+    """Refuse what must not be parsed: what refers to other files, is not well-formed, or would fill the memory."""
+    rows = width = promised = 0
     seen: set[str] = set()
 
     def element(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal rows
+        nonlocal rows, width, promised
         name = tag.rpartition(":")[2]
         seen.add(name)
         if name == "STREAM" and "href" in attributes:
             raise TAPError("its data is elsewhere (STREAM href); send the data itself")
+        if name == "TABLE":
+            promised = _number(attributes.get("nrows", "0"))
+            _check_shape(promised, 0)
+        if name == "FIELD":
+            width += _width(attributes)
         if name == "TR":
             rows += 1
             if rows > limits.UPLOAD_ROWS:
@@ -119,6 +125,24 @@ def _check_votable(content: bytes) -> None:
         raise TAPError(f"it is not well-formed XML: {error}") from None
     if "TABLE" not in seen:
         raise TAPError("there is no TABLE in it")
+    if 4 * width * max(rows, promised) > 8 * limits.UPLOAD_BYTES:
+        raise TAPError("its texts of fixed width are too long together; send them with arraysize '*'")
+
+
+def _width(field: dict[str, str]) -> int:
+    """The characters of a text of fixed width; other arrays are refused."""
+    size = field.get("arraysize", "1").strip()
+    if field.get("datatype") in ("char", "unicodeChar"):
+        return 0 if size.endswith("*") else _number(size)
+    if size != "1":
+        raise TAPError(f"the column {field.get('name', '')} holds arrays, which cannot be uploaded")
+    return 0
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"\s*\d{1,12}\s*", text, re.ASCII):
+        raise TAPError(f"'{text[:40]}' is no size of a table or of a column")
+    return int(text)
 
 
 # FITS

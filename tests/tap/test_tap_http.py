@@ -19,6 +19,7 @@ from astropy.coordinates import SkyCoord
 from defusedxml import ElementTree
 from tap_server import Server, run_server
 
+from jupyter_uws.tap import limits
 from jupyter_uws.tap.engine import Engine
 
 TOP5 = "SELECT TOP 5 obs_id, s_ra FROM ivoa.obscore ORDER BY obs_id"
@@ -239,3 +240,28 @@ def test_the_examples_of_the_documentation_run(sim_archive: Path) -> None:
     for query in queries:
         assert len(service.search(query)) > 0, query
     assert next(running, None) is None
+
+
+def test_the_examples_of_the_service_run(sim_archive: Path) -> None:
+    running = run_server(Engine(sim_archive))
+    server = next(running)
+    answer = requests.get(server.url + "/examples", timeout=10)
+    assert answer.headers["Content-Type"] == "application/xhtml+xml; charset=UTF-8"
+    service = pyvo.dal.TAPService(server.url)
+    examples = service.examples
+    assert len(examples) == 4
+    for example in examples:
+        assert len(example.execute()) > 0, example["QUERY"]
+    assert next(running, None) is None
+
+
+def test_capabilities_tell_limits_uploads_and_formats(server: Server) -> None:
+    capability = next(c for c in pyvo.dal.TAPService(server.url).capabilities if c.standardid.endswith("/TAP"))
+    methods = {method.ivo_id.partition("#")[2] for method in capability.uploadmethods}
+    assert methods == {"upload-inline", "upload-http", "upload-https"}
+    assert capability.uploadlimit.hard.content == limits.UPLOAD_ROWS
+    assert capability.executionduration.hard == limits.JOB_DURATION_MAX
+    for kind in capability.outputformats:
+        for name in (kind.mime, *kind.aliases):
+            answer = requests.get(server.url + "/sync", params={"QUERY": TOP5, "RESPONSEFORMAT": name}, timeout=10)
+            assert answer.status_code == 200, name
