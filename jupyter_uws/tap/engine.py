@@ -18,6 +18,7 @@ import pyarrow as pa
 from .adql import Query, translate
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
+from .formats import Writer
 from .schema import ForeignKey, Table
 from .scope import output_names
 from .snapshot import Snapshot, file_identity, first_line
@@ -178,18 +179,22 @@ class Result:
         await self._bounded(self._open)
         self._first = await self._bounded(self._read)
 
-    async def encoded(self, encode: Callable[[pa.RecordBatch], bytes]) -> AsyncIterator[bytes]:
-        """The batches as ``encode`` writes them. ``encode`` runs in a thread, one batch at a time."""
+    async def written(self, writer: Writer) -> AsyncIterator[bytes]:
+        """The result as ``writer`` writes it, in pieces; it works in a thread, one batch at a time."""
 
-        def step() -> bytes | None:
-            batch, self._first = (self._first, None) if self._first is not None else (self._read(), None)
-            return None if batch is None else encode(batch)
+        def pieces() -> Iterator[bytes]:
+            yield writer.start()
+            while True:
+                batch, self._first = (self._first, None) if self._first is not None else (self._read(), None)
+                if batch is None:
+                    break
+                yield writer.rows(batch)
+            yield from writer.end(overflow=self.overflow)
 
-        while True:
-            chunk = await self._bounded(step)
-            if chunk is None:
-                return
-            yield chunk
+        waiting = pieces()
+        while (piece := await self._bounded(lambda: next(waiting, None))) is not None:
+            if piece:
+                yield piece
 
     async def close(self) -> None:
         """Interrupt what still runs and let go of the file."""

@@ -108,11 +108,9 @@ class SyncMixin(FormMixin, _Handler):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _send(self, result: Result, writer: Writer) -> None:
-        self.write(writer.start())
         try:
-            async for chunk in result.encoded(writer.rows):
-                await self._write(chunk)
-            self.write(writer.end(overflow=result.overflow))
+            async for piece in result.written(writer):
+                await self._write(piece)
         except StreamClosedError:
             return
         except TAPError as error:

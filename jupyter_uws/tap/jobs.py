@@ -167,12 +167,10 @@ class QueryExecutor:
             await asyncio.to_thread(work.mkdir, mode=0o700, parents=True, exist_ok=True)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with open(handle, "wb") as file:
-                file.write(writer.start())
-                async for chunk in rows.encoded(writer.rows):
-                    await asyncio.to_thread(file.write, chunk)
+                async for piece in rows.written(writer):
+                    await asyncio.to_thread(file.write, piece)
                     if file.tell() > limits.RESULT_BYTES:
                         raise TAPError(f"the result is larger than {limits.RESULT_BYTES} bytes: ask for less of it")
-                file.write(writer.end(overflow=rows.overflow))
         size = path.stat().st_size
         more = ", and there are more" if rows.overflow else ""
         return Result("result", path.name, asked.content_type, size, description=f"{rows.rows} rows{more}")

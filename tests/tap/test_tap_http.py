@@ -76,7 +76,10 @@ def test_tables_without_columns_and_one_by_one(server: Server) -> None:
         ({"QUERY": TOP5, "REQUEST": "getCapabilities"}, "REQUEST: 'getCapabilities' is not known"),
         ({"QUERY": TOP5, "MAXREC": "-1"}, "MAXREC: '-1' is not a whole number"),
         ({"QUERY": TOP5, "MAXREC": "ten"}, "MAXREC: 'ten' is not a whole number"),
-        ({"QUERY": TOP5, "RESPONSEFORMAT": "xls"}, "RESPONSEFORMAT: 'xls' is not known; votable, votable/td, csv"),
+        (
+            {"QUERY": TOP5, "RESPONSEFORMAT": "xls"},
+            "RESPONSEFORMAT: 'xls' is not known; votable, votable/td, votable/b1, csv",
+        ),
         ({"QUERY": [TOP5, TOP5 + " "]}, "QUERY is given 2 times with different values"),
         ({"QUERY": TOP5, "maxrec": "5", "MaxRec": "6"}, "MAXREC is given 2 times"),
         ({"QUERY": TOP5, "UPLOAD": "t"}, "UPLOAD is 't', allowed is NAME,URL or NAME,param:PART"),
