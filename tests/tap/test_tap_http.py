@@ -17,6 +17,7 @@ import requests
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from defusedxml import ElementTree
+from running import run_service
 from tap_server import Server, run_server
 
 from jupyter_uws.tap import limits
@@ -223,15 +224,14 @@ def test_stilts_queries(server: Server, need: Callable[[str, str], str]) -> None
 
 
 def test_taplint_finds_nothing(sim_archive: Path, tmp_path: Path, need: Callable[[str, str], str]) -> None:
-    """On the simulated archive, in all stages but that of ObsLocTAP, which wants another table."""
-    running = run_server(Engine(sim_archive), tmp_path)
-    server = next(running)
-    found = subprocess.run(
-        [need("stilts", "stilts"), "taplint", f"tapurl={server.url}", "report=EWF", "stages=-LOC"],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    """The whole service on the simulated archive, in all stages but that of ObsLocTAP, which wants another table."""
+    with run_service(tmp_path, sim_archive) as service:
+        password = ["-Dstar.basicauth.user=observer", f"-Dstar.basicauth.password={service.token}"]
+        found = subprocess.run(
+            [need("stilts", "stilts"), *password, "taplint", f"tapurl={service.url}tap", "report=EWF", "stages=-LOC"],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
     assert "Totals: Errors: 0; Warnings: 0; Failures: 0" in found.stdout, found.stdout
-    assert next(running, None) is None
 
 
 def test_the_examples_of_the_documentation_run(sim_archive: Path) -> None:
