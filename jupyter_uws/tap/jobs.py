@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from ..uws.errors import UsageError
 from ..uws.executor import Report, Reporter
 from ..uws.jobtype import JobType, Values
 from ..uws.model import ErrorSummary, Job, Result
+from ..uws.phases import Phase
 from ..uws.times import utcnow
 from ..uws.uploads import FileRule
 from . import limits
@@ -74,6 +75,15 @@ def _error_document(message: str) -> str:
     return votable.error_document(message)
 
 
+async def _store(pieces: AsyncIterator[bytes], path: Path) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as file:
+        async for piece in pieces:
+            await asyncio.to_thread(file.write, piece)
+            if file.tell() > limits.RESULT_BYTES:
+                raise TAPError(f"the result is larger than {limits.RESULT_BYTES} bytes: ask for less of it")
+
+
 class QueryExecutor:
     """Runs asynchronous queries on the engine that ``engine()`` gives; job folders are in ``folder``."""
 
@@ -103,10 +113,12 @@ class QueryExecutor:
             task.cancel()
 
     async def settle(self, job: Job) -> None:
-        """Queue the query again; one that was begun three times, and under which three services ended, is given up."""
-        if job.job_id in self._tasks:
+        """Run the query again; one that was begun three times, and under which three services ended, is given up."""
+        if job.phase == Phase.QUEUED:
+            await self.start(job)
+        elif job.job_id in self._tasks:
             return
-        if job.run + 1 >= RUNS_MAX:
+        elif job.run + 1 >= RUNS_MAX:
             self._fail(job, f"the service ended {RUNS_MAX} times while the query was in its hands; it is not run again")
         else:
             self._say(job, "queued")
@@ -165,12 +177,11 @@ class QueryExecutor:
         ) as rows:  # fmt: skip
             writer = asked.kind.writer(rows.fields, asked.query)
             await asyncio.to_thread(work.mkdir, mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with open(handle, "wb") as file:
-                async for piece in rows.written(writer):
-                    await asyncio.to_thread(file.write, piece)
-                    if file.tell() > limits.RESULT_BYTES:
-                        raise TAPError(f"the result is larger than {limits.RESULT_BYTES} bytes: ask for less of it")
+            try:
+                await _store(rows.written(writer), path)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
         size = path.stat().st_size
         more = ", and there are more" if rows.overflow else ""
         return Result("result", path.name, asked.content_type, size, description=f"{rows.rows} rows{more}")

@@ -116,6 +116,10 @@ def sort_out(
         if low not in known:
             takers = ", ".join(rules) or "none"
             raise UsageError(f"the file '{part.name[:60]}' belongs to no parameter; those that take files: {takers}")
+        if rules[known[low]].named:
+            raise UsageError(
+                f"{known[low]} gives its files names: send {known[low]}=NAME,param:PART, and the part PART"
+            )
         given.append(Given(known[low], part))
     return others, given
 

@@ -134,6 +134,8 @@ def test_a_result_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) ->
     url = create(server, QUERY="SELECT n FROM test.numbers", FORMAT="csv", MAXREC="1000000")
     assert ended(url) == "ERROR"
     assert "the result is larger than 100000 bytes" in requests.get(url + "/error", timeout=10).text
+    assert server.jobs is not None
+    assert not list((server.jobs.files.folder_of(url.rpartition("/")[2]) / "work").iterdir())
 
 
 def test_a_query_that_ran_when_the_service_ended_is_run_again_but_not_for_ever(archive: Path, tmp_path: Path) -> None:
@@ -172,6 +174,14 @@ def test_astroquery_launches_a_query_and_uploads_a_table(server: Server, tmp_pat
     for launch in (tap.launch_job, tap.launch_job_async):
         found = launch(query, upload_resource=table, upload_table_name="mine").get_results()
         assert list(found["mark"]) == [1.5, 2.5]
+
+
+def test_an_uploaded_table_needs_a_name(server: Server) -> None:
+    for path in ("/sync", "/async"):
+        data, files = {"QUERY": TOP5}, {"UPLOAD": ("t.csv", b"a\n1\n")}
+        answer = requests.post(server.url + path, data=data, files=files, timeout=10)
+        assert answer.status_code == 400
+        assert "UPLOAD gives its files names: send UPLOAD=NAME,param:PART" in answer.text
 
 
 def test_parameters_and_uploads_of_a_pending_job(server: Server) -> None:
