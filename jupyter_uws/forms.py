@@ -160,7 +160,7 @@ class FormMixin(BodyMixin):
         self._kind, options = parse_options_header(self.request.headers.get("Content-Type", ""))
         super()._begin_body()
         if self._is_multipart():
-            boundary = options.get("boundary", "")
+            boundary = options.get("boundary") or _bare_boundary(self.request.headers["Content-Type"])
             if not re.fullmatch(r"[ -~]{1,200}", boundary):
                 raise HTTPError(400, "the request's body cannot be parsed: its Content-Type has no valid boundary")
             self._parser = PushMultipartParser(boundary)
@@ -344,6 +344,12 @@ class _Part:
 def form_handler(mixin: type, base: type[RequestHandler]) -> type[RequestHandler]:
     """The handler class of a mixin that derives from :class:`FormMixin`, over the application's base class."""
     return stream_request_body(type(mixin.__name__.removesuffix("Mixin") + "Handler", (mixin, base), {}))
+
+
+def _bare_boundary(content_type: str) -> str:
+    """The boundary of clients that should have quoted it (astroquery's begins with ``=``); empty without any."""
+    found = re.search(r";\s*boundary=([^\s;\"]+)\s*(?:;|$)", content_type, re.IGNORECASE)
+    return found.group(1) if found else ""
 
 
 def _not_stored(error: OSError) -> HTTPError:

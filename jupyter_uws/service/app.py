@@ -32,13 +32,15 @@ from ..forms import FormLimits
 from ..jobs.files import default_folders
 from ..jobs.registry import load_registry
 from ..rendezvous import ServiceInfo
+from ..tap.jobs import TAP, QueryExecutor
+from ..tap.jobs import job_type as tap_job_type
 from ..uws import handlers as uws_handlers
 from ..uws.executor import Report
 from ..uws.limits import Limits
 from ..uws.manager import JobManager
 from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
-from .archive import ArchiveRoutes, ServedArchive
+from .archive import ArchiveRoutes, Folders, ServedArchive
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
@@ -94,17 +96,24 @@ class Service:
         launcher = Launcher(self.registry, self.archive, jobs_folder)
         self.executor = DaskExecutor(jobs_folder, launcher, self._report, settings.cluster)
         self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
+        self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
+        self.incoming = self._incoming()
+        self.archive_routes = ArchiveRoutes(
+            self._archive,
+            self.access,
+            settings.form_limits,
+            self.registry,
+            Folders(self.incoming, settings.state_dir / "previews"),
+            self.files.fetch,
+        )
+        self.queries = QueryExecutor(jobs_folder, self.archive_routes.engine, self._report)
         self.manager = JobManager(
             self.store,
-            JobTypes(self.registry, self.executor),
+            JobTypes(self.registry, self.executor, {TAP: tap_job_type(self.queries)}),
             limits=settings.limits,
             fallback=self.executor,
         )
-        self.archive_routes = ArchiveRoutes(
-            self._archive, self.access, settings.form_limits, self.registry, settings.state_dir / "previews"
-        )
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
-        self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self._stopped = asyncio.Event()
 
     @property
@@ -137,7 +146,7 @@ class Service:
             access=self.access,
             log_function=log_request,
             form_limits=self.settings.form_limits,
-            incoming=self._incoming(),
+            incoming=self.incoming,
         )
 
     def _incoming(self) -> Path:
@@ -193,6 +202,7 @@ class Service:
             watch.cancel()
             server.stop()
             await self.manager.close()
+            await self.queries.close()
             await self.executor.close()
             self.archive_routes.close()
             await self._archive.close()

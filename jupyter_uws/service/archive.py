@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 if TYPE_CHECKING:
     from ..archive.links import Processing
     from ..tap.engine import Engine
+    from ..uws.uploads import Fetcher
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,14 @@ class ServedArchive:
             await asyncio.gather(self._made, return_exceptions=True)
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where the files of forms lie until they are taken, and pictures until others need their room."""
+
+    incoming: Path
+    pictures: Path
+
+
 class ArchiveRoutes(Router):
     """``/tap``, ``/datalink`` and ``/files``, made at the first request for one of them.
 
@@ -97,12 +107,19 @@ class ArchiveRoutes(Router):
     """
 
     def __init__(
-        self, archive: ServedArchive, access: Access, form_limits: FormLimits, registry: Registry, pictures: Path
+        self,
+        archive: ServedArchive,
+        access: Access,
+        form_limits: FormLimits,
+        registry: Registry,
+        folders: Folders,
+        fetch: Fetcher,
     ) -> None:
         self._archive = archive
-        self._pictures = pictures
         self._registry = registry
-        self._settings: dict[str, Any] = {"access": access, "form_limits": form_limits}
+        self._pictures = folders.pictures
+        self._fetch = fetch
+        self._settings: dict[str, Any] = {"access": access, "form_limits": form_limits, "incoming": folders.incoming}
         self._application: Application | None = None
         self._engine: Engine | None = None
 
@@ -115,16 +132,14 @@ class ArchiveRoutes(Router):
         from ..archive import datalink_handlers as datalink
         from ..archive import handlers as files
         from ..tap import handlers as tap
-        from ..tap.engine import Engine
 
-        self._engine = Engine(self._archive.path)
         base = archive_handler(self._archive)
 
         def path() -> Path:
             return self._archive.path
 
         routes: list[Any] = [
-            *tap.make_routes(base, self._engine),
+            *tap.make_routes(base, self._open(), self._fetch),
             *datalink.make_routes(base, path, self._pictures, self._processings),
             *files.make_routes(base, path),
         ]
@@ -144,6 +159,23 @@ class ArchiveRoutes(Router):
             for name, description in self._registry.items()
             if runs_parameter(description) is not None
         ]
+
+    def _open(self) -> Engine:
+        if self._engine is None:
+            from ..tap.engine import Engine
+
+            self._engine = Engine(self._archive.path)
+        return self._engine
+
+    async def engine(self) -> Engine:
+        """The engine of the archive, once that is there. Raises TAPError where it is not."""
+        from ..tap.errors import ArchiveUnavailable
+
+        try:
+            await self._archive.ready()
+        except HTTPError as error:
+            raise ArchiveUnavailable(str(error.log_message)) from None
+        return self._open()
 
     def close(self) -> None:
         if self._engine is not None:

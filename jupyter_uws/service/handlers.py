@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import getpass
 import hmac
 import logging
@@ -69,7 +71,7 @@ def _same(given: str, expected: str | None) -> bool:
 
 @stream_request_body
 class ServiceHandler(BodyMixin, RequestHandler):
-    """Authenticates every request: by the relay's secret, or by ``Authorization: token T`` or ``Bearer T``.
+    """Authenticates every request: by the relay's secret, or by ``Authorization: token T``, ``Bearer T``, or Basic.
 
     That comes before the body is read: whoever is not let in cannot make the service hold anything.
     """
@@ -89,14 +91,14 @@ class ServiceHandler(BodyMixin, RequestHandler):
         self.access.enter()
         self._entered = True
         headers = self.request.headers
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        token = self._token()
         if _same(headers.get("X-UWS-Secret", ""), self.access.secret):
             self.by_relay = True
             self.owner = unquote(headers.get("X-UWS-Owner", "")) or self.access.owner
             self.root = headers.get("X-UWS-Root") or self._own_root()
             if self.owner == self.access.owner:
                 self.access.root = headers.get("X-UWS-Root") or self.access.root
-        elif scheme.lower() in ("token", "bearer") and _same(token.strip(), self.access.token):
+        elif _same(token, self.access.token):
             self.owner = self.access.owner
             self.root = self._own_root()
         else:
@@ -107,6 +109,22 @@ class ServiceHandler(BodyMixin, RequestHandler):
         if len(self.request.uri or "") > ADDRESS_LIMIT:
             raise HTTPError(414, f"the address is longer than {ADDRESS_LIMIT} bytes; send the parameters as a POST")
         return super().prepare()
+
+    def _token(self) -> str:
+        """What is sent as the token; the password, from programs that know passwords only (TOPCAT, STILTS)."""
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        match scheme.lower():
+            case "token" | "bearer":
+                return token.strip()
+            case "basic" if not self._is_browser():
+                with contextlib.suppress(ValueError):
+                    return base64.b64decode(token.strip(), validate=True).decode().partition(":")[2]
+        return ""
+
+    def _is_browser(self) -> bool:
+        """Browsers keep a password and add it to what other sites make them send: there is none for them."""
+        headers = self.request.headers
+        return "Mozilla" in headers.get("User-Agent", "") or "Origin" in headers or "Sec-Fetch-Mode" in headers
 
     def _own_root(self) -> str:
         return self.access.public_url or f"{self.request.protocol}://{self.request.host}/"
@@ -126,7 +144,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
             self.access.leave()
 
     def set_default_headers(self) -> None:
-        self.clear_header("Server")
+        self.set_header("Server", "jupyter_uws")  # checkers ask for one; which version it is, is nobody's business
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -143,6 +161,8 @@ class ServiceHandler(BodyMixin, RequestHandler):
         self.set_status(status_code)
         if status_code == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="jupyter_uws"')
+            if not self._is_browser():
+                self.add_header("WWW-Authenticate", 'Basic realm="jupyter_uws"')
         # tornado leaves the rest of a refused body unread
         self.set_header("Connection", "close")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")

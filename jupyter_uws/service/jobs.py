@@ -33,14 +33,20 @@ DIGEST = "description_sha256"
 
 
 class JobTypes(Mapping[str, JobType]):
-    """The job types of a registry as the manager knows them; they change as the registry does."""
+    """The job types of a registry as the manager knows them; they change as the registry does.
 
-    def __init__(self, registry: Registry, executor: DaskExecutor) -> None:
+    ``own`` are those of other services, whose jobs run elsewhere.
+    """
+
+    def __init__(self, registry: Registry, executor: DaskExecutor, own: Mapping[str, JobType]) -> None:
+        self._own = own
         self._registry = registry
         self._executor = executor
         self._made: dict[str, tuple[JobDescription, JobType]] = {}
 
     def __getitem__(self, name: str) -> JobType:
+        if name in self._own:
+            return self._own[name]
         description = self._registry[name]
         made = self._made.get(name)
         if made is None or made[0] is not description:
@@ -48,10 +54,10 @@ class JobTypes(Mapping[str, JobType]):
         return made[1]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._registry)
+        return iter({**dict.fromkeys(self._registry), **self._own})
 
     def __len__(self) -> int:
-        return len(self._registry)
+        return len(set(self))
 
 
 def _job_type(description: JobDescription, executor: DaskExecutor) -> JobType:

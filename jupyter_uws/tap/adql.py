@@ -372,7 +372,7 @@ class _Translator(Expressions):
         values = table_values(table, sql_name)
         names = (self.name(alias.this).text,) if alias else (table.name.split(".")[1], table.name)
         source = Source(names, bool(alias and self.name(alias.this).quoted), values)
-        full = ".".join(map(sql_identifier, (CATALOG, *table.name.split("."))))
+        full = table.sql or ".".join(map(sql_identifier, (CATALOG, *table.name.split("."))))
         return _Relation(f"{full} AS {sql_name}", values, (source,))
 
     def _add_sources(self, sources: tuple[Source, ...], scope: Scope, node: exp.Expr) -> None:

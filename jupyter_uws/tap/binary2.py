@@ -1,13 +1,14 @@
-"""VOTable's BINARY2 rows (VOTable 1.4, section 5.4) from Arrow batches, by numpy: no loop over cells.
+"""VOTable's BINARY and BINARY2 rows (VOTable 1.4, section 5.4) from Arrow batches, by numpy: no loop over cells.
 
 A row is: null flags (a bit for each column, the first one highest), then each value, big-endian. Text is
 its length in characters (4 bytes) and the characters: one byte each for ``char``, two for ``unicodeChar``.
-A null has its flag set, and a value all the same: zero, NaN, or text of length 0.
+A null has its flag set, and a value all the same: zero, NaN, or text of length 0. BINARY is the same without the flags,
+where the value of a null is that of :mod:`.nulls`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .fields import Field
+from .fields import ARROW_TYPES, Field
+from .nulls import NULLS
 
 _Bytes = npt.NDArray[np.uint8]
 _Counts = npt.NDArray[np.int64]
@@ -29,20 +31,31 @@ class _Text:
     sizes: _Counts  # bytes of each row
 
 
+def binary_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> bytes:
+    """The rows of ``batch`` as BINARY; ``fields`` are :func:`.nulls.widened`."""
+    columns = [array.cast(ARROW_TYPES[field.datatype]) for array, field in zip(batch.columns, fields, strict=True)]
+    return _rows(columns, fields, [[]], NULLS)
+
+
 def binary2_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> bytes:
     """The rows of ``batch``, whose columns are in the Arrow types of ``fields``."""
-    count = batch.num_rows
+    return _rows(batch.columns, fields, [[_null_flags(batch)]], {})
+
+
+def _rows(
+    columns: Sequence[pa.Array], fields: Sequence[Field], blocks: list[list[_Bytes]], nulls: Mapping[str, int]
+) -> bytes:
+    count = len(columns[0])
     # a row is blocks of fixed width with a text after each but the last
-    blocks: list[list[_Bytes]] = [[_null_flags(batch)]]
     texts: list[_Text] = []
-    for array, field in zip(batch.columns, fields, strict=True):
+    for array, field in zip(columns, fields, strict=True):
         if field.is_text:
             text, lengths = _text(array, wide=field.datatype == "unicodeChar")
             blocks[-1].append(lengths.astype(">i4").view(np.uint8).reshape(count, 4))
             texts.append(text)
             blocks.append([])
         else:
-            blocks[-1].append(_fixed(array, field.datatype))
+            blocks[-1].append(fixed_cells(array, field.datatype, nulls.get(field.datatype)))
 
     joined = [np.hstack(parts) if parts else np.empty((count, 0), np.uint8) for parts in blocks]
     sizes = sum((text.sizes for text in texts), start=np.full(count, sum(b.shape[1] for b in joined), np.int64))
@@ -53,7 +66,7 @@ def binary2_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> bytes:
             out[at[:, None] + np.arange(width)] = block
             at = at + width
         if i < len(texts):
-            _scatter(out, at, texts[i])
+            scatter_text(out, at, texts[i])
             at = at + texts[i].sizes
     return out.tobytes()
 
@@ -66,7 +79,8 @@ def _null_flags(batch: pa.RecordBatch) -> _Bytes:
     return np.packbits(nulls, axis=1)
 
 
-def _fixed(array: pa.Array, datatype: str) -> _Bytes:
+def fixed_cells(array: pa.Array, datatype: str, null: int | None = None) -> _Bytes:
+    """The values of one column, a row each; ``null`` stands for an integer that is not there."""
     if datatype == "boolean":
         values = array.fill_null(False).to_numpy(zero_copy_only=False)
         letters = np.where(values, ord("T"), ord("F")).astype(np.uint8)
@@ -75,7 +89,7 @@ def _fixed(array: pa.Array, datatype: str) -> _Bytes:
         return letters.reshape(-1, 1)
     kind = np.dtype(_BIG_ENDIAN[datatype])
     if array.null_count:
-        array = array.fill_null(float("nan") if kind.kind == "f" else 0)
+        array = array.fill_null(float("nan") if kind.kind == "f" else null or 0)
     values = np.ascontiguousarray(array.to_numpy(zero_copy_only=False).astype(kind))
     return values.view(np.uint8).reshape(len(array), kind.itemsize)
 
@@ -98,7 +112,12 @@ def _text(array: pa.Array, *, wide: bool) -> tuple[_Text, _Counts]:
     return _Text(np.frombuffer(encoded, np.uint8), 2 * lengths), lengths
 
 
-def _scatter(out: _Bytes, at: _Counts, text: _Text) -> None:
+def text_cells(array: pa.Array) -> _Text:
+    """The UTF-8 bytes of a column of text."""
+    return _text(array, wide=False)[0]
+
+
+def scatter_text(out: _Bytes, at: _Counts, text: _Text) -> None:
     """Put each row's text where it belongs."""
     starts = np.cumsum(text.sizes) - text.sizes
     out[np.repeat(at - starts, text.sizes) + np.arange(len(text.data))] = text.data

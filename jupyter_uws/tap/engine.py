@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,9 +18,11 @@ import pyarrow as pa
 from .adql import Query, translate
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
+from .formats import Writer
 from .schema import ForeignKey, Table
 from .scope import output_names
 from .snapshot import Snapshot, file_identity, first_line
+from .uploads import read_upload
 
 logger = logging.getLogger(__name__)
 
@@ -78,16 +80,26 @@ class Engine:
 
     @asynccontextmanager
     async def query(
-        self, adql: str, *, maxrec: int, variables: Mapping[str, str] | None = None
+        self,
+        adql: str,
+        *,
+        maxrec: int,
+        variables: Mapping[str, str] | None = None,
+        uploads: Mapping[str, Path] | None = None,
+        timeout: float | None = None,
+        waits: bool = False,
     ) -> AsyncIterator[Result]:
         """Run one query; gives a :class:`Result` of at most ``maxrec`` rows, its first rows already there.
 
-        ``variables`` is what views of the archive may ask for by getvariable(), such as ``root_url``.
+        ``variables`` is what views of the archive may ask for by getvariable(), such as ``root_url``; ``uploads``
+        are files that the query knows as the tables ``TAP_UPLOAD.<name>``. ``timeout`` [s] holds instead of the
+        engine's; a query that ``waits`` is never refused for want of a place, whoever runs it bounds its wait.
         Raises :class:`TAPError` (bad query, time-out, too many queries, no archive). Cancelling the task
         interrupts the query.
         """
-        async with self._slot():
-            result = Result(self, await self._current(), adql, maxrec, variables or {})
+        async with self._slot(waits):
+            snapshot = await self._current()
+            result = Result(self, snapshot, adql, maxrec, variables or {}, uploads or {}, timeout or self.timeout)
             self.active.add(result)
             try:
                 await result.start()
@@ -104,17 +116,17 @@ class Engine:
         self._snapshot = None
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        if self._slots.locked() and self._waiting >= self._max_waiting:
+    async def _slot(self, waits: bool) -> AsyncIterator[None]:
+        if self._slots.locked() and self._waiting >= self._max_waiting and not waits:
             raise Overloaded("too many queries are waiting: try again later")
-        self._waiting += 1
+        self._waiting += not waits
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(None if waits else self.timeout):
                 await self._slots.acquire()
         except TimeoutError:
             raise Overloaded("too many queries are running: try again later") from None
         finally:
-            self._waiting -= 1
+            self._waiting -= not waits
         try:
             yield
         finally:
@@ -136,7 +148,14 @@ class Result:
     """The rows of one query, in batches. ``overflow`` is right once the batches are exhausted."""
 
     def __init__(
-        self, engine: Engine, snapshot: Snapshot, adql: str, maxrec: int, variables: Mapping[str, str]
+        self,
+        engine: Engine,
+        snapshot: Snapshot,
+        adql: str,
+        maxrec: int,
+        variables: Mapping[str, str],
+        uploads: Mapping[str, Path],
+        timeout: float,
     ) -> None:
         self.adql = adql
         self.fields: list[Field] = []
@@ -146,6 +165,8 @@ class Result:
         self._snapshot = snapshot
         self._maxrec = maxrec
         self._variables = variables
+        self._uploads = uploads
+        self._timeout = timeout
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._reader: pa.RecordBatchReader | None = None
         self._first: pa.RecordBatch | None = None
@@ -158,18 +179,22 @@ class Result:
         await self._bounded(self._open)
         self._first = await self._bounded(self._read)
 
-    async def encoded(self, encode: Callable[[pa.RecordBatch], bytes]) -> AsyncIterator[bytes]:
-        """The batches as ``encode`` writes them. ``encode`` runs in a thread, one batch at a time."""
+    async def written(self, writer: Writer) -> AsyncIterator[bytes]:
+        """The result as ``writer`` writes it, in pieces; it works in a thread, one batch at a time."""
 
-        def step() -> bytes | None:
-            batch, self._first = (self._first, None) if self._first is not None else (self._read(), None)
-            return None if batch is None else encode(batch)
+        def pieces() -> Iterator[bytes]:
+            yield writer.start()
+            while True:
+                batch, self._first = (self._first, None) if self._first is not None else (self._read(), None)
+                if batch is None:
+                    break
+                yield writer.rows(batch)
+            yield from writer.end(overflow=self.overflow)
 
-        while True:
-            chunk = await self._bounded(step)
-            if chunk is None:
-                return
-            yield chunk
+        waiting = pieces()
+        while (piece := await self._bounded(lambda: next(waiting, None))) is not None:
+            if piece:
+                yield piece
 
     async def close(self) -> None:
         """Interrupt what still runs and let go of the file."""
@@ -182,16 +207,28 @@ class Result:
     # in the pool's threads
 
     def _open(self) -> None:
-        query = translate(self.adql, self._snapshot.tables, limit=self._maxrec + 1)
         cursor = self._cursor = self._snapshot.cursor(self._variables)
+        uploaded = {table.name: table for table in self._take_uploads(cursor)}
+        query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
         relation = cursor.sql(query.sql)
         is_text = [str(kind) == "VARCHAR" for kind in relation.types]
         ascii_only = [
-            not text or all(self._snapshot.is_ascii(leaf, cursor) for leaf in value.leaves)
+            not text or all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves)
             for text, value in zip(is_text, query.values, strict=True)
         ]
         self._reader = relation.to_arrow_reader(BATCH_ROWS)
         self.fields = _fields(query, self._reader.schema, ascii_only)
+
+    def _take_uploads(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Table]:
+        """Make temporary tables of the uploads, which only this cursor sees, and which end with it."""
+        for name, path in self._uploads.items():
+            table, rows = read_upload(name, path)
+            if self._stopped:
+                raise QueryTimeout("the query was stopped")
+            cursor.register("_arriving", rows)
+            cursor.execute(f"CREATE TEMPORARY TABLE {table.sql} AS FROM _arriving")
+            cursor.unregister("_arriving")
+            yield table
 
     def _read(self) -> pa.RecordBatch | None:
         """The next batch, each column in the Arrow type of its field; None at the end."""
@@ -223,10 +260,10 @@ class Result:
         future = asyncio.ensure_future(self._engine.in_thread(guarded))
         self._work = future  # type: ignore[assignment]
         try:
-            done, _ = await asyncio.wait([future], timeout=max(self._engine.timeout - self._spent, 0.0))
+            done, _ = await asyncio.wait([future], timeout=max(self._timeout - self._spent, 0.0))
             if not done:
                 await self._interrupt()
-                raise QueryTimeout(f"the query took longer than {self._engine.timeout:g} s and was stopped")
+                raise QueryTimeout(f"the query took longer than {self._timeout:g} s and was stopped")
             return future.result()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise _explained(error) from None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 
 from . import text, votable
+from .binary2 import binary_rows
+from .columnar import ArrowRows, ParquetRows
 from .errors import TAPError
 from .fields import Field
+from .fitsrows import FitsRows
+from .nulls import NULLS, widened
 
 
 class Writer(Protocol):
@@ -22,7 +26,7 @@ class Writer(Protocol):
 
     def rows(self, batch: pa.RecordBatch) -> bytes: ...
 
-    def end(self, *, overflow: bool) -> bytes: ...
+    def end(self, *, overflow: bool) -> Iterable[bytes]: ...
 
     def broken(self, message: str) -> bytes | None:
         """What tells the reader that the rows broke off; None where the format has no way to say so."""
@@ -40,21 +44,32 @@ class Format:
 
 
 class _Binary2:
+    element = "BINARY2"
+
     def __init__(self, fields: Sequence[Field], query: str) -> None:
         self._head = votable.head(fields, query)
         self._rows = votable.Base64Rows(fields)
 
     def start(self) -> bytes:
-        return (self._head + '<DATA><BINARY2><STREAM encoding="base64">\n').encode()
+        return f'{self._head}<DATA><{self.element}><STREAM encoding="base64">\n'.encode()
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
         return self._rows.encode(batch)
 
-    def end(self, *, overflow: bool) -> bytes:
-        return self._rows.end() + ("</STREAM></BINARY2></DATA>\n" + votable.tail(overflow=overflow)).encode()
+    def end(self, *, overflow: bool) -> Iterable[bytes]:
+        yield self._rows.end() + f"</STREAM></{self.element}></DATA>\n{votable.tail(overflow=overflow)}".encode()
 
     def broken(self, message: str) -> bytes | None:
-        return self._rows.end() + ("</STREAM></BINARY2></DATA>\n" + votable.tail(error=message)).encode()
+        return self._rows.end() + f"</STREAM></{self.element}></DATA>\n{votable.tail(error=message)}".encode()
+
+
+class _Binary(_Binary2):
+    element = "BINARY"
+
+    def __init__(self, fields: Sequence[Field], query: str) -> None:
+        fields = [widened(field) for field in fields]
+        self._head = votable.head(fields, query, NULLS)
+        self._rows = votable.Base64Rows(fields, binary_rows)
 
 
 class _Tabledata:
@@ -68,8 +83,8 @@ class _Tabledata:
     def rows(self, batch: pa.RecordBatch) -> bytes:
         return text.tabledata_rows(batch, self._fields)
 
-    def end(self, *, overflow: bool) -> bytes:
-        return ("</TABLEDATA></DATA>\n" + votable.tail(overflow=overflow)).encode()
+    def end(self, *, overflow: bool) -> Iterable[bytes]:
+        yield ("</TABLEDATA></DATA>\n" + votable.tail(overflow=overflow)).encode()
 
     def broken(self, message: str) -> bytes | None:
         return ("</TABLEDATA></DATA>\n" + votable.tail(error=message)).encode()
@@ -85,8 +100,8 @@ class _Csv:
     def rows(self, batch: pa.RecordBatch) -> bytes:
         return text.csv_rows(batch, self._fields)
 
-    def end(self, *, overflow: bool) -> bytes:
-        return b""
+    def end(self, *, overflow: bool) -> Iterable[bytes]:
+        return ()
 
     def broken(self, message: str) -> bytes | None:
         return None
@@ -123,8 +138,8 @@ class _Json:
         first, self._first = self._first, False
         return (rows if first else ", " + rows).encode()
 
-    def end(self, *, overflow: bool) -> bytes:
-        return f'], "overflow": {json.dumps(overflow)}}}\n'.encode()
+    def end(self, *, overflow: bool) -> Iterable[bytes]:
+        yield f'], "overflow": {json.dumps(overflow)}}}\n'.encode()
 
     def broken(self, message: str) -> bytes | None:
         return f'], "error": {json.dumps(message)}}}\n'.encode()
@@ -147,9 +162,19 @@ FORMATS: tuple[Format, ...] = (
         _Tabledata,
         _TAPREGEXT + "td",
     ),
+    Format(
+        "application/x-votable+xml;serialization=binary",
+        ("votable/b1", "votable/b"),
+        "vot",
+        _Binary,
+        _TAPREGEXT + "binary",
+    ),
     Format("text/csv;header=present", ("csv", "text/csv"), "csv", _Csv),
     Format("text/tab-separated-values", ("tsv",), "tsv", _Tsv),
     Format("application/json", ("json",), "json", _Json),
+    Format("application/fits", ("fits", "image/fits"), "fits", FitsRows),
+    Format("application/vnd.apache.parquet", ("parquet", "application/x-parquet"), "parquet", ParquetRows),
+    Format("application/vnd.apache.arrow.stream", ("arrow",), "arrow", ArrowRows),
 )
 
 

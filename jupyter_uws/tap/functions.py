@@ -63,7 +63,6 @@ AGGREGATES = frozenset({"AVG", "COUNT", "MAX", "MIN", "SUM"})
 
 SHAPES = frozenset({"BOX", "CENTROID", "CIRCLE", "POINT", "POLYGON", "REGION"})
 GEOMETRY = SHAPES | {"AREA", "CONTAINS", "COORD1", "COORD2", "COORDSYS", "DISTANCE", "INTERSECTS"}
-MISSING_GEOMETRY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

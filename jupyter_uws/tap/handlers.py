@@ -7,26 +7,32 @@ absolute URL, with its last slash).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from ..forms import FormMixin, form_handler
+from ..uws.errors import UWSError
+from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
 from ..vosi import availability_document
-from . import vosi, votable
+from . import jobs, limits, vosi, votable
 from .engine import Engine, Result
 from .errors import Overloaded, TAPError
-from .formats import Format, Writer, find_format
+from .examples import examples_document
+from .formats import Writer
+from .request import QueryRequest, canonical, read_request
 
 #: A client that takes nothing for this many seconds has gone.
 PATIENCE = 60.0
 
-_LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
-_SINGLE = ("REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "RUNID")
-
 if TYPE_CHECKING:
+    from ..uws.uploads import Fetcher
 
     class _Handler(RequestHandler):
         owner: str
@@ -38,10 +44,12 @@ else:
 class SyncMixin(FormMixin, _Handler):
     """``/tap/sync``: a query and its rows in one request."""
 
+    takes_files = True
     _answering: asyncio.Task[None] | None = None
 
-    def initialize(self, engine: Engine) -> None:
+    def initialize(self, engine: Engine, fetch: Fetcher) -> None:
         self.engine = engine
+        self.fetch = fetch
 
     async def get(self) -> None:
         await self._answer()
@@ -63,24 +71,46 @@ class SyncMixin(FormMixin, _Handler):
         super().on_connection_close()
 
     async def _run(self) -> None:
-        parameters = _parameters(self.read_form())
-        _check(parameters)
-        kind = find_format(parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"))
-        maxrec = _maxrec(parameters.get("MAXREC"))
-        query = parameters["QUERY"]
-        async with self.engine.query(query, maxrec=maxrec, variables={"root_url": self.root}) as result:
-            writer = kind.writer(result.fields, query)
-            self.set_header("Content-Type", _content_type(kind, parameters))
-            self.set_header("Content-Disposition", f'inline; filename="result.{kind.extension}"')
+        values, given = sort_out(self.read_form(), self._parts(), jobs.FILES)
+        asked = read_request(canonical(values))
+        if len(given) > limits.UPLOAD_TABLES:
+            raise TAPError(f"UPLOAD names {len(given)} tables, {limits.UPLOAD_TABLES} are allowed")
+        async with self._uploads(given) as uploads:
+            await self._query(asked, uploads)
+
+    async def _query(self, asked: QueryRequest, uploads: Mapping[str, Path]) -> None:
+        variables = {"root_url": self.root}
+        query = self.engine.query(asked.query, maxrec=asked.maxrec, variables=variables, uploads=uploads)
+        async with query as result:
+            writer = asked.kind.writer(result.fields, asked.query)
+            self.set_header("Content-Type", asked.content_type)
+            self.set_header("Content-Disposition", f'inline; filename="result.{asked.kind.extension}"')
             self.set_header("X-Content-Type-Options", "nosniff")
             await self._send(result, writer)
 
-    async def _send(self, result: Result, writer: Writer) -> None:
-        self.write(writer.start())
+    def _parts(self) -> list[Part]:
+        return [
+            Part(file.name, file.filename, file.content_type, file.path, file.size, file.sha256)
+            for file in self.sent_files
+        ]
+
+    @asynccontextmanager
+    async def _uploads(self, given: Sequence[Given]) -> AsyncIterator[dict[str, Path]]:
+        """The uploaded tables as files by name, for as long as the query needs them."""
+        if not given:
+            yield {}
+            return
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self.settings.get("incoming"), prefix="query-"))
         try:
-            async for chunk in result.encoded(writer.rows):
-                await self._write(chunk)
-            self.write(writer.end(overflow=result.overflow))
+            found = await receive(given, jobs.FILES, folder / FOLDER, self.fetch)
+            yield {upload.filename: folder / upload.path for upload in found}
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _send(self, result: Result, writer: Writer) -> None:
+        try:
+            async for piece in result.written(writer):
+                await self._write(piece)
         except StreamClosedError:
             return
         except TAPError as error:
@@ -106,7 +136,7 @@ class SyncMixin(FormMixin, _Handler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Errors of a query are VOTables (DALI 1.1, section 4.2)."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        if isinstance(error, TAPError):
+        if isinstance(error, TAPError | UWSError):
             status_code, message = error.status, str(error)
             if isinstance(error, Overloaded):
                 self.set_header("Retry-After", "5")
@@ -121,7 +151,7 @@ class SyncMixin(FormMixin, _Handler):
         self.finish(votable.error_document(message))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        if not isinstance(value, TAPError):
+        if not isinstance(value, TAPError | UWSError):
             super().log_exception(typ, value, tb)
 
 
@@ -151,7 +181,18 @@ class CapabilitiesMixin(_DocumentMixin):
     """``/tap/capabilities``."""
 
     async def get(self) -> None:
-        self.document(vosi.capabilities(self.root, await self.engine.tables(), self.engine.timeout))
+        self.document(vosi.capabilities(self.root, await self.engine.tables()))
+
+    head = get
+
+
+class ExamplesMixin(_DocumentMixin):
+    """``/tap/examples``."""
+
+    async def get(self) -> None:
+        page = examples_document(await self.engine.tables())
+        self.set_header("Content-Type", "application/xhtml+xml; charset=UTF-8")
+        self.write(page)
 
     head = get
 
@@ -188,55 +229,23 @@ class TablesMixin(_DocumentMixin):
     head = get
 
 
-def make_routes(base: type[RequestHandler], engine: Engine) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
-    """The routes of TAP, for handlers derived from ``base`` (see the module's text)."""
+def make_routes(
+    base: type[RequestHandler], engine: Engine, fetch: Fetcher
+) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+    """The routes of TAP but ``/tap/async``, for handlers derived from ``base`` (see the module's text).
+
+    ``fetch`` gets the tables that clients upload by URL.
+    """
 
     def handler(mixin: type) -> type[RequestHandler]:
         return type(mixin.__name__.removesuffix("Mixin") + "Handler", (mixin, base), {})
 
     arguments = {"engine": engine}
     return [
-        (r"/tap/sync", form_handler(SyncMixin, base), arguments),
+        (r"/tap/sync", form_handler(SyncMixin, base), {**arguments, "fetch": fetch}),
         (r"/tap/capabilities", handler(CapabilitiesMixin), arguments),
+        (r"/tap/examples", handler(ExamplesMixin), arguments),
         (r"/tap/availability", handler(AvailabilityMixin), arguments),
         (r"/tap/tables", handler(TablesMixin), arguments),
         (r"/tap/tables/([^/]+)", handler(TablesMixin), arguments),
     ]
-
-
-def _parameters(form: Mapping[str, list[str]]) -> dict[str, str]:
-    """DALI's parameters by upper-case name; names that TAP does not know are ignored."""
-    found: dict[str, list[str]] = {}
-    for name, values in form.items():
-        found.setdefault(name.upper(), []).extend(values)
-    for name in _SINGLE:
-        if len(set(found.get(name, ()))) > 1:
-            raise TAPError(f"{name} is given {len(found[name])} times with different values; give it once")
-    return {name: values[0] for name, values in found.items()}
-
-
-def _check(parameters: Mapping[str, str]) -> None:
-    request = parameters.get("REQUEST", "doQuery")
-    if request.lower() != "doquery":
-        raise TAPError(f"REQUEST: {request[:40]!r} is not known; doQuery is")
-    language = parameters.get("LANG", "ADQL")
-    if language.upper() not in _LANGUAGES:
-        raise TAPError(f"LANG: {language[:40]!r} is not known; {', '.join(_LANGUAGES)} are")
-    if not parameters.get("QUERY", "").strip():
-        raise TAPError("QUERY is missing: give an ADQL query, such as SELECT TOP 5 * FROM ivoa.obscore")
-    if parameters.get("UPLOAD"):
-        raise TAPError("UPLOAD: tables cannot be uploaded to this service")
-
-
-def _maxrec(given: str | None) -> int:
-    if given is None or not given.strip():
-        return vosi.DEFAULT_MAXREC
-    if not given.strip().isascii() or not given.strip().isdigit():
-        raise TAPError(f"MAXREC: {given[:40]!r} is not a whole number of rows, 0 or more")
-    return min(int(given.strip()[:18]), vosi.HARD_MAXREC)
-
-
-def _content_type(kind: Format, parameters: Mapping[str, str]) -> str:
-    """What was asked for by a MIME type of its own is called so in the answer."""
-    asked = (parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT") or "").strip().lower()
-    return asked if asked in ("text/xml", "application/x-votable+xml") else kind.content_type

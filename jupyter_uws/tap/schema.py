@@ -33,13 +33,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table or view, with its schema-qualified name (``ivoa.obscore``)."""
+    """One table or view, with its schema-qualified name (``ivoa.obscore``).
+
+    ``sql`` is what the engine calls it, where that is not this name in the archive's file.
+    """
 
     name: str
     columns: tuple[Column, ...]
     description: str = ""
     utype: str | None = None
     table_type: str = "table"
+    sql: str | None = None
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,15 @@ class Snapshot:
             cursor.execute(f"SET VARIABLE {name} = {sql_text(value)}")
         return cursor
 
-    def is_ascii(self, leaf: Leaf, cursor: duckdb.DuckDBPyConnection) -> bool:
-        """Whether a column of text has ASCII characters only: looked up once, for the file does not change."""
+    def is_ascii(self, leaf: Leaf, cursor: duckdb.DuckDBPyConnection, uploaded: Mapping[str, Table]) -> bool:
+        """Whether a column of text has ASCII characters only: looked up once, for the file does not change.
+
+        Of ``uploaded`` tables the descriptions tell.
+        """
         if leaf == NOT_ASCII:
             return False
+        if leaf[0] in uploaded:
+            return all(c.datatype != "unicodeChar" for c in uploaded[leaf[0]].columns if c.name == leaf[1])
         if leaf not in self._ascii:
             table, column = leaf
             name = sql_identifier(column)

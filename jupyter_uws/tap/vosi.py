@@ -7,48 +7,48 @@ from itertools import groupby
 
 from ..markup import DECLARATION, leaf, tag, text
 from ..vosi import AVAILABILITY, CAPABILITIES, XSI, capabilities_document, capability, interface
+from . import limits
 from .formats import FORMATS
-from .functions import FUNCTIONS, GEOMETRY, MISSING_GEOMETRY
+from .functions import FUNCTIONS, GEOMETRY, USER_FUNCTIONS
 from .schema import SCHEMA_DESCRIPTIONS, Column, ForeignKey, Table
 from .words import quoted
 
-# rows of a result: where MAXREC is not given, and at most
-DEFAULT_MAXREC = 100_000
-HARD_MAXREC = 10_000_000
-
 _FEATURES = "ivo://ivoa.net/std/TAPRegExt#features-"
+_UPLOADS = "ivo://ivoa.net/std/TAPRegExt#upload-"
 _OBSCORE = "ivo://ivoa.net/std/obscore#core-1.1"
 
 
-def capabilities(root: str, tables: Mapping[str, Table], timeout: float) -> str:
+def capabilities(root: str, tables: Mapping[str, Table]) -> str:
     """The document of ``/tap/capabilities``. ``root`` is the service's URL with its last slash."""
     tap = root + "tap"
     return capabilities_document(
         [
-            _tap_capability(tap, tables, timeout),
+            _tap_capability(tap, tables),
             capability(CAPABILITIES, f"{tap}/capabilities"),
             capability(AVAILABILITY, f"{tap}/availability"),
             capability("ivo://ivoa.net/std/VOSI#tables-1.1", f"{tap}/tables"),
+            _examples(f"{tap}/examples"),
         ],
         xmlns_tr="http://www.ivoa.net/xml/TAPRegExt/v1.0",
     )
 
 
-def _tap_capability(tap: str, tables: Mapping[str, Table], timeout: float) -> str:
+def _tap_capability(tap: str, tables: Mapping[str, Table]) -> str:
     models = [tag("dataModel", text("ObsCore-1.1"), **{"ivo-id": _OBSCORE})] if "ivoa.obscore" in tables else []
-    geometry = sorted(GEOMETRY - MISSING_GEOMETRY)
     language = tag(
         "language",
         leaf("name", "ADQL"),
         tag("version", "2.0", **{"ivo-id": "ivo://ivoa.net/std/ADQL#v2.0"}),
         tag("version", "2.1", **{"ivo-id": "ivo://ivoa.net/std/ADQL#v2.1"}),
         leaf("description", "Astronomical Data Query Language"),
-        _features("adqlgeo", geometry),
+        _features("adqlgeo", sorted(GEOMETRY)),
+        _features("udf", {function.form: function.description for function in USER_FUNCTIONS.values()}),
         _features("adql-string", [name for name in ("LOWER", "UPPER") if name in FUNCTIONS] + ["ILIKE"]),
         _features("adql-sets", ["UNION", "EXCEPT", "INTERSECT"]),
         _features("adql-common-table", ["WITH"]),
         _features("adql-type", ["CAST"]),
         _features("adql-offset", ["OFFSET"]),
+        _features("adql-unit", ["IN_UNIT"]),
     )
     formats = [
         tag(
@@ -68,13 +68,11 @@ def _tap_capability(tap: str, tables: Mapping[str, Table], timeout: float) -> st
             *(model + "\n" for model in models),
             language + "\n",
             *(line + "\n" for line in formats),
-            tag("executionDuration", leaf("default", f"{timeout:.0f}"), leaf("hard", f"{timeout:.0f}")) + "\n",
-            tag(
-                "outputLimit",
-                tag("default", str(DEFAULT_MAXREC), unit="row"),
-                tag("hard", str(HARD_MAXREC), unit="row"),
-            )
-            + "\n",
+            *(tag("uploadMethod", **{"ivo-id": _UPLOADS + method}) + "\n" for method in ("inline", "http", "https")),
+            tag("executionDuration", leaf("default", limits.JOB_DURATION), leaf("hard", limits.JOB_DURATION_MAX)),
+            "\n",
+            _limit("outputLimit", "row", limits.DEFAULT_MAXREC, limits.HARD_MAXREC),
+            _limit("uploadLimit", "row", limits.UPLOAD_ROWS, limits.UPLOAD_ROWS),
             standardID="ivo://ivoa.net/std/TAP",
             xsi_type="tr:TableAccess",
         )
@@ -82,10 +80,28 @@ def _tap_capability(tap: str, tables: Mapping[str, Table], timeout: float) -> st
     )
 
 
+def _limit(name: str, unit: str, default: int, hard: int) -> str:
+    return tag(name, tag("default", str(default), unit=unit), tag("hard", str(hard), unit=unit)) + "\n"
+
+
+def _examples(url: str) -> str:
+    page = tag("interface", tag("accessURL", text(url), use="full"), xsi_type="vr:WebBrowser")
+    return tag("capability", page, standardID="ivo://ivoa.net/std/DALI#examples") + "\n"
+
+
 def _features(kind: str, forms: Iterable[str]) -> str:
+    """The ``forms`` of a kind of features; a mapping has their descriptions, too."""
+    descriptions = forms if isinstance(forms, Mapping) else {}
     return tag(
         "languageFeatures",
-        *(tag("feature", leaf("form", form)) for form in forms),
+        *(
+            tag(
+                "feature",
+                leaf("form", form),
+                *(leaf("description", words) for words in [descriptions.get(form)] if words),
+            )
+            for form in forms
+        ),
         type=_FEATURES + kind,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -17,8 +17,8 @@ _START = (
 _END = "</RESOURCE>\n</VOTABLE>\n"
 
 
-def head(fields: Sequence[Field], query: str) -> str:
-    """Up to and with the FIELDs; the data follows."""
+def head(fields: Sequence[Field], query: str, nulls: Mapping[str, int] | None = None) -> str:
+    """Up to and with the FIELDs; the data follows. ``nulls`` are the values that stand for null, by datatype."""
     return "".join(
         [
             _START,
@@ -26,7 +26,7 @@ def head(fields: Sequence[Field], query: str) -> str:
             "\n",
             tag("INFO", name="QUERY", value=query),
             "\n<TABLE>\n",
-            *(_field(field) + "\n" for field in fields),
+            *(_field(field, (nulls or {}).get(field.datatype)) + "\n" for field in fields),
         ]
     )
 
@@ -46,14 +46,17 @@ def error_document(message: str) -> str:
 
 
 class Base64Rows:
-    """BINARY2 in base64, in pieces: what does not make up three bytes waits for the next piece."""
+    """Rows in base64, in pieces: what does not make up three bytes waits for the next piece."""
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(
+        self, fields: Sequence[Field], rows: Callable[[pa.RecordBatch, Sequence[Field]], bytes] = binary2_rows
+    ) -> None:
         self._fields = fields
+        self._encoded = rows
         self._rest = b""
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
-        data = self._rest + binary2_rows(batch, self._fields)
+        data = self._rest + self._encoded(batch, self._fields)
         whole = len(data) - len(data) % 3
         self._rest = data[whole:]
         return binascii.b2a_base64(data[:whole])
@@ -62,10 +65,11 @@ class Base64Rows:
         return binascii.b2a_base64(self._rest) if self._rest else b""
 
 
-def _field(field: Field) -> str:
+def _field(field: Field, null: int | None) -> str:
     return tag(
         "FIELD",
         leaf("DESCRIPTION", field.description),
+        *([] if null is None else [tag("VALUES", null=str(null))]),
         name=field.name,
         datatype=field.datatype,
         arraysize=field.arraysize,

@@ -17,11 +17,12 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..forms import FormMixin
 from ..serving import name_file, open_regular, send_file
-from . import html, xml
+from . import html
 from .access import Act, check_access
 from .errors import NotFound, UsageError
 from .manager import JobManager
 from .model import Job, Upload
+from .places import job_url
 from .uploads import FOLDER, Given, Part, Values, discard, receive
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class UWSHandler(FormMixin, _Handler):
         await send_file(self, file, info, content_type)
 
     def see_job(self, job: Job) -> None:
-        self.redirect(xml.job_url(job, self.root), status=303)
+        self.redirect(job_url(job, self.root), status=303)
 
     # -- what was sent
 

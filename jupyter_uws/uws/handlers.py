@@ -18,6 +18,7 @@ from .manager import Control, JobManager
 from .model import Job
 from .parts import LogMixin, ParameterMixin, ParametersMixin, ResultMixin, ResultsMixin
 from .phases import Phase
+from .places import SERVICES, list_path
 from .streams import EventsMixin
 from .times import format_time, parse_time
 from .uploads import FOLDER, discard, receive, sort_out
@@ -90,6 +91,8 @@ class JobListMixin(UWSHandler):
             raise UsageError(f"PHASE '{phase[:60]}' cannot be asked for at creation: send RUN, or nothing for PENDING")
         run_id = single(control, "runid")
         resources = self.take_resources(job_type, sent)
+        if kind.wants_root:
+            resources["root"] = self.root
         asked = Control(run_id, single(control, "executionduration"), single(control, "destruction"), resources)
         values, given = sort_out(sent, self.parts(), kind.files)
         if phase is not None or given:
@@ -165,7 +168,7 @@ class JobMixin(UWSHandler):
 
     async def delete(self, job_type: str, job_id: str) -> None:
         await self.manager.delete(self.job(job_type, job_id, "stop"))
-        self.redirect(f"{self.root}uws/{job_type}?LAST={LIST_AFTER_DELETION}", status=303)
+        self.redirect(f"{self.root}{list_path(job_type)}?LAST={LIST_AFTER_DELETION}", status=303)
 
 
 class AtomMixin(UWSHandler):
@@ -186,6 +189,10 @@ class AtomMixin(UWSHandler):
                 self.text(job.owner)
             case "error":
                 error = job.error
+                document = self.manager.types[job_type].error_document if job_type in self.manager.types else None
+                if error is not None and document is not None:
+                    self.xml(document(error.message))
+                    return
                 self.text("" if error is None else "\n\n".join(filter(None, (error.message, error.detail))))
 
     head = get
@@ -239,21 +246,21 @@ def _after(value: str | None) -> datetime | None:
 
 
 def make_routes(base: type[RequestHandler], manager: JobManager, files: JobFiles) -> list[tuple[str, Any, Any]]:
-    """The routes below ``/uws`` for an application whose handlers derive from ``base``."""
-    job = r"/uws/([a-z][a-z0-9_-]*)/(\d[\w.-]*)"
-    mixins: list[tuple[str, type]] = [
-        (r"/uws/?", JobListMixin),
-        (r"/uws/events", EventsMixin),
-        (r"/uws/([a-z][a-z0-9_-]*)/?", JobListMixin),
-        (job, JobMixin),
-        (rf"{job}/(phase|executionduration|destruction)", ControlMixin),
-        (rf"{job}/(quote|owner|error)", AtomMixin),
-        (rf"{job}/parameters", ParametersMixin),
-        (rf"{job}/parameters/([^/]+)", ParameterMixin),
-        (rf"{job}/results", ResultsMixin),
-        (rf"{job}/results/([^/]+)", ResultMixin),
-        (rf"{job}/(stdout|stderr)", LogMixin),
-    ]
+    """The routes of all job lists for an application whose handlers derive from ``base``."""
+    mixins: list[tuple[str, type]] = [(r"/uws/?", JobListMixin), (r"/uws/events", EventsMixin)]
+    for jobs in (r"/uws/([a-z][a-z0-9_-]*)", rf"/({'|'.join(sorted(SERVICES))})/async"):
+        job = rf"{jobs}/(\d[\w.-]*)"
+        mixins += [
+            (rf"{jobs}/?", JobListMixin),
+            (job, JobMixin),
+            (rf"{job}/(phase|executionduration|destruction)", ControlMixin),
+            (rf"{job}/(quote|owner|error)", AtomMixin),
+            (rf"{job}/parameters", ParametersMixin),
+            (rf"{job}/parameters/([^/]+)", ParameterMixin),
+            (rf"{job}/results", ResultsMixin),
+            (rf"{job}/results/([^/]+)", ResultMixin),
+            (rf"{job}/(stdout|stderr)", LogMixin),
+        ]
     settings = {"manager": manager, "files": files}
     classes = {mixin: form_handler(mixin, base) for _, mixin in mixins}
     return [(pattern, classes[mixin], settings) for pattern, mixin in mixins]

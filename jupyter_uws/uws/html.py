@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 
 from .model import Job, JobRef
 from .phases import TERMINAL
+from .places import SERVICES, job_url, list_path
 from .times import format_time
 from .uploads import files_of
-from .xml import job_url
 
 #: A page shows so many jobs unless LAST asks for another number.
 PAGE = 200
@@ -65,6 +65,8 @@ def preferred(accept: str) -> bool:
             match.group(1) for word in parameters if (match := re.fullmatch(r"q\s*=\s*([01](?:\.\d{0,3})?)", word))
         ]
         weights[kind] = float(found[0]) if found else 1.0
+    if "image/gif" in weights and "application/xhtml+xml" not in weights:
+        return False  # what Java sends where nobody has thought about it; STILTS and TOPCAT mean XML
     html = weights.get("text/html", 0.0)
     return html > max(weights.get(kind, 0.0) for kind in _XML_TYPES)
 
@@ -87,9 +89,11 @@ def jobs_page(
     )
     if len(jobs) >= PAGE and not shown_all:
         body += f'<p class="soft">These are the {PAGE} newest; {link("?LAST=2000", "?LAST=2000")} shows more.</p>'
-    types = " · ".join(link(f"{root}uws/{name}", name) for name in job_types)
+    types = " · ".join(link(root + list_path(name), name) for name in job_types)
     trail = [("jobs", f"{root}uws")] if job_type else []
-    about = f"<p>{link(f'{root}uws/{job_type}/description', 'What these jobs take and give')}</p>" if job_type else ""
+    about = ""
+    if job_type and job_type not in SERVICES:
+        about = f"<p>{link(f'{root}uws/{job_type}/description', 'What these jobs take and give')}</p>"
     body = f'<p class="soft">Types: {types}</p>{about}{body}'
     return page(f"{job_type} jobs" if job_type else "Jobs", trail, body)
 
@@ -116,7 +120,7 @@ def job_page(job: Job, root: str) -> str:
     parts.append(_parameters(job, url))
     logs = " · ".join(link(f"{url}/{name}", name) for name in ("stdout", "stderr"))
     parts.append(f"<h2>Logs</h2><p>{logs}</p>")
-    trail = [("jobs", f"{root}uws"), (job.job_type, f"{root}uws/{job.job_type}")]
+    trail = [("jobs", f"{root}uws"), (job.job_type, root + list_path(job.job_type))]
     return page(job.job_id, trail, "\n".join(parts))
 
 

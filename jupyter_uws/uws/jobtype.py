@@ -25,6 +25,9 @@ class JobType:
     ``resource_names`` (lower case) instead of the type's own; it raises :class:`UsageError` for more than
     there may be. ``info`` tells of the type, ``queue(job)`` of a QUEUED job where it stands. All three go
     to ``jobInfo``: names must be those of XML elements.
+
+    With ``wants_root``, ``resources`` is given the service's URL, as the client of the job sees it, as ``root``.
+    ``error_document`` makes of an error's message the XML that ``/error`` answers, which is plain text without it.
     """
 
     name: str
@@ -38,6 +41,8 @@ class JobType:
     resource_names: frozenset[str] = frozenset()
     info: Mapping[str, str] = field(default_factory=dict)
     queue: Callable[[Job], Mapping[str, str]] = lambda job: {}
+    wants_root: bool = False
+    error_document: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -156,9 +156,7 @@ class JobManager:
         Where there are ``uploads`` they stand in the folder of ``job_id`` already, which is :meth:`reserved`.
         """
         kind = self.job_type(job_type)
-        run_id = control.run_id
-        if run_id is not None and (len(run_id) > RUN_ID_MAX or not legal(run_id)):
-            raise UsageError(f"RUNID is at most {RUN_ID_MAX} characters that XML allows, not {run_id[:60]!r}")
+        run_id = _checked_run_id(control.run_id)
         if not owner or len(owner) > OWNER_MAX:
             raise UsageError(f"an owner's name has 1 to {OWNER_MAX} characters, not {len(owner)}")
         parameters = kind.validate(values, False)
@@ -231,6 +229,13 @@ class JobManager:
         if job.phase is not Phase.QUEUED or kind is None:
             return job
         return replace(job, info={**job.info, **kind.queue(job)})
+
+    def set_run_id(self, job: Job, text: str) -> Job:
+        changed = self.store.update(job.job_id, [Phase.PENDING], run_id=_checked_run_id(text))
+        if changed is None:
+            raise self._wrong_phase(job, "RUNID can be set only while it is PENDING")
+        self.events.changed(changed)
+        return changed
 
     def set_execution_duration(self, job: Job, text: str) -> Job:
         duration = self._duration(self.job_type(job.job_type), text)
@@ -404,3 +409,9 @@ class JobManager:
     def _wrong_phase(job: Job, why: str) -> NotAllowed:
         ended = f", since {format_time(job.end_time)}" if job.end_time else ""
         return NotAllowed(f"the job '{job.job_id}' is {job.phase}{ended}: {why}")
+
+
+def _checked_run_id(text: str | None) -> str | None:
+    if text is not None and (len(text) > RUN_ID_MAX or not legal(text)):
+        raise UsageError(f"RUNID is at most {RUN_ID_MAX} characters that XML allows, not {text[:60]!r}")
+    return text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import xml
-from .base import UWSHandler, whole_number
+from .base import UWSHandler, single, whole_number
 from .errors import NotFound, UsageError
 from .model import Job
 from .uploads import Given, Part, Values, files_of, sort_out
@@ -26,11 +26,14 @@ class ParametersMixin(UWSHandler):
 
     async def post(self, job_type: str, job_id: str) -> None:
         job = self.job(job_type, job_id, "change")
-        _, sent = self.form()
+        control, sent = self.form()
+        run_id = single(control, "runid")
         resources = self.take_resources(job_type, sent)
         values, given = sort_out(sent, self.parts(), self.manager.job_type(job.job_type).files)
-        if not given and not any(values.values()) and not resources:
+        if not given and not any(values.values()) and not resources and run_id is None:
             raise UsageError("no parameter is given: send NAME=value")
+        if run_id is not None:
+            job = self.manager.set_run_id(job, run_id)
         if resources:
             job = self.manager.set_resources(job, resources)
         if values or given:

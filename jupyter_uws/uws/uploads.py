@@ -38,10 +38,15 @@ Values = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class FileRule:
-    """What a file parameter accepts: ``content_types`` (``image/*``; none: any), at most ``size_max`` bytes."""
+    """What a file parameter accepts: ``content_types`` (``image/*``; none: any), at most ``size_max`` bytes.
+
+    With ``named`` the client gives each file a name of its own, as TAP's UPLOAD does: ``NAME,URL``, or
+    ``NAME,param:PART``, several in one value with ``;`` between; the file is called so.
+    """
 
     content_types: tuple[str, ...] = ()
     size_max: int = 100 * 1024 * 1024
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Given:
-    """A file for ``parameter`` (its name in the rules): inline, or the URL where it is."""
+    """A file for ``parameter`` (its name in the rules): inline, or the URL where it is; ``name`` where it has one."""
 
     parameter: str
     source: Part | str
+    name: str = ""
 
 
 def sort_out(
@@ -89,7 +95,7 @@ def sort_out(
     given: list[Given] = []
     for field, texts in values.items():
         name = known.get(field.lower())
-        for text in filter(None, map(str.strip, texts if name else ())):
+        for called, text in _texts(name, rules, texts) if name else ():
             scheme, _, rest = text.partition(":")
             if scheme.lower() == "param":
                 part = loose.pop(rest.lower(), None)
@@ -98,9 +104,9 @@ def sort_out(
                     part = Part.of(rest, rest, "text/plain", others.pop(fields[rest.lower()])[0].encode())
                 if part is None:
                     raise UsageError(f"{name} is '{text[:60]}', but the form has no part '{rest[:60]}'")
-                given.append(Given(str(name), part))
+                given.append(Given(str(name), part, called))
             elif scheme.lower() in ("http", "https"):
-                given.append(Given(str(name), text))
+                given.append(Given(str(name), text, called))
             else:
                 raise UsageError(
                     f"{name} is '{text[:60]}', allowed is a file: sent as a part of a multipart form, "
@@ -110,8 +116,31 @@ def sort_out(
         if low not in known:
             takers = ", ".join(rules) or "none"
             raise UsageError(f"the file '{part.name[:60]}' belongs to no parameter; those that take files: {takers}")
+        if rules[known[low]].named:
+            raise UsageError(
+                f"{known[low]} gives its files names: send {known[low]}=NAME,param:PART, and the part PART"
+            )
         given.append(Given(known[low], part))
     return others, given
+
+
+def _texts(parameter: str, rules: Mapping[str, FileRule], texts: Sequence[str]) -> list[tuple[str, str]]:
+    """The names and the addresses in the values of a file parameter."""
+    if not rules[parameter].named:
+        return [("", text) for text in filter(None, map(str.strip, texts))]
+    found: list[tuple[str, str]] = []
+    # a URL may hold a ; but none is followed by a name and a comma there that would not be meant so
+    for item in (item for text in texts for item in re.split(r";(?=\s*\w+\s*,)", text) if item.strip()):
+        name, comma, text = item.strip().rstrip(";").partition(",")
+        if not comma or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name.strip()):
+            raise UsageError(
+                f"{parameter} is '{item[:60]}', allowed is NAME,URL or NAME,param:PART; "
+                "a name is a letter, and letters, digits and _ after it, 64 at most"
+            )
+        if any(name.strip().lower() == other.lower() for other, _ in found):
+            raise UsageError(f"{parameter} has the name '{name.strip()}' twice")
+        found.append((name.strip(), text.strip()))
+    return found
 
 
 async def receive(given: Sequence[Given], rules: Mapping[str, FileRule], folder: Path, fetch: Fetcher) -> list[Upload]:
@@ -153,6 +182,7 @@ async def _receive(one: Given, rule: FileRule, folder: Path, fetch: Fetcher) -> 
             sent, filename = part.content_type.partition(";")[0].strip().lower(), safe_name(part.filename)
             digest = await asyncio.to_thread(_store, arriving, part)
         content_type = _content_type(one.parameter, sent, filename, rule)
+        filename = one.name or filename
         path = f"{FOLDER}/{digest[:12]}-{filename}"
         arriving.replace(folder.parent / path)
     finally:
@@ -177,7 +207,7 @@ def _content_type(parameter: str, sent: str, filename: str, rule: FileRule) -> s
             continue
         if not rule.content_types or any(fnmatch(candidate, allowed) for allowed in rule.content_types):
             return candidate
-    if sent in ("", UNKNOWN_TYPE):
+    if sent in ("", UNKNOWN_TYPE) or not rule.content_types:
         named = [allowed for allowed in rule.content_types if "*" not in allowed]
         return named[0] if named else UNKNOWN_TYPE
     raise UsageError(f"{parameter} is a file of type '{sent[:60]}', allowed is: {', '.join(rule.content_types)}")

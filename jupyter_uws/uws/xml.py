@@ -14,6 +14,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from .model import Job, JobRef
+from .places import job_url, list_path
 from .times import format_time
 from .uploads import files_of
 
@@ -65,17 +66,13 @@ def jobs_part(jobs: Iterable[Job | JobRef], root: str) -> str:
     href = _attribute(root)[1:-1]
     owner = lru_cache(maxsize=100)(clean)
     refs = [
-        f'<uws:jobref id="{job.job_id}" xlink:href="{href}uws/{job.job_type}/{job.job_id}">'
+        f'<uws:jobref id="{job.job_id}" xlink:href="{href}{list_path(job.job_type)}/{job.job_id}">'
         f"<uws:phase>{job.phase}</uws:phase>{'' if job.run_id is None else _text('runId', job.run_id)}"
         f"<uws:ownerId>{owner(job.owner)}</uws:ownerId>"
         f"<uws:creationTime>{format_time(job.creation_time)}</uws:creationTime></uws:jobref>\n"
         for job in jobs
     ]
     return "".join(refs)
-
-
-def job_url(job: Job | JobRef, root: str) -> str:
-    return f"{root}uws/{job.job_type}/{job.job_id}"
 
 
 def job_document(job: Job, root: str) -> str:

@@ -17,6 +17,7 @@ from jupyter_uws.archive.database import read_archive
 from jupyter_uws.archive.obscore import OBSCORE, OBSCORE_HEA
 from jupyter_uws.archive.timemoc import ORDER, time_moc
 from jupyter_uws.tap.engine import Engine
+from jupyter_uws.tap.formats import find_format
 from jupyter_uws.tap.schema import read_tap_schema
 
 JOIN = "SELECT * FROM ivoa.obscore NATURAL JOIN ivoa.obscore_hea ORDER BY obs_publisher_did"
@@ -133,7 +134,8 @@ async def test_it_is_joined_in_adql(archive: Path) -> None:
         " AND INTERSECTS(s_region, CIRCLE(83.63, 22.01, 0.5)) = 1 ORDER BY obs_id"
     )
     async with engine.query(query, maxrec=100) as result:
-        found = [piece async for piece in result.encoded(lambda batch: repr(batch.to_pylist()).encode())]
+        writer = find_format("csv").writer(result.fields, query)
+        found = [piece async for piece in result.written(writer)]
     assert result.rows == 4, found
     assert [field.unit for field in result.fields] == [None, "eV"]
     engine.close()

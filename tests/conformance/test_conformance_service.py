@@ -38,7 +38,7 @@ def test_links_behind_a_prefix(service: RunningService, root: str) -> None:
             links = re.findall(r"""(?:href=|<accessURL[^>]*>|byReference="true">)"?([^"<]+)""", text)
             links = [link for link in links if "w3.org" not in link]
             assert links, page
-            assert all(link.startswith(f"{root}uws") for link in links), links
+            assert all(link.startswith((f"{root}uws", f"{root}tap/async")) for link in links), links
             for link in links:
                 assert service.get(link.removeprefix(root), headers=relay).status_code == 200, link
     text = service.get("uws/count-lines/descriptor", headers=relay).text

@@ -43,6 +43,13 @@ class Site:
         assert answer.status_code == 303, answer.text
         return "uws/sleeper/" + answer.headers["Location"].rpartition("/")[2]
 
+    def query(self, caller: str = OWNER, **parameters: Any) -> str:
+        """The path of a new asynchronous query."""
+        data = {"LANG": "ADQL", "QUERY": "SELECT TOP 1 obs_id FROM ivoa.obscore", **parameters}
+        answer = self.ask(caller, "POST", "tap/async", data=data)
+        assert answer.status_code == 303, answer.text
+        return "tap/async/" + answer.headers["Location"].rpartition("/")[2]
+
     def phase(self, path: str) -> str:
         return self.ask(ADMIN, "GET", path + "/phase").text
 

@@ -61,6 +61,19 @@ def test_the_token_opens_everything(service: Any, scheme: str) -> None:
         assert answer.status_code == (404 if "nosuch" in route else 200), (route, answer.text)
 
 
+def test_the_token_is_a_password_for_programs_but_not_for_browsers(service: Any) -> None:
+    """TOPCAT and STILTS know passwords only; a browser would send it wherever another site makes it."""
+    password = ("anybody", service.token)
+    assert requests.get(service.url + "tap/capabilities", auth=password, timeout=30).status_code == 200
+    assert 'Basic realm="jupyter_uws"' in requests.get(service.url, timeout=10).headers["WWW-Authenticate"]
+    for browser in ({"User-Agent": "Mozilla/5.0 (X11)"}, {"Origin": "https://evil.org"}, {"Sec-Fetch-Mode": "cors"}):
+        answer = requests.post(service.url + "uws/sleeper", auth=password, headers=browser, timeout=10)
+        assert answer.status_code == 401
+        assert "Basic" not in answer.headers["WWW-Authenticate"]
+    for wrong in ("Basic", "Basic !", f"Basic {service.token}", "Basic OnRva2Vu", "Basic /////w=="):
+        assert requests.get(service.url, headers={"Authorization": wrong}, timeout=10).status_code == 401, wrong
+
+
 def test_only_the_relay_names_owner_and_root(service: Any) -> None:
     secret = (service.state_dir / "secret").read_text().strip()
     relay = {"X-UWS-Secret": secret, "X-UWS-Owner": "alice", "X-UWS-Root": "https://hub/user/alice/jupyter-uws/"}

@@ -17,5 +17,5 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(archive: Path) -> Iterator[Server]:
-    yield from run_server(Engine(archive, timeout=20))
+def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from run_server(Engine(archive, timeout=20), tmp_path_factory.mktemp("queries"))

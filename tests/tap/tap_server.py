@@ -7,15 +7,23 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import tornado.httpserver
 import tornado.netutil
 import tornado.web
 
+from jupyter_uws.service.jobs import Files
 from jupyter_uws.tap.engine import Engine
 from jupyter_uws.tap.handlers import make_routes
+from jupyter_uws.tap.jobs import TAP, QueryExecutor, job_type
 from jupyter_uws.tap.schema import Column, Table, write_tap_schema
+from jupyter_uws.uws import handlers as uws_handlers
+from jupyter_uws.uws.errors import UWSError
+from jupyter_uws.uws.fetch import Fetched, fetch
+from jupyter_uws.uws.manager import JobManager
+from jupyter_uws.uws.store import JobStore
 
 
 def _text(name: str, **values: object) -> Column:
@@ -103,6 +111,42 @@ class Base(tornado.web.RequestHandler):
     def prepare(self) -> None:
         self.root = f"http://{self.request.host}/svc/"
 
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        if isinstance(error, UWSError):
+            self.set_status(error.status)
+            self.finish(str(error))
+        else:
+            super().write_error(status_code, **kwargs)
+
+
+async def fetch_here(url: str, target: Path, max_size: int) -> Fetched:
+    return await fetch(url, target, max_size=max_size, timeout=10, allowed={"127.0.0.1"})
+
+
+class Jobs:
+    """The UWS of the server, on a store in ``folder``."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        (folder / "jobs").mkdir(exist_ok=True)
+
+        async def opened() -> Engine:
+            return engine
+
+        self.store = JobStore(f"sqlite:///{folder / 'jobs.sqlite'}")
+        self.executor = QueryExecutor(folder / "jobs", opened, lambda report: self.manager.report(report))
+        self.manager = JobManager(self.store, {TAP: job_type(self.executor)})
+        self.files = Files(folder / "jobs", {"127.0.0.1"}, 10)
+
+    async def open(self) -> JobManager:
+        await self.manager.open()
+        return self.manager
+
+    async def close(self) -> None:
+        await self.manager.close()
+        await self.executor.close()
+        self.store.close()
+
 
 @dataclass
 class Server:
@@ -111,15 +155,22 @@ class Server:
     url: str
     engine: Engine
     loop: asyncio.AbstractEventLoop
+    jobs: Jobs | None = None
 
 
-def run_server(engine: Engine) -> Iterator[Server]:
+def run_server(engine: Engine, folder: Path | None = None) -> Iterator[Server]:
+    """The TAP routes; with a ``folder`` for its jobs, also ``/tap/async``."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
+    jobs = Jobs(engine, folder) if folder else None
+
     async def start() -> tuple[tornado.httpserver.HTTPServer, int]:
-        routes = [("/svc" + pattern, handler, arguments) for pattern, handler, arguments in make_routes(Base, engine)]
+        made = make_routes(Base, engine, fetch_here)
+        if jobs is not None:
+            made += uws_handlers.make_routes(Base, await jobs.open(), jobs.files)
+        routes = [("/svc" + pattern, handler, arguments) for pattern, handler, arguments in made]
         server = tornado.httpserver.HTTPServer(tornado.web.Application(routes))  # type: ignore[arg-type]
         sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
         server.add_sockets(sockets)
@@ -129,10 +180,12 @@ def run_server(engine: Engine) -> Iterator[Server]:
 
     async def stop() -> None:
         server.stop()
+        if jobs is not None:
+            await jobs.close()
         engine.close()
         await server.close_all_connections()
 
-    yield Server(f"http://127.0.0.1:{port}/svc/tap", engine, loop)
+    yield Server(f"http://127.0.0.1:{port}/svc/tap", engine, loop, jobs)
     asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet
 import pytest
 import requests
-from astropy.io import votable
+from astropy.io import fits, votable
 from astropy.table import Table
 from tap_server import Server
 
@@ -153,3 +156,138 @@ def test_names_of_formats(server: Server) -> None:
     ]:
         answer = ask(server, "SELECT TOP 1 n FROM test.numbers", RESPONSEFORMAT=name)
         assert answer.headers["Content-Type"] == content_type
+
+
+def _parquet(content: bytes) -> Table:
+    table = pyarrow.parquet.read_table(io.BytesIO(content))
+    return Table({name: np.array(table[name].to_pylist(), object) for name in table.column_names})
+
+
+def test_binary_has_a_value_for_null(server: Server, need: Callable[[str, str], str], tmp_path: Path) -> None:
+    """The least integer of each type, so that one in the data cannot be told from a null."""
+    content = ask(server, KINDS, RESPONSEFORMAT="votable/b1").content
+    assert b"<BINARY><STREAM" in content
+    document = votable.parse(io.BytesIO(content), verify="exception").get_first_table()
+    assert [field.datatype for field in document.fields] == [
+        "short" if kind == "unsignedByte" else kind for kind in DATATYPES
+    ]
+    table = document.array
+    assert tuple(table[0])[:3] == (1, True, 255)
+    assert tuple(table[0])[4:11] == (2147483647, 9223372036854775807, 1.5, 0.1, 'a<b & "c", d', "grün", "星🌟x")
+    for name in ("b", "ub", "l", "size", "Mixed Name"):
+        assert table.mask[name].tolist() == [False, True, False], name
+    assert table.mask["s"].tolist() == [True, True, False]  # -32768
+    path = tmp_path / "kinds.vot"
+    path.write_bytes(content)
+    stilts = need("stilts", "stilts")
+    lint = subprocess.run([stilts, "votlint", f"votable={path}"], capture_output=True, text=True, check=False)
+    assert (lint.returncode, lint.stdout) == (0, ""), lint.stdout + lint.stderr
+
+
+def test_fits_round_trip(server: Server, need: Callable[[str, str], str], tmp_path: Path) -> None:
+    answer = ask(server, KINDS, RESPONSEFORMAT="fits")
+    assert answer.headers["Content-Type"] == "application/fits"
+    assert len(answer.content) % 2880 == 0
+    with fits.open(io.BytesIO(answer.content), checksum=False) as hdus:
+        hdus.verify("exception")
+        assert hdus[1].header["QSTATUS"] == "OK"
+        data = hdus[1].data
+        assert list(data.names) == NAMES
+        assert [data[name][0] for name in ("id", "b", "ub", "i", "l", "f", "d")] == [
+            1, True, 255, 2147483647, 9223372036854775807, 1.5, 0.1,
+        ]  # fmt: skip
+        assert data["d"][2] == -np.inf
+        assert np.isnan(data["d"][1])
+        assert hdus[1].columns["l"].null == -(2**63)
+    path = tmp_path / "kinds.fits"
+    path.write_bytes(answer.content)
+    pipe = subprocess.run(
+        [need("stilts", "stilts"), "tpipe", f"in={path}", "ifmt=fits", "ofmt=csv", "omode=out"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    rows = list(csv.reader(io.StringIO(pipe.stdout.decode())))
+    assert rows[1][:3] == ["1", "true", "255"]
+    assert rows[1][8] == 'a<b & "c", d'
+    assert rows[2] == ["2"] + [""] * 13
+    told = fits.open(io.BytesIO(ask(server, "SELECT TOP 2 s_ra, obs_id FROM ivoa.obscore", FORMAT="fits").content))[1]
+    assert (told.header["TUNIT1"], told.header["TUCD1"], told.header["TCOMM1"]) == (
+        "deg",
+        "pos.eq.ra",
+        "right ascension",
+    )
+
+
+def test_parquet_holds_a_votable_that_describes_it(server: Server) -> None:
+    content = ask(server, KINDS, RESPONSEFORMAT="parquet").content
+    table = _parquet(content)
+    assert table.colnames == NAMES
+    assert list(table[0])[:8] == [1, True, 255, -32768, 2147483647, 9223372036854775807, 1.5, 0.1]
+    assert list(table[0])[8:] == ['a<b & "c", d', "grün", "星🌟x", "2020-01-02T03:04:05.000000", 7, 8]
+    assert list(table[1]) == [2] + [None] * 13
+    query = "SELECT n, s_ra FROM ivoa.obscore, test.numbers WHERE n < 1000"
+    content = ask(server, query, RESPONSEFORMAT="parquet", MAXREC=300_000).content
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+    assert (file.metadata.num_rows, file.metadata.num_row_groups) == (300_000, 3)
+    told = file.metadata.metadata[b"IVOA.VOTable-Parquet.content"]
+    described = votable.parse(io.BytesIO(told)).get_first_table()
+    assert (described.fields[1].name, str(described.fields[1].unit), described.fields[1].ucd) == (
+        "s_ra", "deg", "pos.eq.ra",
+    )  # fmt: skip
+    assert b'value="OVERFLOW"' in told
+    assert file.schema_arrow.field("s_ra").metadata[b"unit"] == b"deg"
+
+
+def test_arrow_is_a_stream(server: Server) -> None:
+    reader = pyarrow.ipc.open_stream(ask(server, KINDS, RESPONSEFORMAT="arrow").content)
+    rows = pa.Table.from_batches(list(reader)).to_pylist()
+    assert rows[0]["w"] == "星🌟x"
+    assert list(rows[1].values()) == [2] + [None] * 13
+    reader = pyarrow.ipc.open_stream(ask(server, "SELECT n FROM test.numbers", FORMAT="arrow", MAXREC=10).content)
+    batches = list(reader.iter_batches_with_custom_metadata())
+    assert [batch.batch.num_rows for batch in batches] == [10, 0]
+    assert batches[-1].custom_metadata[b"QUERY_STATUS"] == b"OVERFLOW"
+
+
+@pytest.mark.parametrize(
+    "kind", ["votable", "votable/td", "votable/b1", "csv", "tsv", "json", "fits", "parquet", "arrow"]
+)
+def test_no_rows_and_maxrec_0(server: Server, kind: str) -> None:
+    """MAXREC=0 asks for the columns alone, and tells that there are rows (DALI 1.1, section 3.4.4)."""
+    for query, overflow in (("SELECT n, x, 'a' AS t FROM test.numbers WHERE n < 0", False), (KINDS, True)):
+        content = ask(server, query, RESPONSEFORMAT=kind, MAXREC=0).content
+        if kind.startswith("votable"):
+            document = votable.parse(io.BytesIO(content))
+            assert len(document.get_first_table().array) == 0
+            assert (b'value="OVERFLOW"' in content) is overflow
+        elif kind == "fits":
+            with fits.open(io.BytesIO(content)) as hdus:
+                assert hdus[1].header["NAXIS2"] == 0
+                assert (hdus[1].header["QSTATUS"] == "OVERFLOW") is overflow
+        elif kind == "parquet":
+            assert pyarrow.parquet.read_table(io.BytesIO(content)).num_rows == 0
+        elif kind == "json":
+            assert json.loads(content)["overflow"] is overflow
+
+
+@pytest.mark.parametrize("kind", ["votable", "votable/td", "votable/b1", "fits", "parquet", "csv"])
+def test_a_result_can_be_uploaded_again(server: Server, kind: str) -> None:
+    """Out and in: the same values, units and UCDs."""
+    query = "SELECT obs_id, target_name, s_ra, calib_level FROM ivoa.obscore WHERE s_ra < 90 ORDER BY obs_id"
+    content = ask(server, query, RESPONSEFORMAT=kind).content
+    back = requests.post(
+        server.url + "/sync",
+        data={"QUERY": "SELECT * FROM TAP_UPLOAD.t ORDER BY obs_id", "UPLOAD": "t,param:t"},
+        files={"t": ("t", content)},
+        timeout=20,
+    )
+    assert back.status_code == 200, back.text
+    found = votable.parse(io.BytesIO(back.content)).get_first_table()
+    wanted = votable.parse(io.BytesIO(ask(server, query).content)).get_first_table()
+    for name in ("obs_id", "s_ra", "calib_level"):
+        assert found.array[name].tolist() == wanted.array[name].tolist()
+    assert [str(each or "") for each in found.array["target_name"]] == [
+        str(each or "") for each in wanted.array["target_name"]
+    ]
+    if kind != "csv":
+        field = found.get_field_by_id("s_ra")
+        assert (str(field.unit), field.ucd, field.description) == ("deg", "pos.eq.ra", "right ascension")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from jupyter_uws.tap.engine import Engine
 from jupyter_uws.tap.errors import QueryTimeout, TAPError
+from jupyter_uws.tap.formats import find_format
 
 WANTED = int(os.environ.get("JUPYTER_UWS_FUZZ", "0"))
 MANY = settings(
@@ -69,7 +70,7 @@ class Asker:
     async def _ask(self, query: str) -> None:
         try:
             async with self.engine.query(query, maxrec=50) as result:
-                async for _ in result.encoded(lambda batch: b""):
+                async for _ in result.written(find_format("votable").writer(result.fields, query)):
                     pass
             self.answered += 1
         except TAPError as error:

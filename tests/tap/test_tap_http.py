@@ -17,8 +17,10 @@ import requests
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from defusedxml import ElementTree
+from running import run_service
 from tap_server import Server, run_server
 
+from jupyter_uws.tap import limits
 from jupyter_uws.tap.engine import Engine
 
 TOP5 = "SELECT TOP 5 obs_id, s_ra FROM ivoa.obscore ORDER BY obs_id"
@@ -75,10 +77,15 @@ def test_tables_without_columns_and_one_by_one(server: Server) -> None:
         ({"QUERY": TOP5, "REQUEST": "getCapabilities"}, "REQUEST: 'getCapabilities' is not known"),
         ({"QUERY": TOP5, "MAXREC": "-1"}, "MAXREC: '-1' is not a whole number"),
         ({"QUERY": TOP5, "MAXREC": "ten"}, "MAXREC: 'ten' is not a whole number"),
-        ({"QUERY": TOP5, "RESPONSEFORMAT": "xls"}, "RESPONSEFORMAT: 'xls' is not known; votable, votable/td, csv"),
+        (
+            {"QUERY": TOP5, "RESPONSEFORMAT": "xls"},
+            "RESPONSEFORMAT: 'xls' is not known; votable, votable/td, votable/b1, csv",
+        ),
         ({"QUERY": [TOP5, TOP5 + " "]}, "QUERY is given 2 times with different values"),
         ({"QUERY": TOP5, "maxrec": "5", "MaxRec": "6"}, "MAXREC is given 2 times"),
-        ({"QUERY": TOP5, "UPLOAD": "t,http://x/y"}, "UPLOAD: tables cannot be uploaded"),
+        ({"QUERY": TOP5, "UPLOAD": "t"}, "UPLOAD is 't', allowed is NAME,URL or NAME,param:PART"),
+        ({"QUERY": TOP5, "UPLOAD": "t,param:x"}, "UPLOAD is 'param:x', but the form has no part 'x'"),
+        ({"QUERY": TOP5, "UPLOAD": "t,http://10.0.0.1/y"}, "the host '10.0.0.1' has no address on the public"),
         ({"QUERY": "SELECT s_raa FROM ivoa.obscore"}, "line 1, column 8: there is no column s_raa; did you mean s_ra?"),
         ({"QUERY": "SELECT * FROM read_csv('/etc/passwd')"}, "only tables may stand in FROM"),
         ({"QUERY": "SELECT x<y&z FROM ivoa.obscore"}, "'&' is not ADQL"),
@@ -216,17 +223,15 @@ def test_stilts_queries(server: Server, need: Callable[[str, str], str]) -> None
     assert found.stdout.splitlines()[:2] == ["obs_id,s_ra", "o0,0.0"]
 
 
-def test_taplint_finds_nothing(sim_archive: Path, need: Callable[[str, str], str]) -> None:
-    """On the simulated archive, all that a service without jobs, uploads and examples can be asked."""
-    running = run_server(Engine(sim_archive))
-    server = next(running)
-    found = subprocess.run(
-        [need("stilts", "stilts"), "taplint", f"tapurl={server.url}", "report=EWF",
-         "stages=TMV TME TMS TMC CPV CAP AVV QGE QPO OBS"],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+def test_taplint_finds_nothing(sim_archive: Path, tmp_path: Path, need: Callable[[str, str], str]) -> None:
+    """The whole service on the simulated archive, in all stages but that of ObsLocTAP, which wants another table."""
+    with run_service(tmp_path, sim_archive) as service:
+        password = ["-Dstar.basicauth.user=observer", f"-Dstar.basicauth.password={service.token}"]
+        found = subprocess.run(
+            [need("stilts", "stilts"), *password, "taplint", f"tapurl={service.url}tap", "report=EWF", "stages=-LOC"],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
     assert "Totals: Errors: 0; Warnings: 0; Failures: 0" in found.stdout, found.stdout
-    assert next(running, None) is None
 
 
 def test_the_examples_of_the_documentation_run(sim_archive: Path) -> None:
@@ -238,3 +243,28 @@ def test_the_examples_of_the_documentation_run(sim_archive: Path) -> None:
     for query in queries:
         assert len(service.search(query)) > 0, query
     assert next(running, None) is None
+
+
+def test_the_examples_of_the_service_run(sim_archive: Path) -> None:
+    running = run_server(Engine(sim_archive))
+    server = next(running)
+    answer = requests.get(server.url + "/examples", timeout=10)
+    assert answer.headers["Content-Type"] == "application/xhtml+xml; charset=UTF-8"
+    service = pyvo.dal.TAPService(server.url)
+    examples = service.examples
+    assert len(examples) == 4
+    for example in examples:
+        assert len(example.execute()) > 0, example["QUERY"]
+    assert next(running, None) is None
+
+
+def test_capabilities_tell_limits_uploads_and_formats(server: Server) -> None:
+    capability = next(c for c in pyvo.dal.TAPService(server.url).capabilities if c.standardid.endswith("/TAP"))
+    methods = {method.ivo_id.partition("#")[2] for method in capability.uploadmethods}
+    assert methods == {"upload-inline", "upload-http", "upload-https"}
+    assert capability.uploadlimit.hard.content == limits.UPLOAD_ROWS
+    assert capability.executionduration.hard == limits.JOB_DURATION_MAX
+    for kind in capability.outputformats:
+        for name in (kind.mime, *kind.aliases):
+            answer = requests.get(server.url + "/sync", params={"QUERY": TOP5, "RESPONSEFORMAT": name}, timeout=10)
+            assert answer.status_code == 200, name

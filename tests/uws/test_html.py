@@ -60,6 +60,7 @@ def test_browsers_get_pages(accept: str) -> None:
         "text/html;q=0.9, application/xml",
         "text/html;q=0",
         "application/json",
+        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",  # Java's own
         "text/html;q=x;" + "," * 5000,
     ],
 )
