@@ -12,6 +12,7 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +35,7 @@ from jupyter_uws.jobs.descriptor import service_resource
 from jupyter_uws.jobs.registry import load_registry
 from jupyter_uws.tap import handlers as tap
 from jupyter_uws.tap.engine import Engine
+from jupyter_uws.uws.fetch import fetch
 
 DID = "ivo://jupyter-uws/SIM-DR1?100001"
 OTHER = "ivo://jupyter-uws/SIM-DR1?100101"
@@ -81,7 +83,7 @@ def run_server(archive: Path, pictures: Path) -> Iterator[Server]:
         routes: list[Any] = [
             *datalink_handlers.make_routes(Base, lambda: archive, pictures, processings),
             *handlers.make_routes(Base, lambda: archive),
-            *tap.make_routes(Base, engine),
+            *tap.make_routes(Base, engine, partial(fetch, timeout=5.0)),
         ]
         server = tornado.httpserver.HTTPServer(tornado.web.Application(routes))
         server.add_socket(sock)
