@@ -91,7 +91,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
         self.access.enter()
         self._entered = True
         headers = self.request.headers
-        token = self._token()
+        token = self._credential()
         if _same(headers.get("X-UWS-Secret", ""), self.access.secret):
             self.by_relay = True
             self.owner = unquote(headers.get("X-UWS-Owner", "")) or self.access.owner
@@ -110,7 +110,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
             raise HTTPError(414, f"the address is longer than {ADDRESS_LIMIT} bytes; send the parameters as a POST")
         return super().prepare()
 
-    def _token(self) -> str:
+    def _credential(self) -> str:
         """What is sent as the token; the password, from programs that know passwords only (TOPCAT, STILTS)."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         match scheme.lower():
