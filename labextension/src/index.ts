@@ -3,7 +3,7 @@
  */
 import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-import { jobs } from './jobs';
+import { jobs } from './jobs/plugin';
 import { quickstart } from './quickstart';
 
 const plugins: JupyterFrontEndPlugin<void>[] = [quickstart, jobs];

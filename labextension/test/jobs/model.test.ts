@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { formatCreated, hasEnded, IJobRef, IJobService, JobsModel, parseDetail, parseJobs } from '../src/model';
+import { formatCreated, hasEnded, IJobRef, IJobService, JobsModel, parseDetail, parseJobs } from '../../src/jobs/model';
 
 const NAMESPACES =
   'xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1"';

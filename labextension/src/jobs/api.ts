@@ -1,9 +1,9 @@
 /**
  * The UWS service behind the Jupyter server, over HTTP.
  */
-import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
+import { request } from '../http';
 import { IJobRef, IJobService } from './model';
 
 /** How many jobs the panel asks for: the newest. */
@@ -30,27 +30,10 @@ export class JobService implements IJobService {
     await this._request([job.type, job.id], { method: 'DELETE' });
   }
 
-  /**
-   * URLs are made from the page's own base URL and not from the documents' links: behind a
-   * proxy that hides its scheme or host, those lead to another origin.
-   */
   private async _request(path: string[], init: RequestInit, query = ''): Promise<string> {
-    const base = URLExt.join(this._settings.baseUrl, 'jupyter-uws', 'uws');
-    const url = [base, ...path.map(encodeURIComponent)].join('/') + query;
     const headers = new Headers(init.headers);
     headers.set('Accept', 'application/xml');
-    const response = await ServerConnection.makeRequest(url, { ...init, headers }, this._settings);
-    const body = await response.text();
-    if (!response.ok) {
-      throw new Error(describe(response, body));
-    }
-    return body;
+    const response = await request(this._settings, ['uws', ...path], { ...init, headers }, query);
+    return response.text();
   }
-}
-
-/** The service's own words where it sent text, else the status alone: pages are no messages. */
-function describe(response: Response, body: string): string {
-  const isText = response.headers.get('Content-Type')?.startsWith('text/plain') ?? false;
-  const words = isText ? body.trim().slice(0, 500) : '';
-  return words || `The service answered ${response.status} ${response.statusText}`;
 }

@@ -15,7 +15,7 @@ import { Message } from '@lumino/messaging';
 import { Poll } from '@lumino/polling';
 import type { JSX } from 'react';
 
-import { jobsIcon } from './icons';
+import { jobsIcon } from '../icons';
 import { formatCreated, hasEnded, Job, JobsModel } from './model';
 
 /** Milliseconds between two looks at the list, and after failures, growing up to the second. */
