@@ -14,7 +14,7 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, JobTypes, Launcher
 from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
+from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Settings:
     store_url: str | None = None
     idle_timeout: float = 0.0
     limits: Limits = field(default_factory=Limits)
+    remotes: Mapping[str, Remote] = field(default_factory=dict)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
@@ -113,6 +115,7 @@ class Service:
             limits=settings.limits,
             fallback=self.executor,
         )
+        self.remotes = Remotes(settings.remotes)
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
         self._stopped = asyncio.Event()
 
@@ -132,6 +135,8 @@ class Service:
                 (r"/health", HealthHandler, own),
                 (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
+                (r"/remote", RemotesHandler, {"remotes": self.remotes}),
+                (r"/remote/([^/]+)(?:/.*)?", RemoteHandler, {"remotes": self.remotes}),
                 (r"/uws/types", TypesHandler, own),
                 (r"/uws/capabilities", CapabilitiesHandler, own),
                 (r"/uws/availability", AvailabilityHandler, own),
@@ -206,6 +211,7 @@ class Service:
             await self.executor.close()
             self.archive_routes.close()
             await self._archive.close()
+            await self.remotes.close()
             self.store.close()
             self.settings.socket.unlink(missing_ok=True)
             rendezvous.withdraw(self.state_dir)

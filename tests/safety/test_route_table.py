@@ -41,6 +41,9 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/cluster": ("cluster", {"GET": "200 200 200 403", "HEAD": "200 200 200 403"}),
     # its own user's and administrators'; what is below it is in tests/service/test_service_dashboard.py
     r"/dashboard(?:/.*)?": ("dashboard", {"GET": "403 403 302", "HEAD": "403 403 302"}),
+    r"/remote": ("remote", PAGE),
+    # no such service; what is passed on is in tests/service/test_service_remotes.py
+    r"/remote/([^/]+)(?:/.*)?": ("remote/nosuch/tap", dict.fromkeys(("GET", "HEAD", "POST", "PUT", "DELETE"), "404")),
     r"/uws/types": ("uws/types", PAGE),
     r"/uws/capabilities": ("uws/capabilities", PAGE),
     r"/uws/availability": ("uws/availability", PAGE),
