@@ -47,6 +47,7 @@ from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, JobTypes, Launcher
 from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
+from .targets import TargetsHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ class Service:
                 (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
                 *baskets.make_routes(self.baskets),
+                (r"/targets", TargetsHandler),
                 (r"/uws/types", TypesHandler, own),
                 (r"/uws/capabilities", CapabilitiesHandler, own),
                 (r"/uws/availability", AvailabilityHandler, own),

@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/cluster": ("cluster", {"GET": "200 200 200 403", "HEAD": "200 200 200 403"}),
     # its own user's and administrators'; what is below it is in tests/service/test_service_dashboard.py
     r"/dashboard(?:/.*)?": ("dashboard", {"GET": "403 403 302", "HEAD": "403 403 302"}),
+    r"/targets": ("targets", PAGE),
     r"/baskets": ("baskets", PAGE),
     # each caller has baskets of the own only, and here only the owner has one
     r"/baskets/([^/]+)": (
