@@ -40,6 +40,7 @@ from ..uws.limits import Limits
 from ..uws.manager import JobManager
 from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
+from . import baskets
 from .archive import ArchiveRoutes, Folders, ServedArchive
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
@@ -47,6 +48,7 @@ from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, JobTypes, Launcher
 from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
 from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
+from .targets import TargetsHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ class Service:
         launcher = Launcher(self.registry, self.archive, jobs_folder)
         self.executor = DaskExecutor(jobs_folder, launcher, self._report, settings.cluster)
         self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
+        self.baskets = baskets.BasketStore(self.store.database)
         self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self.incoming = self._incoming()
         self.archive_routes = ArchiveRoutes(
@@ -137,6 +140,8 @@ class Service:
                 (r"/shutdown", ShutdownHandler, own),
                 (r"/remote", RemotesHandler, {"remotes": self.remotes}),
                 (r"/remote/([^/]+)(?:/.*)?", RemoteHandler, {"remotes": self.remotes}),
+                *baskets.make_routes(self.baskets),
+                (r"/targets", TargetsHandler),
                 (r"/uws/types", TypesHandler, own),
                 (r"/uws/capabilities", CapabilitiesHandler, own),
                 (r"/uws/availability", AvailabilityHandler, own),

@@ -5,7 +5,8 @@ import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
 import { jobs } from './jobs/plugin';
 import { quickstart } from './quickstart';
+import { search } from './search/plugin';
 
-const plugins: JupyterFrontEndPlugin<void>[] = [quickstart, jobs];
+const plugins: JupyterFrontEndPlugin<void>[] = [quickstart, jobs, search];
 
 export default plugins;
