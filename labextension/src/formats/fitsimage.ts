@@ -32,6 +32,10 @@ export function planeSize(hdu: Hdu): { width: number; height: number } {
 
 /** Read plane number `plane` (from 0, over all axes from the third on). */
 export async function readPlane(source: ByteSource, hdu: Hdu, plane = 0): Promise<Plane> {
+  if (hdu.kind === 'compressed') {
+    const kind = hdu.header.text('ZCMPTYPE').trim();
+    throw new FormatError(`The image is compressed in tiles (${kind}): it is not shown; its header is.`);
+  }
   const { width, height } = planeSize(hdu);
   const bits = hdu.header.number('BITPIX', 8);
   const size = (width * height * Math.abs(bits)) / 8;
