@@ -39,12 +39,15 @@ export async function readPlane(source: ByteSource, hdu: Hdu, plane = 0): Promis
   const { width, height } = planeSize(hdu);
   const bits = hdu.header.number('BITPIX', 8);
   const size = (width * height * Math.abs(bits)) / 8;
-  if ((plane + 1) * size > hdu.dataThere) {
-    throw new FormatError(`The file ends before the end of plane ${plane + 1} of the image: its data are cut off.`);
+  const there = Math.min(size, hdu.dataThere - plane * size);
+  if (there <= 0) {
+    throw new FormatError(`The file ends before plane ${plane + 1} of the image: its data are cut off.`);
   }
-  const bytes = await source.read(hdu.dataOffset + plane * size, size);
+  const bytes = new Uint8Array(size);
+  bytes.set(await source.read(hdu.dataOffset + plane * size, there));
   const values = decode(bytes, bits, hdu.header.bigint('BLANK'));
   scale(values, hdu.header.number('BSCALE', 1), hdu.header.number('BZERO', 0));
+  values.fill(NaN, Math.floor((there * 8) / Math.abs(bits))); // what a file that was cut off lacks
   return { width, height, values };
 }
 

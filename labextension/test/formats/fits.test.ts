@@ -49,7 +49,9 @@ describe('images', () => {
     expect(problem).toMatch(/^The file ends too early: of the .* of data of HDU 11 \(SCALED\)/);
     const last = hdus.at(-1);
     expect(last?.name).toBe('SCALED');
-    await expect(last && readPlane({ ...cut, size: 0 }, { ...last, dataThere: 3 })).rejects.toThrow(/cut off/);
+    const plane = last && (await readPlane(cut, last));
+    expect([...(plane?.values ?? [])].map(plain)).toEqual([0.5, 1, null, null]);
+    await expect(last && readPlane(cut, { ...last, dataThere: 0 })).rejects.toThrow(/cut off/);
   });
 });
 
