@@ -49,10 +49,12 @@ class JobType:
 class Control:
     """The job control parameters a client may send when it creates a job; None: not sent.
 
-    ``resources`` are those of the job type's ``resource_names`` that were sent.
+    ``resources`` are those of the job type's ``resource_names`` that were sent, ``after`` the ids of the jobs that
+    must have COMPLETED before it starts.
     """
 
     run_id: str | None = None
     execution_duration: str | None = None
     destruction: str | None = None
     resources: Mapping[str, str] = field(default_factory=dict)
+    after: Sequence[str] = ()
