@@ -17,7 +17,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from .client import Archive, ClientError, Connection, Job, JobService, connect
 from .client.archive import TruncatedResult
-from .client.jobs import RESOURCES
+from .client.job import RESOURCES
 
 
 @magics_class

@@ -14,13 +14,16 @@ from .errors import (
     ClientError,
     JobFailed,
     JobTimeout,
+    NotAllStarted,
     NotConfigured,
     QueryError,
     ServiceError,
     ServiceUnreachable,
     UnknownTarget,
 )
-from .jobs import Job, JobService
+from .grids import JobGroup
+from .job import Job
+from .jobs import JobService
 from .observations import ObservationTable
 from .resolver import Target, resolve
 from .results import Result
@@ -31,8 +34,10 @@ __all__ = [
     "Connection",
     "Job",
     "JobFailed",
+    "JobGroup",
     "JobService",
     "JobTimeout",
+    "NotAllStarted",
     "NotConfigured",
     "ObservationTable",
     "QueryError",
