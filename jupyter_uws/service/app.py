@@ -40,6 +40,7 @@ from ..uws.limits import Limits
 from ..uws.manager import JobManager
 from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
+from . import baskets
 from .archive import ArchiveRoutes, Folders, ServedArchive
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
@@ -96,6 +97,7 @@ class Service:
         launcher = Launcher(self.registry, self.archive, jobs_folder)
         self.executor = DaskExecutor(jobs_folder, launcher, self._report, settings.cluster)
         self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
+        self.baskets = baskets.BasketStore(self.store.database)
         self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self.incoming = self._incoming()
         self.archive_routes = ArchiveRoutes(
@@ -132,6 +134,7 @@ class Service:
                 (r"/health", HealthHandler, own),
                 (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
+                *baskets.make_routes(self.baskets),
                 (r"/uws/types", TypesHandler, own),
                 (r"/uws/capabilities", CapabilitiesHandler, own),
                 (r"/uws/availability", AvailabilityHandler, own),
