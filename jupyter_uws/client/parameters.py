@@ -160,7 +160,7 @@ def _with_unit(text: str) -> Any:
 
     try:
         quantity = u.Quantity(text)
-    except TypeError:
+    except (TypeError, ValueError):  # what it should have been is for the service to say
         return text
     return text if quantity.unit == u.dimensionless_unscaled else quantity
 
