@@ -74,7 +74,7 @@ class JobService:
 
     def submit(
         self,
-        type: str,
+        type: Any,
         *,
         run_id: str | None = None,
         execution_duration: Any = None,
@@ -87,7 +87,7 @@ class JobService:
         Parameters
         ----------
         type
-            The job type; :meth:`types` lists them.
+            The name of a job type (:meth:`types` lists them), or a function that is a job (``@job``).
         run_id
             A name of your own for the job; need not be unique.
         execution_duration
@@ -115,7 +115,7 @@ class JobService:
 
     def submit_many(
         self,
-        type: str,
+        type: Any,
         *,
         grid: Mapping[str, Iterable[Any]] | None = None,
         rows: Any = None,
@@ -147,7 +147,7 @@ class JobService:
         ServiceError
             The service refused one of the jobs; ``group`` has those that were started before it.
         """
-        known = {parameter["name"].lower() for parameter in self.type(type).get("parameters", ())} | {"position"}
+        known = {parameter["name"].lower() for parameter in self._described(type).get("parameters", ())} | {"position"}
         forms, varied = [], []
         for number, row in enumerate(expand(grid, rows, known), 1):
             own = {name: value for name, value in row.items() if name.lower() in known}
@@ -158,7 +158,7 @@ class JobService:
             except ValueError as error:
                 raise ValueError(f"Row {number}: {error}") from None
             varied.append(row)
-        group = JobGroup(self, type)
+        group = JobGroup(self, type if isinstance(type, str) else type.job_type)
         for form, row in zip(forms, varied, strict=True):
             try:
                 group.append(self._create(type, form), row)
@@ -167,16 +167,33 @@ class JobService:
                 raise NotAllStarted(text, error.status, group) from None
         return group
 
+    def _described(self, type: Any) -> Mapping[str, Any]:
+        """What a job takes: of a type by name, or of a function that is a job."""
+        if isinstance(type, str):
+            return self.type(type)
+        if not hasattr(type, "order"):
+            raise ValueError(f"{type!r} is neither the name of a job type nor a function with @job")
+        if type.job_type not in self._types and type.job_type not in self.types():
+            raise ValueError(
+                "This service runs no code of your own: whoever runs it must set c.ServeApp.python_jobs = True "
+                "in jupyter_uws_config.py."
+            )
+        description: Mapping[str, Any] = type.description
+        return description
+
     def _form(
         self,
-        type: str,
+        type: Any,
         run_id: str | None,
         execution_duration: Any,
         resources: Mapping[str, Any] | None,
         after: Job | str | Iterable[Job | str] | None,
         parameters: Mapping[str, Any],
     ) -> dict[str, Any]:
-        form: dict[str, Any] = encode(self.type(type), parameters)
+        form: dict[str, Any] = encode(self._described(type), parameters)
+        if not isinstance(type, str):
+            form = type.order(form)
+            run_id = type.name if run_id is None else run_id
         if run_id is not None:
             form["RUNID"] = str(run_id)
         form |= _resources(resources or {})
@@ -188,8 +205,9 @@ class JobService:
             form["AFTER"] = [job.id if isinstance(job, Job) else str(job) for job in before]
         return form
 
-    def _create(self, type: str, form: Mapping[str, Any]) -> Job:
-        url, document = self._uws.create(f"uws/{quote(type, safe='')}", *split_files(form))
+    def _create(self, type: Any, form: Mapping[str, Any]) -> Job:
+        name = type if isinstance(type, str) else type.job_type
+        url, document = self._uws.create(f"uws/{quote(name, safe='')}", *split_files(form))
         return Job(self, url, document)
 
     def jobs(

@@ -159,6 +159,27 @@ class Result:
         return name if "." in name else name + _extension(self.content_type)
 
     @property
+    def array(self) -> Any:
+        """The numpy array of a ``.npy`` file; none that holds objects."""
+        import numpy as np
+
+        try:
+            return np.load(BytesIO(self.bytes), allow_pickle=False)
+        except (ValueError, EOFError):
+            raise self._is_not("an array") from None
+
+    @property
+    def value(self) -> Any:
+        """The content as what it is in Python: JSON, a table, an array, a picture; of all else the path of a file."""
+        if "json" in self.content_type:
+            return self.json
+        if "npy" in self.content_type:
+            return self.array
+        if self._is_image() or self._is_svg():
+            return self.image
+        return self.table if self.kind not in ("map", "events", "effective area", "model", "file") else self.path
+
+    @property
     def path(self) -> Path:
         """A file with the content in the cache, for programs that want one."""
         from .files import cache_folder

@@ -127,6 +127,43 @@ class ObservatoryMagics(Magics):
             raise UsageError(f"%uws has no command {command!r}; it has: {', '.join(commands)}")
         return _short(lambda: commands[command](rest))
 
+    @no_var_expand
+    @cell_magic
+    def remote(self, line: str, cell: str) -> Any:
+        """Run the cell as a job on the cluster.
+
+        %%remote -i runs,threshold -o counts [--cores N] [--memory "8 GiB"] [--python PATH] [--no-wait]
+
+        ``-i``: variables it is given (numbers, texts, lists, dicts, tables, arrays, Paths of files); ``-o``: variables
+        it sets, which are brought back. Modules, functions and constants that it uses come with it. With ``--no-wait``
+        the job is returned and its outputs are its results.
+        """
+        given = words.split("remote", line)
+        given = [{"-i": "--inputs", "-o": "--outputs"}.get(word, word) for word in given]
+        rest, asked = words.options("%remote", given, ("inputs", "outputs", "cores", "memory", "python"), ("no-wait",))
+        if rest:
+            raise UsageError(f"%%remote: {rest[0]!r} is not known; inputs and outputs are named by -i and -o")
+        names = {kind: _names(kind, asked.get(kind, "")) for kind in ("inputs", "outputs")}
+        resources = {name: asked[name].strip("'\"") for name in ("cores", "memory") if name in asked}
+        return _short(lambda: self._remote(cell, names, resources, asked))
+
+    def _remote(self, cell: str, names: dict[str, list[str]], resources: dict[str, str], asked: dict[str, str]) -> Any:
+        from .. import job as own
+
+        shell = self._shell()
+        try:
+            code = own.of_cell(cell, names["inputs"], names["outputs"], shell.user_ns, asked.get("python"))
+        except SyntaxError as error:
+            raise UsageError(f"line {error.lineno}: {error.msg}") from None
+        job = self._service().submit(code, resources=resources)
+        if "no-wait" in asked:
+            return job
+        job.wait()
+        print(job.log("stdout"), end="")
+        results = job.results
+        shell.push({name: results[name].value if name in results else None for name in names["outputs"]})  # type: ignore[no-untyped-call]
+        return None
+
     # -- the archive
 
     def _ask(self, query: str, maxrec: int | None, service: str | None, uploads: dict[str, Table]) -> Table:
@@ -255,6 +292,15 @@ def register(shell: InteractiveShell) -> None:
 def _check_name(name: str | None) -> None:
     if name is not None and not name.isidentifier():
         raise UsageError(f"--name {name!r} is not a name for a variable")
+
+
+def _names(kind: str, text: str) -> list[str]:
+    """Names of variables, separated by commas."""
+    found = [name.strip() for name in text.strip("'\"").split(",") if name.strip()]
+    for name in found:
+        if not name.isidentifier():
+            raise UsageError(f"%%remote: --{kind} {name!r} is not a name of a variable")
+    return found
 
 
 def _formatted(table: Table, kind: str) -> Any:

@@ -167,6 +167,8 @@ class JobManager:
         Where there are ``uploads`` they stand in the folder of ``job_id`` already, which is :meth:`reserved`.
         """
         kind = self.job_type(job_type)
+        if kind.owners is not None and owner not in kind.owners:
+            raise NotAllowed(f"jobs of the type '{kind.name}' are for the user who runs the service only")
         run_id = _checked_run_id(control.run_id)
         if not owner or len(owner) > OWNER_MAX:
             raise UsageError(f"an owner's name has 1 to {OWNER_MAX} characters, not {len(owner)}")

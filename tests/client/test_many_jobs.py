@@ -153,3 +153,16 @@ def test_jobs_by_id_and_by_age(jobs: JobService) -> None:
         jobs[0]
     with pytest.raises(TypeError, match="very many"):
         list(jobs)
+
+
+def test_own_code_is_off_by_default(jobs: JobService) -> None:
+    from jupyter_uws import job
+
+    @job
+    def nothing() -> None:
+        pass
+
+    with pytest.raises(ValueError, match="runs no code of your own: .*python_jobs = True"):
+        jobs.submit(nothing)
+    with pytest.raises(ValueError, match="neither the name of a job type nor a function with @job"):
+        jobs.submit(len)
