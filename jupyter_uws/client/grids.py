@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from . import constraints
+from .durations import seconds
 from .errors import ClientError, JobFailed, JobTimeout
 from .events import Watch
 from .job import Job
@@ -117,7 +117,7 @@ class JobGroup(Sequence[Job]):
         JobFailed
             With ``raise_on_error``: some did not complete; the text has the first one's reason.
         """
-        end = None if timeout is None else time.monotonic() + constraints.seconds("timeout", timeout)
+        end = None if timeout is None else time.monotonic() + seconds("timeout", timeout)
         bar = progress_bar(f"{len(self)} jobs of type {self.type}") if progress else None
         try:
             with Watch(self.service.connection, self.type) as watch:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from . import constraints
+from .durations import seconds
 from .errors import ClientError, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
 from .progress import progress_bar
 from .results import Result, Results
@@ -149,7 +149,7 @@ class Job:
         ServiceUnreachable
             The service has not answered for half a minute; the job may go on.
         """
-        end = None if timeout is None else time.monotonic() + constraints.seconds("timeout", timeout)
+        end = None if timeout is None else time.monotonic() + seconds("timeout", timeout)
         bar = progress_bar(f"{self.type} {self.id}") if progress else None
         try:
             for _ in self._follow(end, POLL if bar is None else POLL_PROGRESS):
@@ -167,7 +167,7 @@ class Job:
 
     async def wait_async(self, timeout: Any = None, progress: bool = False, raise_on_error: bool = True) -> Job:
         """As :meth:`wait`, for a coroutine; cancelling it leaves the job running."""
-        end = None if timeout is None else time.monotonic() + constraints.seconds("timeout", timeout)
+        end = None if timeout is None else time.monotonic() + seconds("timeout", timeout)
         bar = progress_bar(f"{self.type} {self.id}") if progress else None
         steps = self._follow(end, POLL_PROGRESS if bar else POLL_ASYNC)
         try:

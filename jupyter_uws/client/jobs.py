@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import constraints
 from .connection import Connection, connect
+from .durations import seconds
 from .errors import NotAllStarted, ServiceError
 from .grids import JobGroup, expand
 from .job import RESOURCES, Job
@@ -199,7 +199,7 @@ class JobService:
         form |= _resources(resources or {})
         if execution_duration is not None:
             # whole seconds, by the standard; 0 would ask for the longest that is allowed
-            form["EXECUTIONDURATION"] = str(math.ceil(constraints.seconds("execution_duration", execution_duration)))
+            form["EXECUTIONDURATION"] = str(math.ceil(seconds("execution_duration", execution_duration)))
         if after is not None:
             before = [after] if isinstance(after, (Job, str)) else list(after)
             form["AFTER"] = [job.id if isinstance(job, Job) else str(job) for job in before]

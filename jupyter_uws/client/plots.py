@@ -68,15 +68,15 @@ def plot_coverage(table: ObservationTable, ax: Any = None) -> Any:
     """When the observations were, and the energies they cover, by collection; returns the Axes."""
     import matplotlib.pyplot as plt
     from astropy.time import Time
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib import dates
 
     if ax is None:
         _, ax = plt.subplots(figsize=(7.5, 3.5), layout="constrained")
     if not len(table):
         ax.set_title("No observations")
         return ax
-    times = [np.ma.asarray(table[name], float).filled(np.nan) for name in ("t_min", "t_max")]
-    energies = [np.ma.asarray(table[name], float).filled(np.nan) for name in ("energy_min", "energy_max")]
+    times: list[Any] = [np.ma.asarray(table[name], float).filled(np.nan) for name in ("t_min", "t_max")]
+    energies: list[Any] = [np.ma.asarray(table[name], float).filled(np.nan) for name in ("energy_min", "energy_max")]
     known = np.isfinite(times[0]) & np.isfinite(times[1]) & np.all(np.isfinite(energies), axis=0)
     collections = np.asarray(table["obs_collection"], str)
     for index, name in enumerate(np.unique(collections)):
@@ -87,9 +87,9 @@ def plot_coverage(table: ObservationTable, ax: Any = None) -> Any:
         ax.bar(start, high - low, bottom=low, width=stop - start, align="edge", color=colour, ec=colour, alpha=0.6,
                label=f"{name} ({(collections == name).sum()})")  # fmt: skip
     ax.set(yscale="log", xlabel="Start (UTC)", ylabel="Energy (TeV)", title=str(table.summary))
-    locator = AutoDateLocator(maxticks=8)
+    locator = dates.AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.yaxis.set_major_formatter("{x:g}")
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")

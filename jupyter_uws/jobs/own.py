@@ -159,7 +159,7 @@ def _packed(name: str, namespace: Mapping[str, Any], files: list[Any]) -> dict[s
         plain.write(text, format="ascii.ecsv")
         files.append(text.getvalue().encode())
         return {"kind": "table", "input": len(files) - 1}
-    if hasattr(value, "dtype") and getattr(value, "ndim", 0) and not hasattr(value, "unit"):
+    if hasattr(value, "dtype") and getattr(value, "ndim", None) and not hasattr(value, "unit"):
         import numpy as np
 
         buffer = io.BytesIO()

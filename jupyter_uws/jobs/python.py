@@ -159,7 +159,7 @@ def _keep(job: JobContext, name: str, value: Any) -> None:
     elif hasattr(value, "savefig"):
         value.savefig(work / f"{plain}.png", dpi=100)
         job.result(plain, f"{plain}.png")
-    elif hasattr(value, "dtype") and not value.dtype.hasobject and getattr(value, "ndim", 0):
+    elif hasattr(value, "dtype") and not value.dtype.hasobject and getattr(value, "ndim", None):
         import numpy as np
 
         np.save(work / f"{plain}.npy", np.asarray(value), allow_pickle=False)
@@ -174,7 +174,7 @@ def _keep(job: JobContext, name: str, value: Any) -> None:
 
 
 def _as_json(value: Any) -> Any:
-    return value.item() if hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0 else value
+    return value.item() if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 else value
 
 
 def _is_json(value: Any) -> bool:

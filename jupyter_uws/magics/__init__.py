@@ -14,14 +14,15 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from ..client import Archive, ClientError, Connection, Job, JobService, connect
-from ..client.archive import TruncatedResult
+from ..client import ClientError, Connection, Job, JobService, connect
 from ..client.job import RESOURCES
 from . import words
 from .completion import SERVICES, Completer, matcher
 
 if TYPE_CHECKING:
     from astropy.table import Table
+
+    from ..client import Archive
 
 #: What ``%%adql --format`` makes of its result.
 FORMATS = ("table", "qtable", "pandas")
@@ -54,7 +55,7 @@ class ObservatoryMagics(Magics):
         _check_name(arguments.name)
         uploads = dict(self._upload(text) for text in arguments.upload)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TruncatedResult)  # said below, without the place in our code
+            warnings.filterwarnings("ignore", "Only .* fetched")  # said below, without the place in our code
             table = _short(lambda: self._ask(cell, arguments.maxrec, arguments.service, uploads))
         if table.meta.get("overflow"):
             print(f"Only {len(table)} rows were fetched, there are more: raise --maxrec or ask for less.")
@@ -83,7 +84,7 @@ class ObservatoryMagics(Magics):
         if command == "basket" and len(rest) == 1:
             return self._observations(given.get("name"), lambda archive: archive.basket(str(self._value(rest[0]))))
         if command == "baskets" and not rest:
-            return _short(lambda: Archive(connection=self._connect()).baskets())
+            return _short(lambda: self._archive().baskets())
         raise UsageError(
             f"%archive {command}: write %archive search TARGET ..., %archive basket NAME or %archive baskets"
         )
@@ -144,7 +145,7 @@ class ObservatoryMagics(Magics):
         if rest:
             raise UsageError(f"%%remote: {rest[0]!r} is not known; inputs and outputs are named by -i and -o")
         names = {kind: _names(kind, asked.get(kind, "")) for kind in ("inputs", "outputs")}
-        resources = {name: asked[name].strip("'\"") for name in ("cores", "memory") if name in asked}
+        resources: dict[str, str] = {name: asked[name].strip("'\"") for name in ("cores", "memory") if name in asked}
         return _short(lambda: self._remote(cell, names, resources, asked))
 
     def _remote(self, cell: str, names: dict[str, list[str]], resources: dict[str, str], asked: dict[str, str]) -> Any:
@@ -166,13 +167,18 @@ class ObservatoryMagics(Magics):
 
     # -- the archive
 
+    def _archive(self) -> Archive:
+        from ..client import Archive  # astropy comes with it
+
+        return Archive(connection=self._connect())
+
     def _ask(self, query: str, maxrec: int | None, service: str | None, uploads: dict[str, Table]) -> Table:
         if service is None and not uploads:
-            return Archive(connection=self._connect()).adql(query, maxrec=maxrec)
+            return self._archive().adql(query, maxrec=maxrec)
         from pyvo.dal import DALServiceError, TAPService
         from pyvo.dal.exceptions import DALAccessError
 
-        tap = Archive(connection=self._connect()).tap if service is None else TAPService(SERVICES.get(service, service))
+        tap = self._archive().tap if service is None else TAPService(SERVICES.get(service, service))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -194,8 +200,8 @@ class ObservatoryMagics(Magics):
 
     def _observations(self, name: str | None, find: Callable[[Archive], Any]) -> Any:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TruncatedResult)  # the table's first line counts all
-            table = _short(lambda: find(Archive(connection=self._connect())))
+            warnings.filterwarnings("ignore", "Only .* fetched")  # the table's first line counts all
+            table = _short(lambda: find(self._archive()))
         return self._keep(name, table, str(table.summary))
 
     def _keep(self, name: str | None, thing: Any, told: str) -> Any:

@@ -138,7 +138,7 @@ class Completer:
 def matcher(completer: Completer) -> Any:
     """The completer as IPython takes it."""
 
-    @context_matcher(identifier="jupyter_uws")  # type: ignore[no-untyped-call, untyped-decorator]
+    @context_matcher(identifier="jupyter_uws")  # type: ignore[untyped-decorator]
     def match(context: CompletionContext) -> SimpleMatcherResult:
         before = _before(context)
         if not before.startswith("%"):

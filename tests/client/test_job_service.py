@@ -25,7 +25,7 @@ from jupyter_uws.client import (
 )
 from jupyter_uws.client import job as job_module
 from jupyter_uws.client import joblist as joblist_module
-from jupyter_uws.client.constraints import seconds
+from jupyter_uws.client.durations import seconds
 from jupyter_uws.client.results import MissingResult, Result
 from jupyter_uws.client.uws import ResultReference
 
