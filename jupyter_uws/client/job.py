@@ -299,7 +299,7 @@ class Job:
             ("phase", document.phase + (f", {self.progress:.0%} {self.message}" if self._runs() else "")),
             ("created", utc(document.creation_time)),
             ("took", took(document)),
-            ("parameters", ", ".join(f"{name} = {short(values)}" for name, values in document.parameters.items())),
+            ("parameters", ", ".join(map(" = ".join, _told(document)))),
             ("waits for", document.info.get("waits_for", "") if document.phase == "QUEUED" else ""),
             ("results", ", ".join(document.results)),
             ("error", document.error or ""),
@@ -315,3 +315,10 @@ def job_type(url: str) -> str:
     """The job type in a job's URL: the name before the id."""
     parts = urlsplit(url).path.rstrip("/").split("/")
     return parts[-2] if len(parts) > 1 else ""
+
+
+def _told(document: JobDocument) -> Iterator[tuple[str, str]]:
+    """The parameters of a job for people; of those that are files, how many."""
+    for name, values in document.parameters.items():
+        files = "a file" if len(values) == 1 else f"{len(values)} files"
+        yield name, files if name in document.references else short(values)
