@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy.table import MaskedColumn, Table
 
-from . import adql, constraints
+from . import adql, baskets, constraints
 from .connection import Connection, connect
 from .errors import ClientError, QueryError, ServiceError, UnknownTarget
 from .observations import ObservationTable
@@ -133,6 +133,7 @@ class Archive:
         rows, overflow = self._query(query, maxrec)
         table = ObservationTable.from_obscore(rows, centre, within)
         table.meta["adql"] = query
+        table.meta["service"] = self.connection.url
         if overflow:
             counted, _ = self._query(adql.select(where, "COUNT(*) AS n", None), None)
             table.meta["total"] = int(counted["n"][0])
@@ -140,6 +141,17 @@ class Archive:
         elif not len(table) and collection is not None:
             table.meta["collections"] = self._collections()
         return table
+
+    def baskets(self) -> list[str]:
+        """The names of the user's baskets."""
+        return baskets.names(self.connection)
+
+    def basket(self, name: str) -> ObservationTable:
+        """The observations in a basket. Raises ServiceError (``status`` 404) where there is none of that name."""
+        dids = baskets.get(self.connection, name).obs_publisher_dids
+        found = self.search(obs_ids=dids or ["ivo://none"], product_type=None)  # no run is called so
+        found.meta["basket"] = name
+        return found
 
     def _centre(self, target: Any, position: Any) -> Target | None:
         if target is not None and position is not None:

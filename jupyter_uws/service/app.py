@@ -45,7 +45,7 @@ from .archive import ArchiveRoutes, Folders, ServedArchive
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
-from .jobs import Files, JobTypes, Launcher
+from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
 from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
 from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
 from .targets import TargetsHandler
@@ -64,12 +64,14 @@ class Settings:
     """What a service is started with. Times are in seconds; ``idle_timeout`` 0 means never.
 
     It listens on ``socket`` for the relay and, where a ``port`` is given, on ``ip`` for everybody with the ``token``.
+    With ``python_jobs`` the user who runs it may send code of their own.
     """
 
     state_dir: Path
     socket: Path
     archive: Path | None = None
     descriptions: tuple[Path, ...] = ()
+    python_jobs: bool = False
     ip: str = "127.0.0.1"
     port: int | None = None
     token: str | None = None
@@ -94,7 +96,10 @@ class Service:
         self._archive = ServedArchive(settings.archive)
         secret = rendezvous.secret(settings.state_dir)
         self.access = Access(secret, settings.token, settings.admins, settings.public_url)
-        self.registry = load_registry(folders=[*settings.descriptions, *default_folders()])
+        self.registry = load_registry(
+            folders=[*settings.descriptions, *default_folders()],
+            also={"python": PYTHON_JOB} if settings.python_jobs else {},
+        )
         jobs_folder = settings.state_dir / "jobs"
         jobs_folder.mkdir(mode=0o700, exist_ok=True)
         launcher = Launcher(self.registry, self.archive, jobs_folder)
@@ -114,7 +119,7 @@ class Service:
         self.queries = QueryExecutor(jobs_folder, self.archive_routes.engine, self._report)
         self.manager = JobManager(
             self.store,
-            JobTypes(self.registry, self.executor, {TAP: tap_job_type(self.queries)}),
+            JobTypes(self.registry, self.executor, {TAP: tap_job_type(self.queries)}, self.access.owner),
             limits=settings.limits,
             fallback=self.executor,
         )

@@ -77,6 +77,11 @@ class ServeApp(JupyterApp):
         help="Folders of job descriptions (YAML, OPUS VOTable), before $JUPYTER_UWS_DESCRIPTIONS and "
         "'jupyter-uws/jobs' in Jupyter's data folders.",
     ).tag(config=True)
+    python_jobs = Bool(
+        False,
+        help="Offer the job type 'python': code that the user who runs the service sends (%%remote, @job). Other users "
+        "cannot; but whoever has the token of the service's port can then run any program as you.",
+    ).tag(config=True)
     store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(config=True)
     idle_timeout = Float(
         None,
@@ -192,6 +197,7 @@ class ServeApp(JupyterApp):
             state_dir=state_dir,
             # the default place is allowed to be empty, a file that was named is not
             archive=Path(archive).expanduser().absolute() if archive else None,
+            python_jobs=self.python_jobs,
             descriptions=tuple(Path(folder) for folder in self.descriptions),
             # always there: a Jupyter server finds a service that was started by hand, too
             socket=Path(self.socket) if self.socket else rendezvous.socket_path(state_dir),

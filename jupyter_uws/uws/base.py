@@ -36,7 +36,7 @@ else:
     _Handler = object
 
 # What the standard gives a meaning, for creation and control; all other names are the job's own.
-CONTROL = frozenset({"phase", "runid", "executionduration", "destruction", "action"})
+CONTROL = frozenset({"phase", "runid", "executionduration", "destruction", "action", "after"})
 
 
 class JobFiles(Protocol):

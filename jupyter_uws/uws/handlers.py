@@ -130,12 +130,14 @@ class JobListMixin(UWSHandler):
         resources = self.take_resources(job_type, sent)
         if kind.wants_root:
             resources["root"] = self.root
-        asked = Control(run_id, single(control, "executionduration"), single(control, "destruction"), resources)
+        after = control.get("after", [])
+        asked = Control(run_id, single(control, "executionduration"), single(control, "destruction"), resources, after)
         values, given = sort_out(sent, self.parts(), kind.files)
         if phase is not None or given:
             # a job that cannot run is refused before it exists, and a bad one before its files are taken
             kind.validate(with_files(values, given), phase is not None)
             kind.resources(resources)
+            self.manager.chains.check(self.owner, after)
         self.manager.admit(self.owner, run=phase is not None)
         if not given:
             job = self.manager.create(self.owner, job_type, values, asked)
@@ -152,6 +154,15 @@ class JobListMixin(UWSHandler):
         if phase is not None:
             job = await self.manager.run(job)
         self.see_job(job)
+
+
+class FoundMixin(UWSHandler):
+    """``/uws/<id>``: sends on to the job of that id, whatever its type."""
+
+    async def get(self, job_id: str) -> None:
+        self.see_job(self.manager.find(self.owner, job_id, is_admin=self.is_admin))
+
+    head = get
 
 
 class JobMixin(UWSHandler):
@@ -192,6 +203,8 @@ class JobMixin(UWSHandler):
                 raise UsageError(f"ACTION '{action[:60]}' is not known: the only action is DELETE")
             await self.delete(job_type, job_id)
             return
+        if "after" in control:
+            raise UsageError("AFTER can be given only when a job is created")
         parts = self.parts()
         if resources := self.take_resources(job_type, sent):
             self.may_change(job)
@@ -287,6 +300,7 @@ def _time(name: str, value: str | None) -> datetime | None:
 def make_routes(base: type[RequestHandler], manager: JobManager, files: JobFiles) -> list[tuple[str, Any, Any]]:
     """The routes of all job lists for an application whose handlers derive from ``base``."""
     mixins: list[tuple[str, type]] = [(r"/uws/?", JobListMixin), (r"/uws/events", EventsMixin)]
+    mixins += [(r"/uws/(\d[\w.-]*)", FoundMixin)]
     for jobs in (r"/uws/([a-z][a-z0-9_-]*)", rf"/({'|'.join(sorted(SERVICES))})/async"):
         job = rf"{jobs}/(\d[\w.-]*)"
         mixins += [

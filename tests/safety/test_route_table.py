@@ -66,6 +66,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/uws/?": ("uws", {**UWS_PAGE, "POST": "400"}),
     r"/uws/events": ("uws/events", UWS_PAGE),
     r"/uws/([a-z][a-z0-9_-]*)/?": ("uws/sleeper", {**UWS_PAGE, "POST duration=1": "303"}),
+    r"/uws/(\d[\w.-]*)": ("uws/ID", {"GET": "303 403 303", "HEAD": "303 403 303", "OPTIONS": "204"}),
     JOB: (
         "JOB",
         {
@@ -219,6 +220,7 @@ def test_the_table_holds(site: Site, places: dict[str, str], pattern: str) -> No
         for caller, status in expected.items():
             # a new one each time: what one caller does is nothing to the next
             path = template.replace("JOB", site.job()) if "JOB" in template else template
+            path = re.sub(r"\bID$", lambda _: site.job().rpartition("/")[2], path)
             path = re.sub(r"^QUERY\b", lambda _: site.query(), path).replace("QUERY_", "QUERY")
             found = ask(site, caller, method, path, body)
             if found != int(status):
