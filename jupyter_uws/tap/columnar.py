@@ -96,10 +96,14 @@ class ParquetRows:
 
 
 class ArrowRows:
-    """Arrow's IPC stream; an empty batch at the end tells of an overflow or an error, in its own metadata."""
+    """Arrow's IPC stream, with a VOTable without rows in its metadata that describes it.
+
+    An empty batch at the end tells of an overflow or an error, in its own metadata.
+    """
 
     def __init__(self, fields: Sequence[Field], query: str) -> None:
-        self._schema = _schema(fields).with_metadata({"QUERY": query})
+        described = votable.head(fields, query) + votable.tail()
+        self._schema = _schema(fields).with_metadata({"QUERY": query, "VOTABLE": described})
         self._pipe = _Pipe()
         self._writer = pyarrow.ipc.new_stream(self._pipe, self._schema)
 
