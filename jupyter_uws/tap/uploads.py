@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from . import limits
 from .errors import TAPError
 from .fields import ARROW_TYPES
+from .limits import DEFAULT, QueryLimits
 from .schema import Column, Table
 from .scope import sql_identifier
 
@@ -29,11 +29,11 @@ SCHEMA = "TAP_UPLOAD"
 Rows = tuple[Table, pa.Table]
 
 
-def read_upload(name: str, path: Path) -> Rows:
+def read_upload(name: str, path: Path, limits: QueryLimits = DEFAULT) -> Rows:
     """The table that a query knows as ``TAP_UPLOAD.<name>``, and its rows. Raises :class:`TAPError`."""
     content = path.read_bytes()
     try:
-        columns, arrays = _reader(content)(content)
+        columns, arrays = _reader(content)(content, limits)
     except TAPError as error:
         raise TAPError(f"the uploaded table {name}: {error}") from None
     except Exception as error:  # what the parsers of four formats may raise at a broken file is not told
@@ -47,7 +47,7 @@ def read_upload(name: str, path: Path) -> Rows:
     return table, pa.Table.from_arrays(arrays, names=names)
 
 
-def _reader(content: bytes) -> Callable[[bytes], tuple[list[Column], list[pa.Array]]]:
+def _reader(content: bytes) -> Callable[[bytes, QueryLimits], tuple[list[Column], list[pa.Array]]]:
     start = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<"):
         return _votable
@@ -60,23 +60,23 @@ def _reader(content: bytes) -> Callable[[bytes], tuple[list[Column], list[pa.Arr
     return _csv
 
 
-def _check_shape(rows: int, columns: int) -> None:
-    if rows > limits.UPLOAD_ROWS:
-        raise TAPError(f"it has {rows} rows, {limits.UPLOAD_ROWS} are allowed")
-    if columns > limits.UPLOAD_COLUMNS:
-        raise TAPError(f"it has {columns} columns, {limits.UPLOAD_COLUMNS} are allowed")
+def _check_shape(rows: int, columns: int, limits: QueryLimits) -> None:
+    if rows > limits.upload_rows:
+        raise TAPError(f"it has {rows} rows, {limits.upload_rows} are allowed")
+    if columns > limits.upload_columns:
+        raise TAPError(f"it has {columns} columns, {limits.upload_columns} are allowed")
 
 
 # VOTable
 
 
-def _votable(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _votable(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     from astropy.io import votable  # here: it takes a quarter of a second to load
 
-    _check_votable(content)
+    _check_votable(content, limits)
     table = votable.parse(io.BytesIO(content), verify="ignore").get_first_table()
     fields = list(table.fields)
-    _check_shape(len(table.array), len(fields))
+    _check_shape(len(table.array), len(fields), limits)
     columns, arrays = [], []
     for field in fields:
         values, mask = table.array[field.ID].data, np.asarray(table.array.mask[field.ID])
@@ -92,7 +92,7 @@ def _votable(content: bytes) -> tuple[list[Column], list[pa.Array]]:
     return columns, arrays
 
 
-def _check_votable(content: bytes) -> None:
+def _check_votable(content: bytes, limits: QueryLimits) -> None:
     """Refuse what must not be parsed: what refers to other files, is not well-formed, or would fill the memory."""
     rows = width = promised = 0
     seen: set[str] = set()
@@ -105,13 +105,13 @@ def _check_votable(content: bytes) -> None:
             raise TAPError("its data is elsewhere (STREAM href); send the data itself")
         if name == "TABLE":
             promised = _number(attributes.get("nrows", "0"))
-            _check_shape(promised, 0)
+            _check_shape(promised, 0, limits)
         if name == "FIELD":
             width += _width(attributes)
         if name == "TR":
             rows += 1
-            if rows > limits.UPLOAD_ROWS:
-                raise TAPError(f"it has more than {limits.UPLOAD_ROWS} rows")
+            if rows > limits.upload_rows:
+                raise TAPError(f"it has more than {limits.upload_rows} rows")
 
     def declaration(*_: object) -> None:
         raise TAPError("it declares entities, which are not read")
@@ -125,7 +125,7 @@ def _check_votable(content: bytes) -> None:
         raise TAPError(f"it is not well-formed XML: {error}") from None
     if "TABLE" not in seen:
         raise TAPError("there is no TABLE in it")
-    if 4 * width * max(rows, promised) > 8 * limits.UPLOAD_BYTES:
+    if 4 * width * max(rows, promised) > 8 * limits.upload_size:
         raise TAPError("its texts of fixed width are too long together; send them with arraysize '*'")
 
 
@@ -148,7 +148,7 @@ def _number(text: str) -> int:
 # FITS
 
 
-def _fits(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _fits(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     from astropy.io import fits
 
     with fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=True) as hdus:
@@ -156,7 +156,7 @@ def _fits(content: bytes) -> tuple[list[Column], list[pa.Array]]:
         if hdu is None:
             raise TAPError("there is no table in the FITS file")
         definitions = hdu.columns
-        _check_shape(int(hdu.header["NAXIS2"]), len(definitions))
+        _check_shape(int(hdu.header["NAXIS2"]), len(definitions), limits)
         columns, arrays = [], []
         for number, definition in enumerate(definitions, 1):
             values = np.asarray(hdu.data[definition.name])
@@ -177,21 +177,21 @@ def _fits(content: bytes) -> tuple[list[Column], list[pa.Array]]:
 # Parquet and CSV
 
 
-def _parquet(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _parquet(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
-    _check_shape(file.metadata.num_rows, len(file.schema_arrow.names))
+    _check_shape(file.metadata.num_rows, len(file.schema_arrow.names), limits)
     size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-    if size > 4 * limits.UPLOAD_BYTES:
-        raise TAPError(f"its rows take {size} bytes, {4 * limits.UPLOAD_BYTES} are allowed")
+    if size > 4 * limits.upload_size:
+        raise TAPError(f"its rows take {size} bytes, {4 * limits.upload_size} are allowed")
     return _from_arrow(file.read(use_threads=False))
 
 
-def _csv(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _csv(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     options = pyarrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
     table = pyarrow.csv.read_csv(
         io.BytesIO(content), read_options=pyarrow.csv.ReadOptions(use_threads=False), convert_options=options
     )
-    _check_shape(table.num_rows, table.num_columns)
+    _check_shape(table.num_rows, table.num_columns, limits)
     return _from_arrow(table)
 
 

@@ -1,4 +1,4 @@
-"""VOTable 1.4 documents of results and of errors (DALI 1.1, sections 4.2 and 4.4)."""
+"""VOTable 1.4 documents of results (DALI 1.1, section 4.4)."""
 
 from __future__ import annotations
 
@@ -39,10 +39,6 @@ def tail(*, overflow: bool = False, error: str | None = None) -> str:
     elif overflow:
         status = tag("INFO", text("more rows match than were asked for"), name="QUERY_STATUS", value="OVERFLOW") + "\n"
     return "</TABLE>\n" + status + _END
-
-
-def error_document(message: str) -> str:
-    return _START + tag("INFO", text(message), name="QUERY_STATUS", value="ERROR") + "\n" + _END
 
 
 class Base64Rows:
