@@ -95,8 +95,8 @@ def add_store(
 
     ``collection`` names the runs' collection; by default the name the archive has for this store already, else
     the one in the store's index, else that of its folder in upper case. With ``responses`` the responses of the runs
-    have rows of their own (:mod:`.response_rows`), with False none, by default as before. ``progress`` is called with (runs done,
-    runs in all).
+    have rows of their own (:mod:`.response_rows`), with False none, by default as before. ``progress`` is called with
+    (runs done, runs in all).
 
     Raises ArchiveError for a folder that is no data store, a collection name that is bad or taken, an archive that
     cannot be written.

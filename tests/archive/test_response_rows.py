@@ -27,7 +27,7 @@ def test_a_row_for_each_response_with_what_its_run_has(archive: Path, simulated:
     add_store(path, simulated, responses=True)
     assert ask(path, COUNT) == [("event", 28), ("response-function", 112)]
     columns = "s_ra, s_dec, s_region, t_min, t_max, em_min, obs_collection, target_name"
-    mine = f"SELECT {columns} FROM ivoa.obscore WHERE obs_id = '100001'"
+    mine = f"SELECT {columns} FROM ivoa.obscore WHERE obs_id = '100001'"  # noqa: S608
     (row,) = set(ask(path, mine))
     assert row == ask(archive, mine)[0]
     found = ask(
@@ -66,7 +66,7 @@ def test_the_switch_is_kept_until_it_is_turned(archive: Path, simulated: Path, t
     add_store(path, simulated, responses=True)
     remove_collection(path, "SIM-DR1")
     for table in ("ivoa.obscore", "ivoa.obscore_hea"):
-        assert ask(path, f"SELECT COUNT(*) FROM {table}") == [(0,)]
+        assert ask(path, f"SELECT COUNT(*) FROM {table}") == [(0,)]  # noqa: S608
 
 
 def test_the_command(simulated: Path, tmp_path: Path) -> None:

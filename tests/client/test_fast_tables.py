@@ -20,6 +20,7 @@ from jupyter_uws.client.votable import read_votable
 
 DTYPES = ["u1", "i2", "i4", "i8", "f4", "f8", "c8", "c16", "bool"]
 ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=6)
+BMP = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r", max_codepoint=0xFFFF), max_size=6)
 UNICODE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=6)
 
 
@@ -41,7 +42,7 @@ def columns(draw: st.DrawFn, rows: int, name: str) -> MaskedColumn:
         more["meta"] = {**more["meta"], "_votable_string_dtype": "char" if kind == "ascii" else "unicodeChar"}
         return MaskedColumn(objects, **more)
     if kind == "fixed":
-        return MaskedColumn(np.array(draw(st.lists(UNICODE, min_size=rows, max_size=rows)), dtype=str), **more)
+        return MaskedColumn(np.array(draw(st.lists(BMP, min_size=rows, max_size=rows)), dtype=str), **more)
     if kind == "arrays":
         objects = np.empty(rows, object)
         for row, size in enumerate(seed.integers(0, 4, rows)):
