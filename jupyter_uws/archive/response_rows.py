@@ -1,7 +1,7 @@
 """Rows of response functions in ``ivoa.obscore`` and its extension, as the high-energy extension's draft has them.
 
 ObsCore 1.1 knows no such ``dataproduct_type``, and checkers say so: a collection has these rows where its operator
-asks. A row is that of its run, but for what it is and where it is; so it is found by position, time and ``obs_id`` alike.
+asks. A row is that of its run, but for what it is and where it is: it is found by position, time and ``obs_id`` alike.
 """
 
 from __future__ import annotations

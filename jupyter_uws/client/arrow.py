@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 from astropy.table import Table
 
@@ -16,6 +19,7 @@ from .texts import Array, Texts, text_column
 from .votable import described, filled
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
+_ARRAYS_OF_TEXTS = re.compile(rb'(datatype="(?:char|unicodeChar)" arraysize=)"\d+x[^"]*"')
 
 
 class _Pieces(io.RawIOBase):
@@ -64,19 +68,22 @@ def read_arrow(pieces: Iterable[bytes]) -> tuple[Table, bool]:
         raise QueryError(status.get(b"message", b"the query failed").decode())
     if b"QUERY_STATUS" not in status:
         raise ServiceError("The archive's answer breaks off.")
-    empty, _ = described((schema.metadata or {}).get(b"VOTABLE", b""))
+    # astropy knows no arrays of texts (char[8x*]); for what they mean it takes them for texts
+    document = _ARRAYS_OF_TEXTS.sub(rb'\1"*"', (schema.metadata or {}).get(b"VOTABLE", b""))
+    empty, _ = described(document)
     table = pa.Table.from_batches(batches, schema)
-    columns = (_column(table.column(i)) for i in range(table.num_columns))
+    columns = (_column(table.column(i), empty.columns[i].shape[1:]) for i in range(table.num_columns))
     return filled(empty, columns), status[b"QUERY_STATUS"] == b"OVERFLOW"
 
 
-def _column(column: pa.ChunkedArray) -> np.ma.MaskedArray[Any, Any]:
+def _column(column: pa.ChunkedArray, shape: tuple[int, ...]) -> np.ma.MaskedArray[Any, Any]:
+    """A column; ``shape`` is that of each of its values."""
     chunks = column.chunks or [pa.array([], column.type)]
     mask = np.concatenate([_nulls(chunk) for chunk in chunks])
     if pa.types.is_string(column.type):
         return text_column(Texts.join([_texts(chunk) for chunk in chunks]), mask)
-    if pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type):
-        return _arrays(chunks, mask)
+    if pa.types.is_list(column.type):
+        return _arrays(chunks, mask, shape)
     values = np.concatenate([_values(chunk) for chunk in chunks])
     return np.ma.MaskedArray(values, mask | _not_a_number(values))
 
@@ -93,7 +100,8 @@ def _not_a_number(values: Array) -> Array:
 
 def _values(array: pa.Array) -> Array:
     if array.null_count:
-        array = array.fill_null(False if pa.types.is_boolean(array.type) else 0)
+        nothing: Any = "" if pa.types.is_string(array.type) else False if pa.types.is_boolean(array.type) else 0
+        array = array.fill_null(nothing)
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
@@ -104,14 +112,18 @@ def _texts(array: pa.Array) -> Texts:
     return Texts(octets[bounds[0] : bounds[-1]] if len(bounds) else octets[:0], np.diff(bounds).astype(np.int64))
 
 
-def _arrays(chunks: list[pa.Array], mask: Array) -> np.ma.MaskedArray[Any, Any]:
-    """Arrays: of one length as an axis of the column, else each as an object."""
-    rows = [row for chunk in chunks for row in _rows(chunk)]
-    made = np.empty(len(rows), object)
-    made[:] = rows
-    return np.ma.MaskedArray(made, mask)
-
-
-def _rows(chunk: pa.Array) -> Iterator[Array]:
-    for row in chunk:
-        yield np.ma.MaskedArray(_values(row.values), _nulls(row.values))
+def _arrays(chunks: list[pa.Array], mask: Array, shape: tuple[int, ...]) -> np.ma.MaskedArray[Any, Any]:
+    """Arrays: those of one ``shape`` as axes of the column, else each as an object."""
+    parts = [chunk.flatten() for chunk in chunks]
+    values, nulls = np.concatenate([_values(part) for part in parts]), np.concatenate([_nulls(part) for part in parts])
+    nulls |= _not_a_number(values)
+    if shape:
+        found, hidden = np.zeros((len(mask), *shape), values.dtype), np.ones((len(mask), *shape), bool)
+        found[~mask], hidden[~mask] = values.reshape(-1, *shape), nulls.reshape(-1, *shape)
+        return np.ma.MaskedArray(found, hidden)
+    sizes = pc.list_value_length(pa.chunked_array(chunks)).to_numpy()
+    ends = np.cumsum(np.where(mask, 0, sizes).astype(np.int64))
+    rows = np.empty(len(mask), object)
+    for number, (start, end) in enumerate(pairwise([0, *ends.tolist()])):
+        rows[number] = np.ma.MaskedArray(values[start:end], nulls[start:end])
+    return np.ma.MaskedArray(rows, mask)

@@ -220,7 +220,7 @@ class Result:
         uploaded = {table.name: table for table in self._take_uploads(cursor)}
         query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
         relation = cursor.sql(query.sql)
-        is_text = [str(kind) == "VARCHAR" for kind in relation.types]
+        is_text = [str(kind).startswith("VARCHAR") for kind in relation.types]
         ascii_only = [
             not text or all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves)
             for text, value in zip(is_text, query.values, strict=True)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ..markup import DECLARATION, leaf, tag, text
 from .binary2 import binary2_rows
 from .fields import Field
+from .nulls import NULLS
 
 _START = (
     DECLARATION + '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n'
@@ -18,7 +19,10 @@ _END = "</RESOURCE>\n</VOTABLE>\n"
 
 
 def head(fields: Sequence[Field], query: str, nulls: Mapping[str, int] | None = None) -> str:
-    """Up to and with the FIELDs; the data follows. ``nulls`` are the values that stand for null, by datatype."""
+    """Up to and with the FIELDs; the data follows. ``nulls`` are the values that stand for null, by datatype.
+
+    Within arrays there is no other null in any serialisation.
+    """
     return "".join(
         [
             _START,
@@ -26,7 +30,7 @@ def head(fields: Sequence[Field], query: str, nulls: Mapping[str, int] | None = 
             "\n",
             tag("INFO", name="QUERY", value=query),
             "\n<TABLE>\n",
-            *(_field(field, (nulls or {}).get(field.datatype)) + "\n" for field in fields),
+            *(_field(field, (NULLS if field.is_array else nulls or {}).get(field.datatype)) + "\n" for field in fields),
         ]
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import votable
 from astropy.table import MaskedColumn, Table
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from jupyter_uws.client import Archive, QueryError, ServiceError
@@ -101,7 +101,10 @@ def same(found: Table, wanted: Table) -> None:
 def test_any_table_is_as_astropy_reads_it(document: bytes, size: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        wanted = by_astropy(document)
+        try:
+            wanted = by_astropy(document)
+        except Exception:
+            reject()  # astropy does not read all that it writes
         pieces = [document[at : at + size] for at in range(0, len(document), size)]
         for source in (document, io.BytesIO(document), iter(pieces)):
             found, overflow = read_votable(source)

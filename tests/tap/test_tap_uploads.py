@@ -192,9 +192,12 @@ RESOURCE = '<RESOURCE><TABLE><FIELD name="a" datatype="int"/><DATA>%s</DATA></TA
             (EVIL % ("", RESOURCE.replace('"int"', '"char" arraysize="90000"') % ("<TABLEDATA>" + "<TR/>" * 999)))
             .encode()
             .replace(b"</DATA>", b"</TABLEDATA></DATA>"),
-            "its texts of fixed width are too long",
+            "its texts and arrays of fixed size are too long",
         ),
-        ((EVIL % ("", RESOURCE.replace('"int"', '"int" arraysize="3"') % "")).encode(), "the column a holds arrays"),
+        (
+            (EVIL % ("", RESOURCE.replace('"int"', '"char" arraysize="3x*"') % "")).encode(),
+            "the column a holds arrays of texts: send them as FITS or Parquet",
+        ),
         (b"a,A\n1,2\n", "each column needs a name of its own"),
         (b"a,b\n1\n", "cannot be read"),
         (b"SIMPLE  =                    T", "cannot be read"),
