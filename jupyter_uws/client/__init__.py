@@ -24,6 +24,7 @@ from .jobs import Job, JobService
 from .observations import ObservationTable
 from .resolver import Target, resolve
 from .results import Result
+from .votable import read_votable
 
 __all__ = [
     "Archive",
@@ -42,5 +43,6 @@ __all__ = [
     "Target",
     "UnknownTarget",
     "connect",
+    "read_votable",
     "resolve",
 ]
