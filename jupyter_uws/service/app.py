@@ -14,7 +14,7 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from ..uws.limits import Limits
 from ..uws.manager import JobManager
 from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
+from . import baskets
 from .anonymous import AnonymousReaders
 from .archive import ArchiveRoutes, Folders, Readers, ServedArchive
 from .dashboard import DashboardRoutes
@@ -48,6 +49,8 @@ from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import Files, JobTypes, Launcher
 from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
+from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
+from .targets import TargetsHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
@@ -82,6 +85,7 @@ class Settings:
     store_url: str | None = None
     idle_timeout: float = 0.0
     limits: Limits = field(default_factory=Limits)
+    remotes: Mapping[str, Remote] = field(default_factory=dict)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
@@ -100,6 +104,7 @@ class Service:
         launcher = Launcher(self.registry, self.archive, jobs_folder)
         self.executor = DaskExecutor(jobs_folder, launcher, self._report, settings.cluster)
         self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
+        self.baskets = baskets.BasketStore(self.store.database)
         self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self.incoming = self._incoming()
         self.archive_routes = ArchiveRoutes(
@@ -118,6 +123,7 @@ class Service:
             limits=settings.limits,
             fallback=self.executor,
         )
+        self.remotes = Remotes(settings.remotes)
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
         self._stopped = asyncio.Event()
 
@@ -137,6 +143,10 @@ class Service:
                 (r"/health", HealthHandler, own),
                 (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
+                (r"/remote", RemotesHandler, {"remotes": self.remotes}),
+                (r"/remote/([^/]+)(?:/.*)?", RemoteHandler, {"remotes": self.remotes}),
+                *baskets.make_routes(self.baskets),
+                (r"/targets", TargetsHandler),
                 (r"/uws/types", TypesHandler, own),
                 (r"/uws/capabilities", CapabilitiesHandler, own),
                 (r"/uws/availability", AvailabilityHandler, own),
@@ -211,6 +221,7 @@ class Service:
             await self.executor.close()
             self.archive_routes.close()
             await self._archive.close()
+            await self.remotes.close()
             self.store.close()
             self.settings.socket.unlink(missing_ok=True)
             rendezvous.withdraw(self.state_dir)

@@ -31,6 +31,7 @@ from ..uws.store import StoreError
 from .anonymous import anonymous_readers
 from .app import Service, Settings
 from .archive import ArchiveError
+from .remotes import remotes
 from .resources import maxima
 
 #: A service that only the relay can reach ends after this long [s] without job and client.
@@ -142,6 +143,10 @@ class ServeApp(JupyterApp):
         Unicode(), help="Hosts whose files jobs may be given by URL although they are not on the public Internet."
     ).tag(config=True)
     fetch_timeout = Float(60.0, min=1.0, help="Time [s] within which a file must come from its URL.").tag(config=True)
+    remote_services = Dict(
+        help="Services of other observatories that users' browsers reach through this one: name -> {'tap' or 'uws': "
+        "its URL, 'title': a text, 'token_file': a file with a token for it, which all users of this service share}."
+    ).tag(config=True)
     form_limits = Dict(
         help="How much a request may bring: 'size' and 'value' of parameters and 'files_size' [bytes], how many "
         "'parameters' and 'files', 'timeout' [s] and 'rate' [bytes/s] for a body to arrive."
@@ -171,6 +176,14 @@ class ServeApp(JupyterApp):
         if url and not re.fullmatch(r"https?://[^\s/?#\"<>]+(/[^\s?#\"<>]*)?", url):
             raise TraitError(f"public_url: {url!r} is not a URL such as https://host/prefix/")
         return url if not url or url.endswith("/") else f"{url}/"
+
+    @validate("remote_services")
+    def _check_remote_services(self, proposal: Bunch) -> Any:
+        try:
+            remotes(proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"remote_services: {error}") from None
+        return proposal["value"]
 
     @validate("form_limits")
     def _check_form_limits(self, proposal: Bunch) -> Any:
@@ -237,6 +250,7 @@ class ServeApp(JupyterApp):
             store_url=self.store_url or None,
             idle_timeout=self._idle_timeout(port),
             limits=self._limits(),
+            remotes=remotes(self.remote_services),
             cluster=self.cluster(),
         )
 

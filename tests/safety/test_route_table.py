@@ -42,6 +42,22 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/cluster": ("cluster", {"GET": "200 200 200 403", "HEAD": "200 200 200 403"}),
     # its own user's and administrators'; what is below it is in tests/service/test_service_dashboard.py
     r"/dashboard(?:/.*)?": ("dashboard", {"GET": "403 403 302", "HEAD": "403 403 302"}),
+    r"/remote": ("remote", PAGE),
+    # no such service; what is passed on is in tests/service/test_service_remotes.py
+    r"/remote/([^/]+)(?:/.*)?": ("remote/nosuch/tap", dict.fromkeys(("GET", "HEAD", "POST", "PUT", "DELETE"), "404")),
+    r"/targets": ("targets", PAGE),
+    r"/baskets": ("baskets", PAGE),
+    # each caller has baskets of the own only, and here only the owner has one
+    r"/baskets/([^/]+)": (
+        "baskets/of%20alice",
+        {
+            "GET": "200 404 404",
+            "HEAD": "200 404 404",
+            'PATCH {"note": "mine"}': "200 404 404",
+            "PUT {": "400",
+            "DELETE": "204 404 404",
+        },
+    ),
     r"/uws/types": ("uws/types", PAGE),
     r"/uws/capabilities": ("uws/capabilities", PAGE),
     r"/uws/availability": ("uws/availability", PAGE),
@@ -172,6 +188,7 @@ def done(site: Site) -> str:
 
 @pytest.fixture(scope="module")
 def places(site: Site, done: str) -> dict[str, str]:
+    assert site.ask(OWNER, "PUT", "baskets/of%20alice", data="{}").status_code == 200
     answered = site.query(PHASE="RUN")
     site.until(answered, "COMPLETED")
     links = site.ask("token", "GET", "datalink/links?ID=" + RUN).text

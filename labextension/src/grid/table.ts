@@ -1,0 +1,158 @@
+/**
+ * A table in columns, as it grows while it is read.
+ */
+
+/** What a VOTable says of a column (VOTable 1.4, section 4.1). */
+export interface IField {
+  readonly name: string;
+  readonly datatype: string;
+  readonly arraysize: string;
+  readonly unit: string;
+  readonly ucd: string;
+  readonly description: string;
+}
+
+/** Numbers with NaN for null, or texts with '' for null. */
+export type Column =
+  | { readonly field: IField; readonly kind: 'number'; values: Float64Array }
+  | { readonly field: IField; readonly kind: 'text'; values: string[] };
+
+const NUMBERS = new Set(['unsignedByte', 'short', 'int', 'long', 'float', 'double']);
+
+export function isNumber(field: IField): boolean {
+  return NUMBERS.has(field.datatype) && (field.arraysize === '' || field.arraysize === '1');
+}
+
+export class Table {
+  readonly columns: readonly Column[];
+  rowCount = 0;
+
+  constructor(readonly fields: readonly IField[]) {
+    this.columns = fields.map(field =>
+      isNumber(field)
+        ? { field, kind: 'number', values: new Float64Array(1024) }
+        : { field, kind: 'text', values: [] }
+    );
+  }
+
+  /** The column of this name, in any case; undefined where there is none. */
+  column(name: string): Column | undefined {
+    const wanted = name.toLowerCase();
+    return this.columns.find(column => column.field.name.toLowerCase() === wanted);
+  }
+
+  numbers(name: string): Float64Array | null {
+    const column = this.column(name);
+    return column?.kind === 'number' ? column.values : null;
+  }
+
+  texts(name: string): readonly string[] | null {
+    const column = this.column(name);
+    return column?.kind === 'text' ? column.values : null;
+  }
+
+  /** See to it that so many rows fit. */
+  reserve(rows: number): void {
+    for (const column of this.columns) {
+      if (column.kind === 'number' && column.values.length < rows) {
+        const grown = new Float64Array(Math.max(rows, column.values.length * 2));
+        grown.set(column.values);
+        column.values = grown;
+      }
+    }
+  }
+}
+
+/** The rows of `order` by a column, with nulls at the end in both directions. */
+export function sorted(table: Table, order: Int32Array, name: string, descending: boolean): Int32Array {
+  const column = table.column(name);
+  const result = order.slice();
+  if (column === undefined) {
+    return result;
+  }
+  const sign = descending ? -1 : 1;
+  if (column.kind === 'number') {
+    const values = column.values;
+    return result.sort((a, b) => {
+      const [x, y] = [values[a] ?? NaN, values[b] ?? NaN];
+      if (Number.isNaN(x) || Number.isNaN(y)) {
+        return Number(Number.isNaN(x)) - Number(Number.isNaN(y)) || a - b;
+      }
+      return sign * (x - y) || a - b;
+    });
+  }
+  // ranks of the distinct texts: comparing words in their order is slow, and most columns repeat theirs
+  const values = column.values;
+  const distinct = [...new Set(values)].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+  const ranks = new Map(distinct.map((text, rank) => [text, text === '' ? Infinity : sign * rank]));
+  const ranked = Float64Array.from(values, text => ranks.get(text) ?? Infinity);
+  return result.sort((a, b) => {
+    const [x, y] = [ranked[a] ?? 0, ranked[b] ?? 0];
+    return x === y ? a - b : x < y ? -1 : 1;
+  });
+}
+
+const CONDITION = /^(\w+)\s*(<=|>=|!=|<>|=|<|>)\s*(.+)$/;
+
+/**
+ * The rows that match a filter: words that some text column contains, or conditions such as `t_exptime > 1000`,
+ * separated by commas. Throws where a condition names a column that there is not, or compares it with no number.
+ */
+export function filtered(table: Table, filter: string): Int32Array {
+  const tests = filter
+    .split(',')
+    .map(part => part.trim())
+    .filter(part => part !== '')
+    .map(part => test(table, part));
+  const rows = new Int32Array(table.rowCount);
+  let count = 0;
+  for (let row = 0; row < table.rowCount; row++) {
+    if (tests.every(matches => matches(row))) {
+      rows[count++] = row;
+    }
+  }
+  return rows.subarray(0, count);
+}
+
+function test(table: Table, part: string): (row: number) => boolean {
+  const found = CONDITION.exec(part);
+  if (found === null) {
+    const wanted = part.toLowerCase();
+    const texts = table.columns.flatMap(column => (column.kind === 'text' ? [column.values] : []));
+    return row => texts.some(values => values[row]?.toLowerCase().includes(wanted));
+  }
+  const [, name = '', operator = '', value = ''] = found;
+  const column = table.column(name);
+  if (column === undefined) {
+    throw new Error(`filter: there is no column '${name}'`);
+  }
+  if (column.kind === 'text') {
+    const wanted = value.replace(/^'(.*)'$/, '$1').toLowerCase();
+    return row => compares(operator, (column.values[row] ?? '').toLowerCase().localeCompare(wanted));
+  }
+  const limit = Number(value);
+  if (!Number.isFinite(limit)) {
+    throw new Error(`filter: '${value}' is no number, and ${name} is a column of numbers`);
+  }
+  return row => {
+    const difference = (column.values[row] ?? NaN) - limit;
+    return !Number.isNaN(difference) && compares(operator, difference);
+  };
+}
+
+function compares(operator: string, difference: number): boolean {
+  switch (operator) {
+    case '<':
+      return difference < 0;
+    case '<=':
+      return difference <= 0;
+    case '>':
+      return difference > 0;
+    case '>=':
+      return difference >= 0;
+    case '=':
+      return difference === 0;
+    default:
+      return difference !== 0;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The archive behind the Jupyter server, over HTTP: TAP, DataLink and the list of sources.
+ */
+import { ServerConnection } from '@jupyterlab/services';
+
+import { VotableReader } from '../grid/votable';
+import { Table } from '../grid/table';
+import { request, serviceUrl } from '../http';
+import { ISource } from './targets';
+
+/** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
+export class QueryError extends Error {
+  readonly line: number | null;
+  readonly column: number | null;
+
+  constructor(message: string) {
+    const found = /^line (\d+), column (\d+): /.exec(message);
+    super(message);
+    this.line = found === null ? null : Number(found[1]);
+    this.column = found === null ? null : Number(found[2]);
+  }
+}
+
+export interface IRows {
+  readonly table: Table;
+  readonly overflow: boolean;
+}
+
+/** A row of DataLink (DataLink 1.1, section 3.2). */
+export interface ILink {
+  readonly url: string;
+  readonly semantics: string;
+  readonly description: string;
+  readonly contentType: string;
+  /** [byte]; NaN where it is not told. */
+  readonly size: number;
+  readonly qualifier: string;
+  readonly error: string;
+  readonly serviceDef: string;
+}
+
+/** What the model needs of the service. Every method rejects with a readable error. */
+export interface IArchiveService {
+  rows(adql: string, maxrec: number | null, told?: (table: Table) => void, signal?: AbortSignal): Promise<IRows>;
+  sources(): Promise<ISource[]>;
+  links(did: string): Promise<ILink[]>;
+  /** The rows of a query as a file. */
+  file(adql: string, format: string): Promise<Blob>;
+}
+
+/** Work this long [ms], then let the page draw and answer. */
+const SLICE = 12;
+
+export class ArchiveService implements IArchiveService {
+  /** `tap` is the path of the TAP service below the service's root. */
+  constructor(
+    private readonly _settings: ServerConnection.ISettings,
+    private readonly _tap: readonly string[] = ['tap']
+  ) {}
+
+  async rows(
+    adql: string,
+    maxrec: number | null,
+    told: (table: Table) => void = () => undefined,
+    signal?: AbortSignal
+  ): Promise<IRows> {
+    const response = await this._query(adql, 'votable', maxrec, signal);
+    const reader = new VotableReader();
+    const stream = response.body?.getReader();
+    const decoder = new TextDecoder();
+    let began = performance.now();
+    for (;;) {
+      const piece = await stream?.read();
+      if (piece === undefined || piece.done) {
+        break;
+      }
+      reader.push(decoder.decode(piece.value, { stream: true }));
+      if (performance.now() - began > SLICE) {
+        if (reader.table !== null) {
+          told(reader.table);
+        }
+        await new Promise(resolve => setTimeout(resolve));
+        began = performance.now();
+      }
+    }
+    const status = reader.end();
+    if (status.error !== null) {
+      throw new QueryError(status.error);
+    }
+    if (reader.table === null) {
+      throw new Error('The answer holds no table');
+    }
+    return { table: reader.table, overflow: status.overflow };
+  }
+
+  async file(adql: string, format: string): Promise<Blob> {
+    return (await this._query(adql, format, 10_000_000)).blob();
+  }
+
+  async sources(): Promise<ISource[]> {
+    const response = await request(this._settings, ['targets']);
+    return ((await response.json()) as { targets: ISource[] }).targets;
+  }
+
+  async links(did: string): Promise<ILink[]> {
+    const response = await request(this._settings, ['datalink', 'links'], {}, `?ID=${encodeURIComponent(did)}`);
+    const reader = new VotableReader();
+    reader.push(await response.text());
+    const status = reader.end();
+    if (status.error !== null) {
+      throw new Error(status.error);
+    }
+    const { table } = reader;
+    const text = (name: string, row: number): string => table?.texts(name)?.[row] ?? '';
+    return Array.from({ length: table?.rowCount ?? 0 }, (_, row) => ({
+      url: this._here(text('access_url', row)),
+      semantics: text('semantics', row),
+      description: text('description', row),
+      contentType: text('content_type', row),
+      size: table?.numbers('content_length')?.[row] ?? NaN,
+      qualifier: text('content_qualifier', row),
+      error: text('error_message', row),
+      serviceDef: text('service_def', row)
+    }));
+  }
+
+  /** Links of the service as seen from this page: behind a proxy that hides its host, they lead to another origin. */
+  private _here(url: string): string {
+    const found = /\/jupyter-uws\/((?:files|datalink)\/.*)$/.exec(url);
+    return found === null ? url : serviceUrl(this._settings, []) + '/' + (found[1] ?? '');
+  }
+
+  private async _query(adql: string, format: string, maxrec: number | null, signal?: AbortSignal): Promise<Response> {
+    const body = new URLSearchParams({ LANG: 'ADQL', QUERY: adql, RESPONSEFORMAT: format });
+    if (maxrec !== null) {
+      body.set('MAXREC', String(maxrec));
+    }
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const init: RequestInit = { method: 'POST', body: body.toString(), headers, ...(signal ? { signal } : {}) };
+    const url = serviceUrl(this._settings, [...this._tap, 'sync']);
+    const response = await ServerConnection.makeRequest(url, init, this._settings);
+    if (!response.ok) {
+      throw await refusal(response);
+    }
+    return response;
+  }
+}
+
+async function refusal(response: Response): Promise<Error> {
+  const text = await response.text();
+  const type = response.headers.get('Content-Type') ?? '';
+  if (type.includes('xml')) {
+    const reader = new VotableReader();
+    reader.push(text);
+    const message = reader.end().error ?? text.slice(0, 200);
+    return response.status === 400 ? new QueryError(message) : new Error(message);
+  }
+  const words = type.startsWith('text/plain') ? text.trim().slice(0, 500) : '';
+  return new Error(words || `The service answered ${response.status} ${response.statusText}`);
+}

@@ -1,0 +1,309 @@
+/**
+ * The search form. Each field tells at itself what is wrong with it.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { JSX, ReactNode, useId, useState } from 'react';
+
+import { formatPosition, Frame, parsePosition } from './coordinates';
+import { SearchModel } from './model';
+import { ISearchForm } from './query';
+import { formatTime, parseTime, TimeScale } from './times';
+
+interface IProps {
+  readonly model: SearchModel;
+  readonly trans: TranslationBundle;
+}
+
+interface IFieldProps {
+  readonly label: string;
+  readonly unit?: string;
+  readonly error?: string | undefined;
+  readonly children: (id: string, describedBy: string | undefined) => ReactNode;
+}
+
+function Field({ label, unit, error, children }: IFieldProps): JSX.Element {
+  const id = useId();
+  return (
+    <div className="jp-UWSSearch-field">
+      <label htmlFor={id}>
+        {label}
+        {unit !== undefined && <span className="jp-UWS-unit"> [{unit}]</span>}
+      </label>
+      {children(id, error === undefined ? undefined : `${id}-error`)}
+      {error !== undefined && (
+        <span className="jp-UWS-error" id={`${id}-error`} role="alert">
+          {error}
+        </span>
+      )}
+    </div>
+  );
+}
+
+export function SearchFormView({ model, trans }: IProps): JSX.Element {
+  const { form, query, choices } = model;
+  const text = (field: keyof ISearchForm & ('radius' | 'energyMin' | 'energyMax' | 'exposure'), label: string, unit: string): JSX.Element => (
+    <Field label={label} unit={unit} error={query.errors[field]}>
+      {(id, described) => (
+        <input
+          id={id}
+          className="jp-mod-styled"
+          inputMode="decimal"
+          value={form[field]}
+          aria-invalid={described !== undefined}
+          aria-describedby={described}
+          onChange={event => {
+            model.setForm({ [field]: event.target.value });
+          }}
+        />
+      )}
+    </Field>
+  );
+  const choice = (field: 'productType' | 'collection' | 'instrument', label: string, values: readonly string[]): JSX.Element => (
+    <Field label={label}>
+      {id => (
+        <div className="jp-select-wrapper">
+          <select
+            id={id}
+            className="jp-mod-styled"
+            value={form[field]}
+            onChange={event => {
+              model.setForm({ [field]: event.target.value });
+            }}
+          >
+            <option value="">{trans.__('any')}</option>
+            {[...new Set([...values, ...(form[field] === '' ? [] : [form[field]])])].map(value => (
+              <option key={value} value={value}>
+                {field === 'productType' && value === 'event' ? trans.__('event lists') : value}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
+    </Field>
+  );
+  return (
+    <form
+      className="jp-UWSSearch-form"
+      aria-label={trans.__('Search')}
+      onSubmit={event => {
+        event.preventDefault();
+        void model.run();
+      }}
+    >
+      <TargetField model={model} trans={trans} />
+      <div className="jp-UWSSearch-pair">{text('radius', trans.__('Radius'), 'deg')}</div>
+      <TimeFields model={model} trans={trans} field="start" label={trans.__('From')} />
+      <TimeFields model={model} trans={trans} field="stop" label={trans.__('Until')} />
+      <div className="jp-UWSSearch-pair">
+        {text('energyMin', trans.__('Energy from'), 'TeV')}
+        {text('energyMax', trans.__('Energy to'), 'TeV')}
+      </div>
+      <div className="jp-UWSSearch-pair">
+        {choice('productType', trans.__('Product'), ['event', ...choices.productTypes])}
+        {choice('collection', trans.__('Collection'), choices.collections)}
+      </div>
+      <div className="jp-UWSSearch-pair">
+        {choice('instrument', trans.__('Instrument'), choices.instruments)}
+        {text('exposure', trans.__('Min. exposure'), 's')}
+      </div>
+      <div className="jp-UWSSearch-buttons">
+        <button
+          type="submit"
+          className="jp-mod-styled jp-mod-accept"
+          disabled={model.isRunning || (!model.isEdited && Object.keys(query.errors).length > 0)}
+        >
+          {model.isEdited ? trans.__('Run edited query') : trans.__('Search')}
+        </button>
+        {model.isRunning && (
+          <button
+            type="button"
+            className="jp-mod-styled"
+            onClick={() => {
+              model.cancel();
+            }}
+          >
+            {trans.__('Stop')}
+          </button>
+        )}
+        <button
+          type="button"
+          className="jp-mod-styled"
+          onClick={() => {
+            model.clearForm();
+          }}
+        >
+          {trans.__('Clear')}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** A name with suggestions, or coordinates, which can be written in another frame. */
+function TargetField({ model, trans }: IProps): JSX.Element {
+  const list = useId();
+  const [isOpen, setOpen] = useState(false);
+  const [at, setAt] = useState(-1);
+  const { form, query, names } = model;
+  const suggestions = isOpen ? names.suggest(form.target) : [];
+  const take = (name: string): void => {
+    model.setForm({ target: name });
+    setOpen(false);
+    setAt(-1);
+  };
+  const rewrite = (frame: Frame): void => {
+    const { cone } = query;
+    if (cone !== null) {
+      model.setForm({ target: formatPosition(cone, frame) });
+    }
+  };
+  const error = model.isReady || isPosition(form.target) ? query.errors.target : undefined;
+  return (
+    <>
+      <Field label={trans.__('Target')} error={isOpen && suggestions.length > 0 ? undefined : error}>
+        {(id, described) => (
+          <div className="jp-UWSSearch-target">
+            <input
+              id={id}
+              className="jp-mod-styled"
+              role="combobox"
+              autoComplete="off"
+              spellCheck={false}
+              placeholder={trans.__('Crab, 83.63 22.01, 05:34:32 +22:00:52, 184.6 -5.8 galactic')}
+              aria-expanded={suggestions.length > 0}
+              aria-controls={list}
+              aria-activedescendant={at >= 0 ? `${list}-${at}` : undefined}
+              aria-invalid={described !== undefined}
+              aria-describedby={described}
+              value={form.target}
+              onChange={event => {
+                model.setForm({ target: event.target.value });
+                setOpen(true);
+                setAt(-1);
+              }}
+              onBlur={() => {
+                setOpen(false);
+              }}
+              onKeyDown={event => {
+                const chosen = suggestions[at];
+                if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+                  setOpen(true);
+                  setAt(Math.max(-1, Math.min(suggestions.length - 1, at + (event.key === 'ArrowDown' ? 1 : -1))));
+                  event.preventDefault();
+                } else if (event.key === 'Escape') {
+                  setOpen(false);
+                } else if (event.key === 'Enter' && chosen !== undefined) {
+                  take(chosen.name);
+                  event.preventDefault();
+                }
+              }}
+            />
+            <ul id={list} role="listbox" aria-label={trans.__('Suggestions')} hidden={suggestions.length === 0}>
+              {suggestions.map((suggestion, place) => (
+                <li
+                  key={suggestion.name}
+                  id={`${list}-${place}`}
+                  role="option"
+                  aria-selected={place === at}
+                  onPointerDown={event => {
+                    event.preventDefault();
+                    take(suggestion.name);
+                  }}
+                >
+                  {suggestion.name} <span className="jp-UWS-unit">{suggestion.detail}</span>
+                </li>
+              ))}
+            </ul>
+          </div>
+        )}
+      </Field>
+      {query.cone !== null && (
+        <p className="jp-UWSSearch-position">
+          {formatPosition(query.cone, 'sexagesimal')}
+          {(['degrees', 'sexagesimal', 'galactic'] as const).map(frame => (
+            <button
+              key={frame}
+              type="button"
+              className="jp-UWS-link"
+              onClick={() => {
+                rewrite(frame);
+              }}
+            >
+              {frame === 'degrees' ? trans.__('deg') : frame === 'sexagesimal' ? trans.__('hms') : trans.__('gal')}
+            </button>
+          ))}
+        </p>
+      )}
+    </>
+  );
+}
+
+function isPosition(text: string): boolean {
+  try {
+    return parsePosition(text) !== null;
+  } catch {
+    return true;
+  }
+}
+
+/** One time in a scale of choice; all scales of it are shown and can be edited. */
+function TimeFields({ model, trans, field, label }: IProps & { field: 'start' | 'stop'; label: string }): JSX.Element {
+  const [typed, setTyped] = useState<{ scale: TimeScale; text: string; error: string | null } | null>(null);
+  const [isOpen, setOpen] = useState(false);
+  const value = model.form[field];
+  const input = (scale: TimeScale, title: string, unit: string, placeholder: string): JSX.Element => {
+    const own = typed?.scale === scale ? typed : null;
+    const error = own?.error ?? (scale === 'utc' ? model.query.errors[field] : undefined);
+    return (
+      <Field label={title} unit={unit} error={error}>
+        {(id, described) => (
+          <input
+            id={id}
+            className="jp-mod-styled"
+            placeholder={placeholder}
+            spellCheck={false}
+            aria-invalid={described !== undefined}
+            aria-describedby={described}
+            value={own?.text ?? formatTime(value, scale)}
+            onChange={event => {
+              const text = event.target.value;
+              try {
+                model.setForm({ [field]: parseTime(text, scale, title) });
+                setTyped({ scale, text, error: null });
+              } catch (error) {
+                setTyped({ scale, text, error: error instanceof Error ? error.message : String(error) });
+              }
+            }}
+            onBlur={() => {
+              if (own?.error === null) {
+                setTyped(null);
+              }
+            }}
+          />
+        )}
+      </Field>
+    );
+  };
+  return (
+    <div className="jp-UWSSearch-time">
+      {input('utc', label, 'UTC', '2004-12-01T22:00:00')}
+      <button
+        type="button"
+        className="jp-UWS-link"
+        aria-expanded={isOpen}
+        onClick={() => {
+          setOpen(!isOpen);
+        }}
+      >
+        {isOpen ? trans.__('UTC only') : trans.__('TT, MJD, MET')}
+      </button>
+      {isOpen && (
+        <div className="jp-UWSSearch-scales">
+          {input('tt', trans.__('%1, TT', label), 'TT', '2004-12-01T22:01:04.184')}
+          {input('mjd', trans.__('%1, MJD', label), 'd, TT', '53340.9')}
+          {input('met', trans.__('%1, MET', label), 's since 2001 UTC', '123546664')}
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,332 @@
+/**
+ * The state of an archive search: form, query, result, selection. No user interface and no HTTP in here.
+ */
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { Rows } from '../grid/rows';
+import { Table } from '../grid/table';
+import { IArchiveService, ILink, QueryError } from './api';
+import { countQuery, EMPTY_FORM, ICone, IFormQuery, ISearchForm, queryOf } from './query';
+import { ISchemaTable, readSchema, SCHEMA_QUERY } from './schema';
+import { TargetNames } from './targets';
+
+/** Rows that are fetched unless all are asked for, and the most that the page holds. */
+export const FIRST_ROWS = 100_000;
+export const MOST_ROWS = 1_000_000;
+const RECENT = 20;
+
+export interface ISavedQuery {
+  readonly name: string;
+  readonly adql: string;
+}
+
+/** What of a search is kept over a reload. */
+export interface ISearchState {
+  readonly form: ISearchForm;
+  /** Null where the query is the form's. */
+  readonly edited: string | null;
+  readonly recent: readonly string[];
+  readonly saved: readonly ISavedQuery[];
+}
+
+export interface IResult {
+  readonly adql: string;
+  readonly table: Table;
+  readonly cone: ICone | null;
+  readonly overflow: boolean;
+  /** How many rows the archive has for the query; null where that could not be counted. */
+  readonly total: number | null;
+}
+
+/** Words of the archive for the choices of the form. */
+export interface IChoices {
+  readonly productTypes: readonly string[];
+  readonly collections: readonly string[];
+  readonly instruments: readonly string[];
+}
+
+export interface IFailure {
+  readonly message: string;
+  /** Where in the query, from 1; null where that is not known. */
+  readonly line: number | null;
+  readonly column: number | null;
+  /** Whether the query is wrong, and not the service away. */
+  readonly isQuery: boolean;
+}
+
+export interface IOpened {
+  readonly row: number;
+  readonly did: string;
+  readonly title: string;
+  readonly links: readonly ILink[] | null;
+  readonly error: string | null;
+}
+
+export class SearchModel {
+  constructor(readonly service: IArchiveService) {
+    this._query = queryOf(this._form, this._names);
+  }
+
+  /** Emitted after every change of what the getters return. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get form(): ISearchForm {
+    return this._form;
+  }
+
+  get query(): IFormQuery {
+    return this._query;
+  }
+
+  get names(): TargetNames {
+    return this._names;
+  }
+
+  get choices(): IChoices {
+    return this._choices;
+  }
+
+  get schema(): readonly ISchemaTable[] {
+    return this._schema;
+  }
+
+  /** The query that would be sent. */
+  get adql(): string {
+    return this._edited ?? this._query.adql;
+  }
+
+  /** Whether the query was edited by hand: then the form says nothing of it. */
+  get isEdited(): boolean {
+    return this._edited !== null;
+  }
+
+  get isRunning(): boolean {
+    return this._running !== null;
+  }
+
+  /** Rows read so far. */
+  get progress(): number {
+    return this._progress;
+  }
+
+  get result(): IResult | null {
+    return this._result;
+  }
+
+  get failure(): IFailure | null {
+    return this._failure;
+  }
+
+  /** Why the archive could not be asked what there is; null where it was. */
+  get unreachable(): string | null {
+    return this._unreachable;
+  }
+
+  /** Whether the archive has told what there is. */
+  get isReady(): boolean {
+    return this._ready;
+  }
+
+  get opened(): IOpened | null {
+    return this._opened;
+  }
+
+  get state(): ISearchState {
+    return { form: this._form, edited: this._edited, recent: this._recent, saved: this._saved };
+  }
+
+  /** Take up a state that was kept; what it lacks is as in a new search. */
+  restore(state: Partial<ISearchState>): void {
+    this._form = { ...EMPTY_FORM, ...state.form };
+    this._edited = state.edited ?? null;
+    this._recent = state.recent ?? [];
+    this._saved = state.saved ?? [];
+    this._update();
+  }
+
+  setForm(change: Partial<ISearchForm>): void {
+    this._form = { ...this._form, ...change };
+    this._update();
+  }
+
+  clearForm(): void {
+    this._edited = null;
+    this.setForm(EMPTY_FORM);
+  }
+
+  /** The query as edited by hand; null, or what the form says, gives it back to the form. */
+  setAdql(adql: string | null): void {
+    this._edited = adql === this._query.adql ? null : adql;
+    this._changed.emit();
+  }
+
+  save(name: string): void {
+    const others = this._saved.filter(saved => saved.name !== name);
+    this._saved = [...others, { name, adql: this.adql }];
+    this._changed.emit();
+  }
+
+  forget(name: string): void {
+    this._saved = this._saved.filter(saved => saved.name !== name);
+    this._changed.emit();
+  }
+
+  /** Ask the archive what there is: names, choices, tables. Never rejects: `unreachable` tells. */
+  async load(): Promise<void> {
+    this._unreachable = null;
+    this._changed.emit();
+    try {
+      const distinct = (column: string): Promise<string[]> => this._distinct(column);
+      const [sources, observed, productTypes, collections, instruments, schema] = await Promise.all([
+        this.service.sources(),
+        distinct('target_name'),
+        distinct('dataproduct_type'),
+        distinct('obs_collection'),
+        distinct('instrument_name'),
+        this.service.rows(SCHEMA_QUERY, FIRST_ROWS)
+      ]);
+      this._names = new TargetNames(sources, observed);
+      this._choices = { productTypes, collections, instruments };
+      this._schema = readSchema(schema.table);
+      this._ready = true;
+    } catch (error) {
+      this._unreachable = words(error);
+    }
+    this._update();
+  }
+
+  /** Send the query and read its rows. Never rejects: `failure` tells. */
+  async run(maxrec = FIRST_ROWS): Promise<void> {
+    if (!this.isEdited && Object.keys(this._query.errors).length > 0) {
+      return;
+    }
+    this.cancel();
+    const running = new AbortController();
+    const [adql, cone] = [this.adql, this.isEdited ? null : this._query.cone];
+    const counting = this.isEdited ? countQuery(adql.replace(/;\s*$/, '')) : countQuery(this._query);
+    this._running = running;
+    this._failure = null;
+    this._progress = 0;
+    this._recent = [adql, ...this._recent.filter(other => other !== adql)].slice(0, RECENT);
+    this._changed.emit();
+    try {
+      const told = (table: Table): void => {
+        this._progress = table.rowCount;
+        this._changed.emit();
+      };
+      const { table, overflow } = await this.service.rows(adql, maxrec, told, running.signal);
+      const total = overflow ? await this._count(counting, running.signal) : table.rowCount;
+      if (this._running === running) {
+        this._result = { adql, table, cone, overflow, total };
+        this._opened = null;
+        this.rows.show(table);
+      }
+    } catch (error) {
+      if (this._running === running) {
+        const place = error instanceof QueryError ? error : { line: null, column: null };
+        const isQuery = error instanceof QueryError;
+        this._failure = { message: words(error), line: place.line, column: place.column, isQuery };
+      }
+    } finally {
+      if (this._running === running) {
+        this._running = null;
+        this._changed.emit();
+      }
+    }
+  }
+
+  runAll(): Promise<void> {
+    return this.run(MOST_ROWS);
+  }
+
+  cancel(): void {
+    this._running?.abort();
+    this._running = null;
+    this._changed.emit();
+  }
+
+  /** Read the links of a row. Never rejects. */
+  async open(row: number): Promise<void> {
+    const table = this._result?.table;
+    const did = table?.texts('obs_publisher_did')?.[row] ?? '';
+    if (table === undefined || did === '') {
+      return;
+    }
+    const id = table.column('obs_id')?.values[row];
+    const title = [id, table.texts('target_name')?.[row]].filter(part => part !== undefined && part !== '').join(' · ');
+    const base = { row, did, title: title || did };
+    this._open({ ...base, links: null, error: null });
+    try {
+      const links = await this.service.links(did);
+      if (this._opened?.did === did) {
+        this._open({ ...base, links, error: null });
+      }
+    } catch (error) {
+      if (this._opened?.did === did) {
+        this._open({ ...base, links: null, error: words(error) });
+      }
+    }
+  }
+
+  close(): void {
+    this._open(null);
+  }
+
+  /** Identifiers of the selected rows; empty where the result has none. */
+  selectedDids(): string[] {
+    const dids = this._result?.table.texts('obs_publisher_did');
+    return dids ? [...new Set(this.rows.selection.rows().map(row => dids[row] ?? ''))].filter(did => did !== '') : [];
+  }
+
+  /** The rows as they are shown: order, filter, columns, selection. */
+  readonly rows = new Rows();
+
+  private _open(opened: IOpened | null): void {
+    this._opened = opened;
+    this._changed.emit();
+  }
+
+  private async _distinct(column: string): Promise<string[]> {
+    const adql = `SELECT DISTINCT ${column} FROM ivoa.obscore WHERE ${column} IS NOT NULL ORDER BY ${column}`;
+    const { table } = await this.service.rows(adql, 5000);
+    return [...(table.texts(column) ?? [])];
+  }
+
+  private async _count(adql: string, signal: AbortSignal): Promise<number | null> {
+    try {
+      const { table } = await this.service.rows(adql, null, undefined, signal);
+      const column = table.columns[0];
+      return column?.kind === 'number' ? (column.values[0] ?? null) : null;
+    } catch {
+      return null; // a query that has no count still has its rows
+    }
+  }
+
+  private _update(): void {
+    this._query = queryOf(this._form, this._names);
+    this._changed.emit();
+  }
+
+  private readonly _changed = new Signal<this, void>(this);
+  private _form = EMPTY_FORM;
+  private _names = new TargetNames();
+  private _query: IFormQuery;
+  private _choices: IChoices = { productTypes: [], collections: [], instruments: [] };
+  private _schema: readonly ISchemaTable[] = [];
+  private _edited: string | null = null;
+  private _recent: readonly string[] = [];
+  private _saved: readonly ISavedQuery[] = [];
+  private _running: AbortController | null = null;
+  private _progress = 0;
+  private _result: IResult | null = null;
+  private _failure: IFailure | null = null;
+  private _unreachable: string | null = null;
+  private _ready = false;
+  private _opened: IOpened | null = null;
+}
+
+export function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

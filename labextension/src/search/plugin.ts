@@ -1,0 +1,155 @@
+/**
+ * The plugin "Archive search": a main-area widget with a launcher card, restored after a reload.
+ */
+import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Clipboard, Dialog, ICommandPalette, MainAreaWidget, Notification, showDialog, WidgetTracker } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
+import { ReadonlyPartialJSONValue } from '@lumino/coreutils';
+import { Debouncer } from '@lumino/polling';
+
+import { Baskets, BasketService } from '../baskets/model';
+import { telescopeIcon } from '../icons';
+import { ISearchActions } from './actions';
+import { ArchiveService } from './api';
+import { ISearchState, SearchModel } from './model';
+import { SearchWidget } from './view';
+
+const COMMAND = 'jupyter-uws:search';
+const NEW_JOB = 'jupyter-uws:new-job';
+const CATEGORY = 'Observatory';
+const STATE = 'jupyter-uws:search';
+/** After so many milliseconds without a change, the state is kept. */
+const PAUSE = 500;
+
+export const search: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-uws:search',
+  description: 'Search the archive of observations, and go on with what was found.',
+  autoStart: true,
+  requires: [IStateDB],
+  optional: [ICommandPalette, ILauncher, ILayoutRestorer, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    state: IStateDB,
+    palette: ICommandPalette | null,
+    launcher: ILauncher | null,
+    restorer: ILayoutRestorer | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('jupyter_uws');
+    const tracker = new WidgetTracker<MainAreaWidget<SearchWidget>>({ namespace: 'jupyter-uws-search' });
+    let opened: MainAreaWidget<SearchWidget> | null = null;
+    app.commands.addCommand(COMMAND, {
+      label: trans.__('Archive search'),
+      caption: trans.__('Find observations by target, time and energy'),
+      icon: telescopeIcon,
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: async () => {
+        if (opened === null || opened.isDisposed) {
+          opened = await create(app, state, trans);
+          await tracker.add(opened);
+        }
+        if (!opened.isAttached) {
+          app.shell.add(opened, 'main');
+        }
+        app.shell.activateById(opened.id);
+      }
+    });
+    palette?.addItem({ command: COMMAND, category: CATEGORY });
+    launcher?.add({ command: COMMAND, category: CATEGORY, rank: 1 });
+    void restorer?.restore(tracker, { command: COMMAND, name: () => 'search' });
+  }
+};
+
+async function create(app: JupyterFrontEnd, state: IStateDB, trans: TranslationBundle): Promise<MainAreaWidget<SearchWidget>> {
+  const settings = app.serviceManager.serverSettings;
+  const model = new SearchModel(new ArchiveService(settings));
+  const kept = (await state.fetch(STATE)) as Partial<ISearchState> | undefined;
+  model.restore(kept ?? {});
+  const keep = new Debouncer(() => state.save(STATE, model.state as unknown as ReadonlyPartialJSONValue), PAUSE);
+  model.changed.connect(() => void keep.invoke());
+  const baskets = new Baskets(new BasketService(settings));
+  const content = new SearchWidget({ model, baskets, actions: actionsOf(app, trans), trans });
+  const widget = new MainAreaWidget({ content });
+  widget.id = 'jupyter-uws-search';
+  widget.title.label = trans.__('Archive search');
+  widget.title.icon = telescopeIcon;
+  widget.title.closable = true;
+  widget.disposed.connect(() => {
+    model.cancel();
+    keep.dispose();
+  });
+  void model.load();
+  return widget;
+}
+
+function actionsOf(app: JupyterFrontEnd, trans: TranslationBundle): ISearchActions {
+  const { commands } = app;
+  return {
+    openInNotebook: code => openInNotebook(app, code, trans),
+    get newJob(): ISearchActions['newJob'] {
+      return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs) : null;
+    },
+    notify: (words, kind) => {
+      // JupyterLab cuts a notification at 140 characters
+      Notification.emit(words.slice(0, 140), kind, { autoClose: kind === 'success' ? 3000 : false });
+    },
+    copy: text => {
+      Clipboard.copyToSystem(text);
+    },
+    confirm: async (title, words, action) => {
+      const buttons = [Dialog.cancelButton(), Dialog.warnButton({ label: action })];
+      return (await showDialog({ title, body: words, buttons })).button.accept;
+    }
+  };
+}
+
+/** What is used of a notebook's panel; its package is not needed for that. */
+interface INotebookLike {
+  readonly id: string;
+  readonly content: {
+    activeCellIndex: number;
+    readonly model: {
+      readonly sharedModel: { insertCell(index: number, cell: object): unknown };
+      readonly cells: { readonly length: number };
+    } | null;
+  };
+  readonly context: { readonly ready: Promise<void>; readonly path: string };
+  readonly sessionContext: { readonly ready: Promise<void> };
+}
+
+function asNotebook(widget: unknown): INotebookLike | null {
+  const { content, sessionContext } = widget as Partial<INotebookLike>;
+  const isOne = content !== undefined && 'activeCellIndex' in content && sessionContext !== undefined;
+  return isOne ? (widget as INotebookLike) : null;
+}
+
+/** Into the notebook that was looked at last, else into a new one; the cell is run. */
+async function openInNotebook(app: JupyterFrontEnd, code: string, trans: TranslationBundle): Promise<string> {
+  const open = [...app.shell.widgets('main')].map(asNotebook).filter(panel => panel !== null);
+  const panel =
+    open.at(-1) ??
+    asNotebook(await app.commands.execute('notebook:create-new', { kernelName: await defaultKernel(app) }));
+  if (panel === null) {
+    throw new Error(trans.__('JupyterLab made no notebook'));
+  }
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  const { content } = panel;
+  const { model } = content;
+  if (model === null) {
+    throw new Error(trans.__('The notebook is not ready'));
+  }
+  const at = open.length === 0 ? 0 : content.activeCellIndex + 1;
+  model.sharedModel.insertCell(at, { cell_type: 'code', source: code, metadata: {}, outputs: [], execution_count: null });
+  content.activeCellIndex = at;
+  app.shell.activateById(panel.id);
+  await app.commands.execute('notebook:run-cell');
+  return trans.__('The cell is in %1', panel.context.path);
+}
+
+async function defaultKernel(app: JupyterFrontEnd): Promise<string> {
+  await app.serviceManager.kernelspecs.ready;
+  return app.serviceManager.kernelspecs.specs?.default ?? 'python3';
+}

@@ -1,0 +1,236 @@
+/**
+ * The query as ADQL: live from the form, editable; recent and saved ones; the tables there are.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { JSX, useEffect, useRef, useState } from 'react';
+
+import type { IEditor } from './editor';
+import { SearchModel } from './model';
+
+interface IProps {
+  readonly model: SearchModel;
+  readonly trans: TranslationBundle;
+}
+
+export function QueryPane({ model, trans }: IProps): JSX.Element {
+  const host = useRef<HTMLDivElement>(null);
+  const editor = useRef<IEditor | null>(null);
+  const [isLoaded, setLoaded] = useState(false);
+  const [shown, setShown] = useState<'none' | 'schema' | 'saved'>('none');
+  useEffect(() => {
+    let isGone = false;
+    void import('./editor').then(({ createEditor }) => {
+      if (isGone || host.current === null) {
+        return;
+      }
+      editor.current = createEditor(host.current, model.adql, {
+        label: trans.__('Query in ADQL'),
+        schema: () => model.schema,
+        changed: text => {
+          model.setAdql(text);
+        },
+        run: () => void model.run()
+      });
+      setLoaded(true);
+    });
+    return () => {
+      isGone = true;
+      editor.current?.dispose();
+      editor.current = null;
+    };
+  }, [model, trans]);
+  const { adql, failure } = model;
+  useEffect(() => {
+    editor.current?.setText(adql);
+  }, [adql, isLoaded]);
+  useEffect(() => {
+    const { line, column, message } = failure ?? { line: null, column: null, message: '' };
+    editor.current?.mark(line === null || column === null ? null : { line, column, message });
+  }, [failure, isLoaded]);
+  const toggle = (pane: 'schema' | 'saved'): void => {
+    setShown(shown === pane ? 'none' : pane);
+  };
+  return (
+    <section className="jp-UWSSearch-query" aria-label={trans.__('Query')}>
+      <div className="jp-UWSSearch-queryHead">
+        <h3>ADQL</h3>
+        {model.isEdited ? (
+          <>
+            <span className="jp-UWSSearch-edited">{trans.__('edited by hand')}</span>
+            <button
+              className="jp-UWS-link"
+              onClick={() => {
+                model.setAdql(null);
+              }}
+            >
+              {trans.__('Back to the form')}
+            </button>
+          </>
+        ) : (
+          <span className="jp-UWS-note">{trans.__('from the form')}</span>
+        )}
+        <span className="jp-UWS-space" />
+        <button
+          className="jp-UWS-link"
+          aria-expanded={shown === 'saved'}
+          onClick={() => {
+            toggle('saved');
+          }}
+        >
+          {trans.__('Queries')}
+        </button>
+        <button
+          className="jp-UWS-link"
+          aria-expanded={shown === 'schema'}
+          onClick={() => {
+            toggle('schema');
+          }}
+        >
+          {trans.__('Tables')}
+        </button>
+      </div>
+      <div className="jp-UWSSearch-editor" ref={host} />
+      {shown === 'saved' && <Queries model={model} trans={trans} />}
+      {shown === 'schema' && (
+        <Schema
+          model={model}
+          trans={trans}
+          insert={text => {
+            editor.current?.insert(text);
+          }}
+        />
+      )}
+    </section>
+  );
+}
+
+function Queries({ model, trans }: IProps): JSX.Element {
+  const [name, setName] = useState('');
+  const { recent, saved } = model.state;
+  const entry = (adql: string, title: string, forget: (() => void) | null): JSX.Element => (
+    <li key={title + adql}>
+      <button
+        className="jp-UWS-link"
+        title={adql}
+        onClick={() => {
+          model.setAdql(adql);
+        }}
+      >
+        {title}
+      </button>
+      <button
+        className="jp-UWS-link"
+        aria-label={trans.__('Run again: %1', title)}
+        onClick={() => {
+          model.setAdql(adql);
+          void model.run();
+        }}
+      >
+        {trans.__('run again')}
+      </button>
+      {forget !== null && (
+        <button className="jp-UWS-link" aria-label={trans.__('Forget "%1"', title)} onClick={forget}>
+          {trans.__('forget')}
+        </button>
+      )}
+    </li>
+  );
+  return (
+    <div className="jp-UWSSearch-queries">
+      <form
+        onSubmit={event => {
+          event.preventDefault();
+          model.save(name.trim());
+          setName('');
+        }}
+      >
+        <input
+          className="jp-mod-styled"
+          aria-label={trans.__('Name of the query')}
+          placeholder={trans.__('name of this query')}
+          maxLength={80}
+          value={name}
+          onChange={event => {
+            setName(event.target.value);
+          }}
+        />
+        <button className="jp-mod-styled" disabled={name.trim() === ''}>
+          {trans.__('Save')}
+        </button>
+      </form>
+      <h4>{trans.__('Saved')}</h4>
+      <ul>
+        {saved.map(query =>
+          entry(query.adql, query.name, () => {
+            model.forget(query.name);
+          })
+        )}
+      </ul>
+      <h4>{trans.__('Recent')}</h4>
+      <ul>{recent.map(adql => entry(adql, adql.replace(/\s+/g, ' ').replace(/^SELECT .*? FROM /, 'FROM '), null))}</ul>
+    </div>
+  );
+}
+
+function Schema({ model, trans, insert }: IProps & { insert: (text: string) => void }): JSX.Element {
+  const [filter, setFilter] = useState('');
+  const wanted = filter.trim().toLowerCase();
+  const tables = model.schema
+    .map(table => ({
+      ...table,
+      columns: table.columns.filter(column =>
+        `${table.name} ${column.name} ${column.ucd} ${column.description}`.toLowerCase().includes(wanted)
+      )
+    }))
+    .filter(table => table.columns.length > 0);
+  return (
+    <div className="jp-UWSSearch-schema">
+      <input
+        className="jp-mod-styled"
+        type="search"
+        aria-label={trans.__('Find columns')}
+        placeholder={trans.__('find: name, UCD, words of the description')}
+        value={filter}
+        onChange={event => {
+          setFilter(event.target.value);
+        }}
+      />
+      {tables.map(table => (
+        <details key={table.name} open={wanted !== ''}>
+          <summary>
+            {table.name} <span className="jp-UWS-unit">{trans._n('%1 column', '%1 columns', table.columns.length)}</span>
+          </summary>
+          <ul>
+            <li>
+              <button
+                className="jp-UWS-link"
+                onClick={() => {
+                  insert(table.name);
+                }}
+              >
+                {trans.__('insert the name of the table')}
+              </button>
+            </li>
+            {table.columns.map(column => (
+              <li key={column.name}>
+                <button
+                  className="jp-UWS-link"
+                  title={trans.__('Insert %1', column.name)}
+                  onClick={() => {
+                    insert(column.name);
+                  }}
+                >
+                  {column.name}
+                </button>
+                <span className="jp-UWS-unit">
+                  {[column.datatype, column.unit, column.ucd].filter(part => part !== '').join(' · ')}
+                </span>
+                <span className="jp-UWS-note">{column.description}</span>
+              </li>
+            ))}
+          </ul>
+        </details>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+/**
+ * The archive search as a whole: form, query, results, and what to say where these are not to be had.
+ */
+import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
+import { JSX } from 'react';
+
+import { SearchFormView } from './form';
+import { QueryPane } from './querypane';
+import { IResultsProps, ResultsView } from './results';
+
+export class SearchWidget extends ReactWidget {
+  constructor(private readonly _props: IResultsProps) {
+    super();
+    this.addClass('jp-UWSSearch');
+  }
+
+  protected render(): JSX.Element {
+    return <UseSignal signal={this._props.model.changed}>{() => <SearchView {...this._props} />}</UseSignal>;
+  }
+}
+
+export function SearchView(props: IResultsProps): JSX.Element {
+  const { model, trans } = props;
+  const { failure, unreachable } = model;
+  return (
+    <div className="jp-UWSSearch-panes">
+      <div className="jp-UWSSearch-side">
+        {unreachable !== null && (
+          <div className="jp-UWSSearch-failure" role="alert">
+            <strong>{trans.__('The archive does not answer.')}</strong>
+            <p>{unreachable}</p>
+            <button className="jp-mod-styled" onClick={() => void model.load()}>
+              {trans.__('Try again')}
+            </button>
+          </div>
+        )}
+        <SearchFormView model={model} trans={trans} />
+      </div>
+      <div className="jp-UWSSearch-main">
+        <QueryPane model={model} trans={trans} />
+        {failure !== null && (
+          <div className="jp-UWSSearch-failure" role="alert">
+            <strong>{failure.isQuery ? trans.__('The query is not understood.') : trans.__('The query got no answer.')}</strong>
+            <p>{failure.message}</p>
+            {!failure.isQuery && (
+              <button className="jp-mod-styled" onClick={() => void model.run()}>
+                {trans.__('Try again')}
+              </button>
+            )}
+          </div>
+        )}
+        {model.isRunning && (
+          <p className="jp-UWS-note" role="status">
+            {model.progress > 0
+              ? trans.__('Reading rows … %1', model.progress.toLocaleString())
+              : trans.__('Asking the archive …')}
+          </p>
+        )}
+        {model.result === null && failure === null && !model.isRunning && (
+          <p className="jp-UWSSearch-none">
+            {trans.__('Name a target and press Search. Without one, all runs of the archive are found.')}
+          </p>
+        )}
+        <ResultsView {...props} />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+
+import { frame, ICamera, nearest, pan, project, vectors, within, zoom } from '../../src/sky/camera';
+import { parseRegions } from '../../src/sky/regions';
+
+const CAMERA: ICamera = { ra: 83, dec: 22, scale: 1000 };
+const POINTS = vectors(Float64Array.of(83, 84, 83, 263, NaN), Float64Array.of(22, 22, 23, -22, 0), 5);
+
+describe('the sky on the screen', () => {
+  it('has North up and East to the left, and hides what is behind', () => {
+    const { x, y } = project(POINTS, CAMERA, 400, 300);
+    expect([x[0], y[0]]).toEqual([expect.closeTo(200, 3), expect.closeTo(150, 3)]);
+    expect(x[1]).toBeCloseTo(200 - 1000 * Math.sin(Math.PI / 180) * Math.cos((22 * Math.PI) / 180), 1);
+    expect(y[2]).toBeCloseTo(150 - 1000 * Math.sin(Math.PI / 180), 1);
+    expect([x[3], x[4]]).toEqual([NaN, NaN]);
+  });
+
+  it('keeps what is under the pointer there, when dragged and zoomed', () => {
+    const dragged = project(POINTS, pan(CAMERA, 20, -10), 400, 300);
+    expect(Math.hypot((dragged.x[0] ?? 0) - 220, (dragged.y[0] ?? 0) - 140)).toBeLessThan(0.5);
+    const { x, y } = project(POINTS, CAMERA, 400, 300);
+    const [dx, dy] = [(x[1] ?? 0) - 200, (y[1] ?? 0) - 150];
+    const zoomed = project(POINTS, zoom(CAMERA, 3, dx, dy, 100), 400, 300);
+    expect(Math.hypot((zoomed.x[1] ?? 0) - (x[1] ?? 0), (zoomed.y[1] ?? 0) - (y[1] ?? 0))).toBeLessThan(1.5);
+  });
+
+  it('picks by lasso and by pointer', () => {
+    const screen = project(POINTS, CAMERA, 400, 300);
+    const around = [[190, 120], [210, 120], [210, 160], [190, 160]] as const;
+    expect(within(screen, around)).toEqual([0, 2]);
+    expect(nearest(screen, [201, 152], 6)).toBe(0);
+    expect(nearest(screen, [300, 152], 6)).toBe(-1);
+  });
+
+  it('frames all points, also none and those all over the sky', () => {
+    const camera = frame(vectors(Float64Array.of(359, 1), Float64Array.of(0, 0), 2), 300);
+    expect(Math.min(camera.ra, 360 - camera.ra)).toBeLessThan(0.01);
+    expect(frame(new Float32Array(0), 300).scale).toBeCloseTo(144);
+    expect(frame(vectors(Float64Array.of(0, 180), Float64Array.of(0, 0), 2), 300).scale).toBeCloseTo(144);
+  });
+});
+
+describe('footprints', () => {
+  it('reads circles, whose number is a radius, and polygons', () => {
+    expect(parseRegions('CIRCLE ICRS 83.633000 22.514500 2.5')).toEqual([
+      { kind: 'circle', ra: 83.633, dec: 22.5145, radius: 2.5 }
+    ]);
+    expect(parseRegions('Polygon ICRS 10 20 11 20 11 21')).toEqual([
+      { kind: 'polygon', corners: [[10, 20], [11, 20], [11, 21]] }
+    ]);
+    expect(parseRegions('Union ICRS ( Circle ICRS 1 2 3 Circle 4 5 6 )')).toHaveLength(2);
+  });
+
+  it.each(['', 'CIRCLE GALACTIC 1 2 3', 'BOX ICRS 1 2 3 4', 'CIRCLE ICRS x'])('leaves out what it cannot draw: %j', text => {
+    expect(parseRegions(text)).toEqual([]);
+  });
+});
