@@ -31,6 +31,7 @@ from .grids import JobGroup
 from .job import Job
 from .jobs import JobService
 from .results import Result
+from .votable import read_votable
 
 __all__ = [
     "Archive",
@@ -51,6 +52,7 @@ __all__ = [
     "Target",
     "UnknownTarget",
     "connect",
+    "read_votable",
     "resolve",
 ]
 

@@ -35,7 +35,7 @@ def links(connection: Connection, dids: Sequence[str]) -> Table:
     """What belongs to observations (DataLink 1.1, section 4.3), by their ``obs_publisher_did``."""
     from astropy.table import vstack
 
-    from .archive import read_votable
+    from .votable import read_votable
 
     pages = []
     for start in range(0, len(dids), PAGE):

@@ -34,6 +34,7 @@ from ..jobs.registry import load_registry
 from ..rendezvous import ServiceInfo
 from ..tap.jobs import TAP, QueryExecutor
 from ..tap.jobs import job_type as tap_job_type
+from ..tap.limits import QueryLimits
 from ..uws import handlers as uws_handlers
 from ..uws.executor import Report
 from ..uws.limits import Limits
@@ -41,7 +42,8 @@ from ..uws.manager import JobManager
 from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
 from . import baskets
-from .archive import ArchiveRoutes, Folders, ServedArchive
+from .anonymous import AnonymousReaders
+from .archive import ArchiveRoutes, Folders, Readers, ServedArchive
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
@@ -80,6 +82,8 @@ class Settings:
     fetch_hosts: frozenset[str] = frozenset()
     fetch_timeout: float = 60.0
     form_limits: FormLimits = field(default_factory=FormLimits)
+    query_limits: QueryLimits = field(default_factory=QueryLimits)
+    anonymous: AnonymousReaders | None = None
     store_url: str | None = None
     idle_timeout: float = 0.0
     limits: Limits = field(default_factory=Limits)
@@ -115,11 +119,17 @@ class Service:
             self.registry,
             Folders(self.incoming, settings.state_dir / "previews"),
             self.files.fetch,
+            Readers(settings.query_limits, _retention(settings.limits), settings.anonymous),
         )
         self.queries = QueryExecutor(jobs_folder, self.archive_routes.engine, self._report)
         self.manager = JobManager(
             self.store,
-            JobTypes(self.registry, self.executor, {TAP: tap_job_type(self.queries)}, self.access.owner),
+            JobTypes(
+                self.registry,
+                self.executor,
+                {TAP: tap_job_type(self.queries, settings.query_limits)},
+                self.access.owner,
+            ),
             limits=settings.limits,
             fallback=self.executor,
         )
@@ -266,6 +276,12 @@ class Service:
             if timeout and self.access.idle_seconds() >= timeout and not self._has_jobs():
                 logger.info("nobody has asked for anything in %.0f s and no job is active", timeout)
                 self.stop()
+
+
+def _retention(limits: Limits) -> tuple[int, int]:
+    """For how long jobs are kept, by default and at most, in seconds."""
+    longest = limits.lifetime_max.total_seconds()
+    return int(min(limits.lifetime.total_seconds(), longest)), int(longest)
 
 
 def _raise_file_limit() -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import run_service
 from safety.conftest import ADMIN, OTHER, OWNER, Site
 from tornado.web import Application
 
@@ -227,6 +228,39 @@ def test_the_table_holds(site: Site, places: dict[str, str], pattern: str) -> No
                 wrong.append(f"{request} {path} as {caller}: {found}, not {status}")
     assert not wrong, "\n".join(wrong)
     site.healthy()
+
+
+OPEN = ("/tap/", "/datalink/", "/files/")
+
+
+@pytest.fixture(scope="module")
+def open_site(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with run_service(tmp_path_factory.mktemp("anonymous"), sim_archive, "--anonymous-archive") as running:
+        yield Site(running)
+
+
+def test_an_open_archive_is_read_by_anybody_and_nothing_else_is(open_site: Site, places: dict[str, str]) -> None:
+    wrong = []
+    job, query = open_site.job(), open_site.query()
+    for pattern, (template, allowed) in TABLE.items():
+        path = re.sub(r"^QUERY\b", query, template.replace("JOB", job)).replace("QUERY_", "QUERY")
+        for name, place in {**places, "DONE": job, "ANSWERED": query}.items():
+            path = path.replace(name, place)
+        named = {request.split()[0] for request in allowed}
+        requests = {**allowed, **{method: "405" for method in METHODS if method not in named}}
+        for request, statuses in requests.items():
+            method, _, body = request.partition(" ")
+            status = int(statuses.split()[0]) if pattern.startswith(OPEN) else 401
+            if (found := ask(open_site, "anonymous", method, path, body)) != status:
+                wrong.append(f"{request} {path}: {found}, not {status}")
+            if (found := ask_with_a_wrong_token(open_site, method, path)) != 401:
+                wrong.append(f"{request} {path} with a wrong token: {found}")
+    assert not wrong, "\n".join(wrong)
+    open_site.healthy()
+
+
+def ask_with_a_wrong_token(site: Site, method: str, path: str) -> int:
+    return site.ask("anonymous", method, path, headers={"Authorization": "token wrong"}).status_code
 
 
 # What an administrator may, in detail
