@@ -125,5 +125,6 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
         "The file ends too early: of the 0.0600 MB of data of HDU 1 (EVENTS)"
     )
     shot(page, "viewers-cut")
+    assert not list(lab.root.rglob("*checkpoint*"))  # copies of large files, for nothing
     assert browsing.foreign == []
     assert browsing.errors == []

@@ -102,7 +102,8 @@ class WithoutContent {
 
   async get(path: string, options?: Contents.IFetchOptions): Promise<Contents.IModel> {
     const model = await this._drive.get(path, { type: options?.type, content: false });
-    return { ...model, content: '', format: 'base64' };
+    // not writable: of what can be written JupyterLab makes a checkpoint, a copy of the whole file
+    return { ...model, content: '', format: 'base64', writable: false };
   }
 
   save(): Promise<Contents.IModel> {
@@ -125,6 +126,7 @@ class ViewerFactory extends ABCWidgetFactory<IDocumentWidget> {
     const content = new Viewer(context, this._trans, open);
     const widget = new DocumentWidget({ content, context });
     widget.title.icon = this._iconOf(context.path);
+    widget.toolbar.hide(); // it would only say that the file is read-only
     return widget;
   }
 

@@ -50,7 +50,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
       try {
         const rows = await arrange(table, sorting, filter, () => isOver);
         // a later effect may have taken over meanwhile
-        if (!(isOver as boolean)) {
+        if (!(isOver)) {
           model.arrange(rows, sorting);
           setShown(rows?.length ?? table.rows);
           setProblem('');
@@ -58,7 +58,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
       } catch (error) {
         setProblem(sentence(error));
       } finally {
-        if (!(isOver as boolean)) {
+        if (!(isOver)) {
           setBusy(false);
         }
       }
