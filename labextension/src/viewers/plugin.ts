@@ -68,12 +68,13 @@ export const viewers: JupyterFrontEndPlugin<void> = {
     for (const { name, label, extensions, mime, icon } of FILE_TYPES) {
       app.docRegistry.addFileType({ name, displayName: label, extensions, mimeTypes: [mime], icon, fileFormat: 'base64' });
     }
+    // any XML may be a VOTable, so these are offered under "Open With"
+    app.docRegistry.addFileType({ name: 'xml', displayName: 'XML', extensions: ['.xml'], mimeTypes: ['text/xml'] });
     const names = FILE_TYPES.map(type => type.name);
     const factory = new ViewerFactory(trans, contents, serverSettings, {
       name: FACTORY,
       label: trans.__('Observatory viewer'),
       modelName: 'base64',
-      // any XML may be a VOTable: offered under "Open With"
       fileTypes: [...names, 'xml', 'csv', 'tsv'],
       defaultFor: names,
       readOnly: true,
