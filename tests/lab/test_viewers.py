@@ -125,5 +125,9 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
         "The file ends too early: of the 0.0600 MB of data of HDU 1 (EVENTS)"
     )
     shot(page, "viewers-cut")
+    assert not list(lab.root.glob(".ipynb_checkpoints/*.fits"))  # copies of large files, for nothing
+    factories = "path => jupyterapp.docRegistry.preferredWidgetFactories(path).map(factory => factory.name)"
+    assert page.evaluate(factories, "any.xml") == ["Editor", "Observatory viewer"]
+    assert page.evaluate(factories, "any.csv")[0] == "CSVTable"
     assert browsing.foreign == []
     assert browsing.errors == []

@@ -51,7 +51,7 @@ export function FitsView({ file, name, trans }: Props): JSX.Element {
                 setHeader(header);
               }}
             >
-              {header ? trans.__('Header') : hdu?.kind.endsWith('table') ? trans.__('Table') : trans.__('Image')}
+              {header ? trans.__('Header') : hdu && isTable(hdu) ? trans.__('Table') : trans.__('Image')}
             </button>
           ))}
         </div>
@@ -72,21 +72,34 @@ export function FitsView({ file, name, trans }: Props): JSX.Element {
 }
 
 function label(hdu: Hdu, trans: TranslationBundle): string {
-  const what = OIFITS[hdu.name] ?? { image: trans.__('image'), compressed: trans.__('image'), empty: trans.__('no data') }[
-    hdu.kind as string
-  ] ?? (hdu.kind === 'other' ? '' : trans.__('table'));
-  const size = hdu.kind.endsWith('table')
-    ? trans.__('%1 rows', (hdu.shape[1] ?? 0).toLocaleString())
-    : hdu.kind === 'empty'
-      ? ''
-      : hdu.shape.join(' × ');
-  return [`${hdu.index} ${hdu.name}`, [what, size].filter(Boolean).join(', ')].filter(Boolean).join(' — ');
+  const size = isTable(hdu) ? trans.__('%1 rows', (hdu.shape[1] ?? 0).toLocaleString()) : hdu.shape.join(' × ');
+  const parts = [OIFITS[hdu.name] ?? kindOf(hdu, trans), size].filter(Boolean);
+  return `${hdu.index} ${hdu.name} — ${parts.join(', ')}`;
+}
+
+function kindOf(hdu: Hdu, trans: TranslationBundle): string {
+  switch (hdu.kind) {
+    case 'image':
+    case 'compressed':
+      return trans.__('image');
+    case 'bintable':
+    case 'asciitable':
+      return trans.__('table');
+    case 'empty':
+      return trans.__('no data');
+    case 'other':
+      return trans.__('not shown');
+  }
+}
+
+function isTable(hdu: Hdu): boolean {
+  return hdu.kind === 'bintable' || hdu.kind === 'asciitable';
 }
 
 function Data({ file, hdu, name, trans }: Props & { hdu: Hdu }): JSX.Element {
   const opened = useMemo(() => {
     try {
-      return hdu.kind.endsWith('table') ? openTable(file.source, hdu) : null;
+      return isTable(hdu) ? openTable(file.source, hdu) : null;
     } catch (error) {
       return sentence(error);
     }

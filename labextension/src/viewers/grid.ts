@@ -21,6 +21,9 @@ export class TableModel extends DataModel {
 
   /** Show these rows of the table; null: all of them. */
   arrange(rows: Uint32Array | null, sorting: Sorting | null): void {
+    if (rows === null && this._rows === null && sorting === this._sorting) {
+      return;
+    }
     this._rows = rows;
     this._sorting = sorting;
     this.emitChanged({ type: 'model-reset' });
@@ -139,12 +142,13 @@ export function attachGrid(host: HTMLElement, model: TableModel, onHeader: (colu
   grid.mouseHandler = new MouseHandler(onHeader);
   grid.selectionModel = new BasicSelectionModel({ dataModel: model });
   grid.copyConfig = { ...grid.copyConfig, headers: 'column', warningThreshold: 1e6 };
-  Widget.attach(grid, host);
   const restyle = (): void => {
     style(grid, model, host);
   };
   restyle();
   fitColumns(grid, model);
+  // last: an attached grid paints at every change
+  Widget.attach(grid, host);
   const resized = new ResizeObserver(() => {
     MessageLoop.sendMessage(grid, Widget.ResizeMessage.UnknownSize);
   });

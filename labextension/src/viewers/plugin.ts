@@ -68,12 +68,13 @@ export const viewers: JupyterFrontEndPlugin<void> = {
     for (const { name, label, extensions, mime, icon } of FILE_TYPES) {
       app.docRegistry.addFileType({ name, displayName: label, extensions, mimeTypes: [mime], icon, fileFormat: 'base64' });
     }
+    // any XML may be a VOTable, so these are offered under "Open With"
+    app.docRegistry.addFileType({ name: 'xml', displayName: 'XML', extensions: ['.xml'], mimeTypes: ['text/xml'] });
     const names = FILE_TYPES.map(type => type.name);
     const factory = new ViewerFactory(trans, contents, serverSettings, {
       name: FACTORY,
       label: trans.__('Observatory viewer'),
       modelName: 'base64',
-      // any XML may be a VOTable: offered under "Open With"
       fileTypes: [...names, 'xml', 'csv', 'tsv'],
       defaultFor: names,
       readOnly: true,
@@ -102,7 +103,8 @@ class WithoutContent {
 
   async get(path: string, options?: Contents.IFetchOptions): Promise<Contents.IModel> {
     const model = await this._drive.get(path, { type: options?.type, content: false });
-    return { ...model, content: '', format: 'base64' };
+    // not writable: of what can be written JupyterLab makes a checkpoint, a copy of the whole file
+    return { ...model, content: '', format: 'base64', writable: false };
   }
 
   save(): Promise<Contents.IModel> {
@@ -125,6 +127,7 @@ class ViewerFactory extends ABCWidgetFactory<IDocumentWidget> {
     const content = new Viewer(context, this._trans, open);
     const widget = new DocumentWidget({ content, context });
     widget.title.icon = this._iconOf(context.path);
+    widget.toolbar.hide(); // it would only say that the file is read-only
     return widget;
   }
 

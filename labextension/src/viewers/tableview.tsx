@@ -50,7 +50,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
       try {
         const rows = await arrange(table, sorting, filter, () => isOver);
         // a later effect may have taken over meanwhile
-        if (!(isOver as boolean)) {
+        if (!isOver) {
           model.arrange(rows, sorting);
           setShown(rows?.length ?? table.rows);
           setProblem('');
@@ -58,7 +58,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
       } catch (error) {
         setProblem(sentence(error));
       } finally {
-        if (!(isOver as boolean)) {
+        if (!isOver) {
           setBusy(false);
         }
       }
@@ -111,7 +111,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
           {trans.__('Columns')}
         </button>
         <span className="jp-UWSViewer-status" role="status">
-          {isBusy && filter.text + (sorting ? 's' : '') !== ''
+          {isBusy && (filter.text !== '' || sorting !== null)
             ? trans.__('Working …')
             : shown === table.rows
               ? trans.__('%1 rows', table.rows.toLocaleString())
@@ -128,7 +128,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
       )}
       <Notes notes={table.notes} description={table.description} />
       {info && <ColumnInfo table={table} trans={trans} />}
-      <div className="jp-UWSTable-grid" ref={host} aria-label={table.name} />
+      <div className="jp-UWSTable-grid" ref={host} role="region" aria-label={table.name} />
     </div>
   );
 }

@@ -43,6 +43,13 @@ describe('images', () => {
     }
   });
 
+  it('says that compressed tiles are not shown', async () => {
+    const file = await openFits(source('compressed.fits.gz'));
+    const hdu = file.hdus[1] ?? raise();
+    expect([hdu.kind, hdu.name, hdu.shape]).toEqual(['compressed', 'TILES', [20, 13]]);
+    await expect(readPlane(file.source, hdu)).rejects.toThrow('compressed in tiles (RICE_1): it is not shown');
+  });
+
   it('says where the data are cut off', async () => {
     const whole = bytes('images.fits.gz');
     const { hdus, problem, source: cut } = await openFits(memorySource(whole.subarray(0, whole.length - 2876)));
