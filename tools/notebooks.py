@@ -60,7 +60,7 @@ def service(folder: Path) -> Iterator[dict[str, str]]:
 
 def run(path: Path, environment: dict[str, str], folder: Path) -> Any:
     """The notebook with its new outputs. Raises CellExecutionError."""
-    notebook: Any = nbformat.read(path, as_version=4)
+    notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     work = folder / path.stem
     work.mkdir()
     # sockets of files, not of ports: nobody else on this machine can speak to the kernel
@@ -90,7 +90,7 @@ def main() -> None:
         for path in paths:
             notebook = run(path, environment, Path(folder))
             if not arguments.check:
-                nbformat.write(notebook, path)
+                nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
             print(f"{path.name}: {len(notebook.cells)} cells")
 
 

@@ -28,9 +28,8 @@ class Watch:
     def __init__(self, connection: Connection, job_type: str) -> None:
         self._connection = connection
         self._type = job_type
-        self._queue: queue.Queue[dict[str, Any] | ClientError | None] = queue.Queue()
+        self._queue: queue.Queue[dict[str, Any] | ClientError] = queue.Queue()
         self._closed = threading.Event()
-        self._anew = True
         self._thread = threading.Thread(target=self._read, name="jupyter-uws-events", daemon=True)
 
     def __enter__(self) -> Self:
@@ -40,33 +39,27 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._closed.set()  # the thread sees it at the next event or comment: closing would wait for that, too
 
-    def begun_anew(self) -> bool:
-        """Whether the connection was opened since the last call: what happened before was not seen."""
-        anew, self._anew = self._anew, False
-        return anew
-
     def events(self, seconds: float) -> Iterator[dict[str, Any]]:
         """What has come, and what comes within some seconds where nothing has.
 
-        Each is a job as the service tells it (``job_id``, ``phase``, ``progress``, ...), with ``deleted`` where it is
-        gone. Raises ServiceUnreachable or ServiceError where there will be no more.
+        Each has a ``kind``: ``job`` and ``deleted`` are a job as the service tells it (``job_id``, ``phase``,
+        ``progress``, ...); between ``reset``, with which a connection begins, and ``ready`` come those that have not
+        ended. Raises ServiceUnreachable or ServiceError where there will be no more.
         """
         try:
             item = self._queue.get(timeout=seconds)
             while True:
                 if isinstance(item, ClientError):
                     raise item
-                if item is None:
-                    self._anew = True
-                else:
-                    yield item
+                yield item
                 item = self._queue.get_nowait()
         except queue.Empty:
             return
 
     def _read(self) -> None:
-        lost = time.monotonic()
+        heard = time.monotonic()
         while not self._closed.is_set():
+            trouble: Exception = ServiceUnreachable("The service ends the stream of its jobs' events at once.")
             try:
                 response = self._connection.get(
                     "uws/events", params={"type": self._type}, stream=True, timeout=(5.0, SILENCE)
@@ -75,32 +68,30 @@ class Watch:
                     for event in _events(response):
                         if self._closed.is_set():
                             return
-                        lost = time.monotonic()
-                        if event != {}:
+                        heard = time.monotonic()
+                        if event:
                             self._queue.put(event)
-            except ServiceError as error:
-                if error.status is not None and error.status < 500:
-                    self._queue.put(error)
-                    return
             except Exception as error:  # a connection that ends raises one of many, in requests, urllib3 and http
-                if self._closed.is_set():
-                    return
-                if isinstance(error, ServiceUnreachable) and time.monotonic() - lost > PATIENCE:
-                    self._queue.put(error)
-                    return
+                trouble = error
+            refused = isinstance(trouble, ServiceError) and (trouble.status or 500) < 500
+            if refused or time.monotonic() - heard > PATIENCE:
+                self._queue.put(
+                    trouble
+                    if isinstance(trouble, ClientError)
+                    else ServiceUnreachable(f"The events of the service ended: {trouble}.")
+                )
+                return
             self._closed.wait(0.5)
 
 
-def _events(response: Response) -> Iterator[dict[str, Any] | None]:
-    """The events of a stream: jobs, and None for a reset; an empty dict for a comment."""
+def _events(response: Response) -> Iterator[dict[str, Any]]:
+    """The events of a stream, as dicts with their ``kind``; an empty one for a comment."""
     kind, data = "", ""
     for line in response.iter_lines(chunk_size=None):
         text = line.decode("utf-8", "replace")
         if not text:
-            if kind == "reset":
-                yield None
-            elif kind in ("job", "deleted") and data:
-                yield {**json.loads(data), **({"deleted": True} if kind == "deleted" else {})}
+            if kind:
+                yield {**json.loads(data or "{}"), "kind": kind}
             kind, data = "", ""
         elif text.startswith("event:"):
             kind = text[6:].strip()

@@ -137,19 +137,21 @@ class JobGroup(Sequence[Job]):
     def _follow(self, watch: Watch, end: float | None, bar: Any) -> None:
         """Take the events of the service's jobs until all of these have ended."""
         running: dict[str, float] = {}
+        told: set[str] = set()
         open_ones = {job.id: job for job in self if not _is_over(job)}
         while True:
-            if watch.begun_anew():  # nothing is known of what happened before
-                in_parallel(Job.refresh, open_ones.values())
             for event in watch.events(0.5):
-                job = open_ones.get(event["job_id"])
-                if job is None:
-                    continue
-                if event.get("deleted"):
-                    raise ClientError(f"Job {job.id} was deleted while it was waited for.")
-                running[job.id] = float(event.get("progress") or 0.0)
-                if event["phase"] in FINISHED:
-                    job.refresh()
+                if event["kind"] == "reset":
+                    told.clear()
+                elif event["kind"] == "ready":  # those that were not among the active ones have ended before
+                    in_parallel(Job.refresh, [job for job in open_ones.values() if job.id not in told])
+                elif job := open_ones.get(event["job_id"]):
+                    if event["kind"] == "deleted":
+                        raise ClientError(f"Job {job.id} was deleted while it was waited for.")
+                    told.add(job.id)
+                    running[job.id] = float(event.get("progress") or 0.0)
+                    if event["phase"] in FINISHED:
+                        job.refresh()
             for job_id in [job_id for job_id, job in open_ones.items() if _is_over(job)]:
                 running.pop(job_id, None)
                 del open_ones[job_id]

@@ -211,9 +211,11 @@ class Job:
         return None
 
     def _print_new(self, read: dict[str, int]) -> None:
-        for stream, position in read.items():
-            text, read[stream] = self._uws.text_from(f"{self.url}/{stream}", position)
-            if text:
+        """Print what is new in each stream, from the byte where the last look ended."""
+        for stream in read:
+            text = " "
+            while text:
+                text, read[stream] = self._uws.text_from(f"{self.url}/{stream}", read[stream])
                 print(text, end="", flush=True)
 
     def rerun(self, run_id: str | None = None, execution_duration: Any = None, **changes: Any) -> Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from html import escape
@@ -292,8 +293,10 @@ class Result:
 
     def _repr_html_(self) -> str | None:
         """A table, or the numbers of a JSON document, where it is small; a picture shows itself."""
-        if self._is_image() or self._is_svg() or self.size is None or self.size > SHOWN_SIZE:
+        if self._is_image() or self.size is None or self.size > SHOWN_SIZE:
             return None
+        if self._is_svg():  # as the source of an image nothing in it can act
+            return f'<img src="data:image/svg+xml;base64,{b64encode(self.bytes).decode()}">'
         title = f"<p>{escape(repr(self)[1:-1])}</p>"
         try:
             if "json" in self.content_type:
@@ -303,9 +306,6 @@ class Result:
         except ClientError:
             return None
         return None
-
-    def _repr_svg_(self) -> str | None:
-        return self.text if self._is_svg() and "<script" not in self.text.lower() else None
 
     def _repr_png_(self) -> Bytes | None:
         return self.bytes if self.content_type.startswith("image/png") else None

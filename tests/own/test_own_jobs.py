@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import venv
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -213,3 +216,22 @@ def test_cells_that_cannot_run(shell: Any, line: str, cell: str, message: str) -
     shell.user_ns["shell_object"] = object()
     with pytest.raises(UsageError, match=message):
         shell.run_cell_magic("remote", line, cell)
+
+
+def test_the_page_of_the_documentation(service: RunningService, tmp_path: Path) -> None:
+    """Its program, as it stands there; the last line is what it shows."""
+    page = (Path(__file__).parents[2] / "docs" / "authors" / "own-python.md").read_text()
+    block = page.partition("## A function")[2].partition("```python\n")[2].partition("```")[0].rstrip()
+    program, _, last = block.rpartition("\n")
+    (tmp_path / "program.py").write_text(f"{program}\nprint({last})\n")
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, "JUPYTER_UWS_URL": service.url, "JUPYTER_UWS_TOKEN": service.token},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-3:] == ["2", "2.0", "3.0"]
