@@ -26,7 +26,8 @@ def data_store(connection: Connection, runs: Any, folder: str | Path | None = No
     """Events and responses of the ``runs`` as a gammapy DataStore, to read on this machine.
 
     ``runs`` is the table of a search, or identifiers (``obs_publisher_did``) of one collection. The files go to a
-    folder of their own in ``folder`` (``$XDG_CACHE_HOME/jupyter-uws/runs`` by default); the same runs are not fetched again.
+    folder of their own in ``folder`` (``$XDG_CACHE_HOME/jupyter-uws/runs`` by default); the same runs are not fetched
+    again.
 
     Raises
     ------
