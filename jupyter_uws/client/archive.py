@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import adql, baskets, constraints
 from .arrow import CONTENT_TYPE as ARROW
 from .arrow import read_arrow
 from .connection import Connection, connect, reachable
+from .datastore import data_store
 from .errors import ClientError, QueryError, ServiceError, UnknownTarget
 from .observations import ObservationTable
 from .resolver import Target, as_target
@@ -19,6 +21,7 @@ from .votable import PIECE, read_votable
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.table import Table
+    from gammapy.data import DataStore
     from pyvo.dal import TAPService
 
 #: Seconds for the answer of a synchronous query to begin.
@@ -196,6 +199,10 @@ class Archive:
         if overflow:
             _warn_truncated(len(table), None)
         return table
+
+    def data_store(self, runs: Any, folder: str | Path | None = None) -> DataStore:
+        """The runs of a search as a gammapy DataStore, their files fetched; see :func:`.datastore.data_store`."""
+        return data_store(self.connection, runs, folder)
 
     def _query(self, query: str, maxrec: int | None) -> tuple[Table, bool]:
         try:

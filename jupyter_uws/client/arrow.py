@@ -22,7 +22,7 @@ CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 _ARRAYS_OF_TEXTS = re.compile(rb'(datatype="(?:char|unicodeChar)" arraysize=)"\d+x[^"]*"')
 
 
-class _Pieces(io.RawIOBase):
+class Pieces(io.RawIOBase):
     """A file of the pieces of an answer."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -57,7 +57,7 @@ def read_arrow(pieces: Iterable[bytes]) -> tuple[Table, bool]:
     status: dict[bytes, bytes] = {}
     batches = []
     try:
-        with pa.PythonFile(io.BufferedReader(_Pieces(pieces), 2**20), "r") as file, pa.ipc.open_stream(file) as reader:
+        with pa.PythonFile(io.BufferedReader(Pieces(pieces), 2**20), "r") as file, pa.ipc.open_stream(file) as reader:
             schema = reader.schema
             for batch, told in reader.iter_batches_with_custom_metadata():
                 status = dict(told or {})

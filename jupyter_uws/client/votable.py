@@ -68,12 +68,12 @@ def _pieces(source: Source) -> Iterator[bytes]:
 
 
 class _Opened:
-    """The STREAM with the rows of the first table: where its tag is, and what is open before it."""
+    """The STREAM with the rows of the first table: where its tag is, and the ``stack`` that ends with it."""
 
     def __init__(self, at: int, stack: list[str], attributes: dict[str, str]) -> None:
         self.at = at
-        self.closing = "".join(f"</{name}>" for name in reversed([*stack, "STREAM"])).encode()
-        self.element = stack[-1].rpartition(":")[2]
+        self.closing = "".join(f"</{name}>" for name in reversed(stack)).encode()
+        self.element = stack[-2].rpartition(":")[2]
         # rows that are elsewhere, or packed in other ways, are astropy's
         self.plain = attributes.get("encoding") == "base64" and "href" not in attributes
 
@@ -100,10 +100,8 @@ class _Finder:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2]
         if self._found is None and not self.hopeless:
-            if local == "STREAM":
-                prefix = name.removesuffix("STREAM")
-                self._found = _Opened(self._parser.CurrentByteIndex, self._stack, attributes)
-                self._found.closing = self._found.closing.replace(b"</STREAM>", f"</{prefix}STREAM>".encode(), 1)
+            if local == "STREAM" and self._stack:
+                self._found = _Opened(self._parser.CurrentByteIndex, [*self._stack, name], attributes)
             self.hopeless = local == "TABLEDATA"
         self._stack.append(name)
 
@@ -130,7 +128,7 @@ def _binary(head: bytes, first: bytes, pieces: Iterator[bytes], opened: _Opened)
         overflow = _overflow(document)
         if rows.rest:
             raise ServiceError("The archive's answer breaks off in the midst of a row.")
-        return _filled(_first_table(document), rows.columns()), overflow
+        return filled(_empty(_first_table(document)), rows.columns()), overflow
     except (ValueError, MemoryError) as error:  # binascii's and numpy's
         raise ServiceError(f"The archive's answer is not a VOTable: {type(error).__name__}.") from None
 
@@ -165,10 +163,6 @@ def filled(empty: Table, columns: Iterable[np.ma.MaskedArray[Any, Any]]) -> Tabl
         for like, values in zip(empty.itercols(), columns, strict=True)
     ]
     return Table(made, meta=empty.meta, copy=False)
-
-
-def _filled(table: TableElement, columns: Iterable[np.ma.MaskedArray[Any, Any]]) -> Table:
-    return filled(_empty(table), columns)
 
 
 def _empty(table: TableElement) -> Table:

@@ -28,7 +28,10 @@ LIMITS = QueryLimits(
     upload_urls=False,
 )
 #: Those that can be set, beside ``requests``: they have no jobs, and no memory and no queue of their own.
-NAMES = ("rows", "rows_max", "duration", "queries", "uploads", "upload_size", "upload_rows", "upload_columns")
+NAMES = (
+    "rows", "rows_max", "duration", "queries",
+    "uploads", "upload_size", "upload_rows", "upload_columns", "upload_urls",
+)  # fmt: skip
 REQUESTS = 32
 
 

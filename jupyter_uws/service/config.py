@@ -169,7 +169,7 @@ class ServeApp(JupyterApp):
     ).tag(config=True)
     anonymous_limits = Dict(
         help="As tap_limits, for all anonymous readers together: 'rows', 'rows_max', 'duration', 'queries' at a time, "
-        "'uploads', 'upload_size', 'upload_rows', 'upload_columns'; and 'requests' that are open at a time."
+        "'uploads', 'upload_size', 'upload_rows', 'upload_columns', 'upload_urls'; and 'requests' open at a time."
     ).tag(config=True)
     verbose = Bool(False, help="Log every request.").tag(config=True)
 
