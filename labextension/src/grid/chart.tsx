@@ -83,6 +83,11 @@ export function CoverageChart({ intervals, selection, title, label }: IChartProp
   );
 }
 
+/** A count in at most four letters. */
+function compact(count: number): string {
+  return count < 10_000 ? String(count) : count < 1e6 ? `${Math.round(count / 1000)}k` : `${(count / 1e6).toPrecision(2)}M`;
+}
+
 function drawChart(
   canvas: HTMLCanvasElement,
   intervals: IIntervals,
@@ -118,7 +123,7 @@ function drawChart(
   context.strokeRect(MARGIN.left + 0.5, MARGIN.top + 0.5, inner - 1, tall - 1);
   context.fillStyle = text;
   context.textAlign = 'right';
-  context.fillText(String(most), MARGIN.left - 4, MARGIN.top + 9);
+  context.fillText(compact(most), MARGIN.left - 4, MARGIN.top + 9);
   context.fillText('0', MARGIN.left - 4, MARGIN.top + tall);
   context.textAlign = 'center';
   const marks = ticks(axis.min, axis.max, inner / 90);

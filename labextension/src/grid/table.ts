@@ -105,6 +105,9 @@ export function filtered(table: Table, filter: string): Int32Array {
     .filter(part => part !== '')
     .map(part => test(table, part));
   const rows = new Int32Array(table.rowCount);
+  if (tests.length === 0) {
+    return rows.map((_, row) => row);
+  }
   let count = 0;
   for (let row = 0; row < table.rowCount; row++) {
     if (tests.every(matches => matches(row))) {

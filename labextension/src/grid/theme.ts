@@ -7,6 +7,17 @@ export function colour(element: Element, variable: string, fallback: string): st
   return getComputedStyle(element).getPropertyValue(variable).trim() || fallback;
 }
 
+/** A colour that lets what is below shine through; `alpha` from 0 to 1. */
+export function translucent(colour: string, alpha: number): string {
+  const context = document.createElement('canvas').getContext('2d');
+  if (context === null) {
+    return colour;
+  }
+  context.fillStyle = colour; // reads back as #rrggbb whatever way it was written
+  const opaque = context.fillStyle;
+  return opaque.startsWith('#') ? opaque + Math.round(alpha * 255).toString(16).padStart(2, '0') : opaque;
+}
+
 /** Call back when JupyterLab's theme changes; returns what ends that. */
 export function onThemeChange(callback: () => void): () => void {
   const observer = new MutationObserver(() => {

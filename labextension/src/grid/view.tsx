@@ -4,11 +4,11 @@
 import { BasicKeyHandler, BasicMouseHandler, CellRenderer, DataGrid, TextRenderer } from '@lumino/datagrid';
 import { Message, MessageLoop } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
-import { JSX, useEffect, useRef, useState } from 'react';
+import { JSX, useLayoutEffect, useRef, useState } from 'react';
 
 import { RowsDataModel } from './datamodel';
 import { Rows } from './rows';
-import { colour, onThemeChange } from './theme';
+import { colour, onThemeChange, translucent } from './theme';
 
 const MARKS_WIDTH = 28;
 const EDGE = 6;
@@ -127,7 +127,8 @@ export interface IGridProps {
 export function GridView({ rows, label, open }: IGridProps): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
   const [current, setCurrent] = useState('');
-  useEffect(() => {
+  // not useEffect: Lumino must let go of its node before React takes it out of the page
+  useLayoutEffect(() => {
     const element = host.current;
     if (element === null) {
       return;
@@ -214,7 +215,7 @@ function style(grid: DataGrid, rows: Rows, element: Element): void {
   const [text, border, selected] = [
     colour(element, '--jp-ui-font-color1', '#222'),
     colour(element, '--jp-border-color2', '#ddd'),
-    colour(element, '--jp-brand-color3', '#bbdefb')
+    translucent(colour(element, '--jp-brand-color1', '#1976d2'), 0.3)
   ];
   const [background, header] = [colour(element, '--jp-layout-color0', '#fff'), colour(element, '--jp-layout-color2', '#eee')];
   const font = `12px ${colour(element, '--jp-ui-font-family', 'sans-serif')}`;

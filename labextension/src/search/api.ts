@@ -48,8 +48,9 @@ export interface IArchiveService {
   file(adql: string, format: string): Promise<Blob>;
 }
 
-/** Work this long [ms], then let the page draw and answer. */
+/** Work this long [ms], then let the page draw and answer; tell how far it is this often [ms]. */
 const SLICE = 12;
+const TELL = 250;
 
 export class ArchiveService implements IArchiveService {
   /** `tap` is the path of the TAP service below the service's root. */
@@ -69,6 +70,7 @@ export class ArchiveService implements IArchiveService {
     const stream = response.body?.getReader();
     const decoder = new TextDecoder();
     let began = performance.now();
+    let last = began;
     for (;;) {
       const piece = await stream?.read();
       if (piece === undefined || piece.done) {
@@ -76,8 +78,9 @@ export class ArchiveService implements IArchiveService {
       }
       reader.push(decoder.decode(piece.value, { stream: true }));
       if (performance.now() - began > SLICE) {
-        if (reader.table !== null) {
+        if (reader.table !== null && began - last > TELL) {
           told(reader.table);
+          last = began;
         }
         await new Promise(resolve => setTimeout(resolve));
         began = performance.now();

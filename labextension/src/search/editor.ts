@@ -8,7 +8,7 @@ import { sql, StandardSQL } from '@codemirror/lang-sql';
 import { defaultHighlightStyle, HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { lintGutter, setDiagnostics } from '@codemirror/lint';
 import { EditorState, Prec } from '@codemirror/state';
-import { EditorView, keymap } from '@codemirror/view';
+import { EditorView, keymap, tooltips } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 
 import { FUNCTIONS, ISchemaTable } from './schema';
@@ -23,6 +23,19 @@ const COLOURS = HighlightStyle.define([
   { tag: tags.comment, color: 'var(--jp-mirror-editor-comment-color)' },
   { tag: tags.operator, color: 'var(--jp-mirror-editor-operator-color)' }
 ]);
+
+const LOOK = EditorView.theme({
+  '.cm-tooltip': {
+    border: 'var(--jp-border-width) solid var(--jp-border-color1)',
+    background: 'var(--jp-layout-color1)',
+    color: 'var(--jp-ui-font-color1)'
+  },
+  '.cm-tooltip-autocomplete ul li[aria-selected]': {
+    background: 'var(--jp-brand-color1)',
+    color: 'var(--jp-ui-inverse-font-color1)'
+  },
+  '.cm-completionDetail': { marginLeft: '1em', fontStyle: 'normal', opacity: 0.8 }
+});
 
 export interface IEditorOptions {
   readonly label: string;
@@ -56,6 +69,9 @@ export function createEditor(parent: HTMLElement, text: string, options: IEditor
         syntaxHighlighting(COLOURS),
         syntaxHighlighting(defaultHighlightStyle, { fallback: true }),
         lintGutter(),
+        // beside the editor, which is a few lines high
+        tooltips({ parent: document.body, position: 'fixed' }),
+        LOOK,
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ 'aria-label': options.label }),
         Prec.highest(

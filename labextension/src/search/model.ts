@@ -222,6 +222,9 @@ export class SearchModel {
         this._result = { adql, table, cone, overflow, total };
         this._opened = null;
         this.rows.show(table);
+        if (table.rowCount > 0 && this._ready && this._choices.collections.length === 0) {
+          void this.load(); // the archive was empty, and is no more
+        }
       }
     } catch (error) {
       if (this._running === running) {

@@ -125,7 +125,7 @@ function asNotebook(widget: unknown): INotebookLike | null {
   return isOne ? (widget as INotebookLike) : null;
 }
 
-/** Into the notebook that was looked at last, else into a new one; the cell is run. */
+/** Into the notebook that was opened last, below its active cell, else into a new one; the cell is run. */
 async function openInNotebook(app: JupyterFrontEnd, code: string, trans: TranslationBundle): Promise<string> {
   const open = [...app.shell.widgets('main')].map(asNotebook).filter(panel => panel !== null);
   const panel =

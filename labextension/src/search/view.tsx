@@ -29,7 +29,7 @@ export function SearchView(props: IResultsProps): JSX.Element {
           <div className="jp-UWSSearch-failure" role="alert">
             <strong>{trans.__('The archive does not answer.')}</strong>
             <p>{unreachable}</p>
-            <button className="jp-mod-styled" onClick={() => void model.load()}>
+            <button className="jp-mod-styled jp-mod-accept" onClick={() => void model.load()}>
               {trans.__('Try again')}
             </button>
           </div>
@@ -43,7 +43,7 @@ export function SearchView(props: IResultsProps): JSX.Element {
             <strong>{failure.isQuery ? trans.__('The query is not understood.') : trans.__('The query got no answer.')}</strong>
             <p>{failure.message}</p>
             {!failure.isQuery && (
-              <button className="jp-mod-styled" onClick={() => void model.run()}>
+              <button className="jp-mod-styled jp-mod-accept" onClick={() => void model.run()}>
                 {trans.__('Try again')}
               </button>
             )}

@@ -54,7 +54,7 @@ export function drawSky(
     context.stroke();
   };
   const [grid, text] = [colour(canvas, '--jp-border-color2', '#ddd'), colour(canvas, '--jp-ui-font-color2', '#666')];
-  const [dots, selected] = [colour(canvas, '--jp-ui-font-color3', '#888'), colour(canvas, '--jp-brand-color1', '#1976d2')];
+  const [dots, selected] = [colour(canvas, '--jp-layout-color4', '#888'), colour(canvas, '--jp-brand-color1', '#1976d2')];
   const field = (Math.min(width, height) / camera.scale) * (180 / Math.PI);
   const step = STEPS.find(candidate => field / candidate >= 3) ?? 0.1;
   const reach = Math.min(90, field);
@@ -171,14 +171,15 @@ function labels(
       context.fillText(words, place[0] + 3, place[1] - 3);
     }
   };
-  for (let at = -4; at <= 4; at++) {
+  // along the lower edge, or the equator of the whole sphere
+  const edge = (Math.asin(Math.min(1, (height / 2 - 12) / camera.scale)) * 180) / Math.PI;
+  const low = edge > 45 ? 0 : Math.max(-89, camera.dec - edge);
+  for (let at = -6; at <= 6; at++) {
     const dec = Math.round(camera.dec / step + at) * step;
     if (Math.abs(dec) < 90) {
       write(camera.ra, dec, `${dec > 0 ? '+' : ''}${dec.toFixed(digits)}°`);
     }
     const ra = (((Math.round(camera.ra / step2 + at) * step2) % 360) + 360) % 360;
-    if (at !== 0) {
-      write(ra, Math.round(camera.dec / step) * step, `${ra.toFixed(digits)}°`);
-    }
+    write(ra, low, `${ra.toFixed(digits)}°`);
   }
 }
