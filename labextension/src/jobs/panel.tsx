@@ -1,11 +1,10 @@
 /**
  * The list of the user's jobs: filters, rows as they scroll into sight, and actions on several at once.
  */
-import { addIcon, filterListIcon, listIcon, UseSignal } from '@jupyterlab/ui-components';
+import { addIcon, filterListIcon, kernelIcon, listIcon, UseSignal } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import type { JSX } from 'react';
 
-import { telescopeIcon } from '../icons';
 import { IQuery } from './api';
 import { attempt, IHost } from './host';
 import { Action, actions, IJob, PHASES } from './job';
@@ -52,7 +51,7 @@ function View({ list, host, retry }: IProps): JSX.Element {
           pressed={list.grouped}
           act={() => { list.setGrouped(!list.grouped); }}
         />
-        <IconButton icon={telescopeIcon} label={trans.__('Cluster')} act={() => { host.openCluster(); }} />
+        <IconButton icon={kernelIcon} label={trans.__('Cluster')} act={() => { host.openCluster(); }} />
         <Refresh label={trans.__('Refresh the list')} act={retry} />
       </div>
       {(filtering || filtered) && <Filters list={list} host={host} />}
