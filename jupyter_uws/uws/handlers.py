@@ -19,6 +19,7 @@ from .model import Job
 from .parts import LogMixin, ParameterMixin, ParametersMixin, ResultMixin, ResultsMixin
 from .phases import Phase
 from .places import SERVICES, list_path
+from .store import Place
 from .streams import EventsMixin
 from .times import format_time, parse_time
 from .uploads import FOLDER, Values, discard, receive, sort_out
@@ -47,7 +48,7 @@ class JobListMixin(UWSHandler):
         query, _ = self.form(_FILTERS | _PAGING)
         last = whole_number("LAST", single(query, "last"), r"0*[1-9]\d{0,8}", "a whole number greater than 0")
         if self.wants_json():
-            self.list_page(job_type, query, last)
+            await self.list_page(job_type, query, last)
             return
         as_html = self.wants_html()
         filters: dict[str, Any] = {
@@ -78,7 +79,7 @@ class JobListMixin(UWSHandler):
                 await asyncio.sleep(0)  # a quick client makes flush return at once
         self.write(xml.JOBS_TAIL)
 
-    def list_page(self, job_type: str | None, query: Values, last: int | None) -> None:
+    async def list_page(self, job_type: str | None, query: Values, last: int | None) -> None:
         """One page as JSON; PAGE, the ``next`` of one, asks for the page after it.
 
         Beside PHASE and AFTER it takes BEFORE (a time), TEXT (in the run id or the id) and ORDER: newest or oldest.
@@ -99,11 +100,14 @@ class JobListMixin(UWSHandler):
         phases = _phases(query.get("phase", []))
         place = listing.read_place(single(query, "page"))
         size = min(last or listing.PAGE, listing.PAGE_MAX)
-        store = self.manager.store
-        jobs, next_place = store.page(
-            last=size, place=place, oldest_first=order.lower() == "oldest", phases=phases, **filters
-        )
-        counts = store.count(phases=list(Phase), **filters) if place is None else None
+
+        def read() -> tuple[list[Job], Place | None, dict[str, int] | None]:
+            store, oldest_first = self.manager.store, order.lower() == "oldest"
+            jobs, next_place = store.page(last=size, place=place, oldest_first=oldest_first, phases=phases, **filters)
+            return jobs, next_place, None if place else store.count(phases=list(Phase), **filters)
+
+        async with self.manager.readers:
+            jobs, next_place, counts = await asyncio.to_thread(read)
         queued = [job.job_id for job in jobs if job.phase is Phase.QUEUED][:_EXPLAINED]
         jobs = [self.manager.described(job) if job.job_id in queued else job for job in jobs]
         self.json(listing.jobs_page(jobs, next_place, counts))

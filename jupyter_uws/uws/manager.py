@@ -60,6 +60,8 @@ class JobManager:
     limits: Limits = field(default_factory=Limits)
     fallback: Executor | None = None
     events: Hub = field(default_factory=Hub)
+    #: Who reads much of the store does so in a thread, few at a time: the others' connections stay free.
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _doubtful: set[str] = field(default_factory=set)
 

@@ -176,14 +176,14 @@ class JobStore:
         """Up to ``last`` whole jobs beyond ``place``, and the place to go on from; None where these are all.
 
         The filters are those of :meth:`refs`, ``until`` (exclusive), and ``text``, which is in the run id or in
-        the id, in any case.
+        the id, in any case. A text that few have makes it look at all jobs of the owner: not for the event loop.
         """
         rows = self._rows(tuple(JOB), last=last + 1, before=place, oldest_first=oldest_first, **filters)
         jobs = [decode(row) for row in rows[:last]]
         return jobs, (rows[last - 1].creation_time, rows[last - 1].job_id) if len(rows) > last else None
 
     def count(self, **filters: Any) -> dict[str, int]:
-        """How many jobs there are in each phase, of those that :meth:`page` lists."""
+        """How many jobs there are in each phase, of those that :meth:`page` lists; it looks at all of them."""
         values = _given(filters)
         statement = _counts(tuple(sorted(set(filters.get("phases") or LISTED))), frozenset(values))
         with self.database.connect() as connection:

@@ -38,9 +38,6 @@ export type Stream = 'stdout' | 'stderr';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Without it JupyterLab adds the time to the address, which would be a parameter of the job. */
-const CACHE = 'no-cache';
-
 export class JobService {
   /** `prefix` is the path of the service's root below the extension's, empty for the user's own service. */
   constructor(
@@ -75,6 +72,17 @@ export class JobService {
   /** All job types that can be started by a form. */
   async types(): Promise<IJobType[]> {
     return (await this._json(['uws', 'types'])).types as IJobType[];
+  }
+
+  /** The names of the user's baskets of runs. */
+  async baskets(): Promise<string[]> {
+    const found = (await this._json(['baskets'])).baskets as { readonly name: string }[];
+    return found.map(basket => basket.name);
+  }
+
+  /** The runs in a basket, each an obs_publisher_did. */
+  async basket(name: string): Promise<string[]> {
+    return (await this._json(['baskets', name])).obs_publisher_dids as string[];
   }
 
   /** Make a job, with `PHASE=RUN` among the values to start it. */
@@ -112,7 +120,7 @@ export class JobService {
     // from a byte that is there already: a range with nothing in it would be an error
     const first = Math.max(from - 1, 0);
     const range = from < 0 ? `bytes=${from}` : `bytes=${first}-${from + size - 1}`;
-    const init: RequestInit = { headers: { Range: range, Accept: 'text/plain' }, cache: CACHE };
+    const init: RequestInit = { headers: { Range: range, Accept: 'text/plain' } };
     const url = serviceUrl(this._settings, [...this._prefix, ...jobPath(job), stream]);
     const response = await ServerConnection.makeRequest(url, init, this._settings);
     if (!response.ok) {
@@ -134,7 +142,7 @@ export class JobService {
 
   /** The first bytes of a result, as text. */
   async resultText(job: IJobRef, name: string, size: number): Promise<string> {
-    const init: RequestInit = { headers: { Range: `bytes=0-${size - 1}` }, cache: CACHE };
+    const init: RequestInit = { headers: { Range: `bytes=0-${size - 1}` } };
     const response = await ServerConnection.makeRequest(this.resultUrl(job, name), init, this._settings);
     if (!response.ok) {
       throw new Error(`The service answered ${response.status} ${response.statusText}`);
@@ -152,10 +160,11 @@ export class JobService {
   }
 
   private async _post(path: readonly string[], body: URLSearchParams | FormData): Promise<Json> {
-    // JupyterLab would call it JSON; of a FormData only the browser knows the boundary
+    // JupyterLab would call it JSON; of a FormData only the browser knows the boundary. And it would add the time to
+    // the address of what may not be cached, which the service would take for a parameter
     const encoded = new Response(body);
     const headers = { 'Content-Type': encoded.headers.get('Content-Type') ?? '' };
-    return this._json(path, { method: 'POST', body: await encoded.blob(), headers });
+    return this._json(path, { method: 'POST', body: await encoded.blob(), headers, cache: 'no-cache' });
   }
 
   private async _json(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Json> {
@@ -165,7 +174,7 @@ export class JobService {
   private _request(path: readonly string[], init: RequestInit, query = ''): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set('Accept', 'application/json');
-    return request(this._settings, [...this._prefix, ...path], { cache: CACHE, ...init, headers }, query);
+    return request(this._settings, [...this._prefix, ...path], { ...init, headers }, query);
   }
 }
 

@@ -42,7 +42,7 @@ export function ClusterView(props: {
   }, [look, isVisible]);
   return (
     <div className="jp-UWSPage">
-      <header>
+      <header className="jp-UWSPage-bar">
         <h2>{trans.__('Cluster')}</h2>
         <Refresh label={trans.__('Refresh')} act={() => void look()} />
       </header>

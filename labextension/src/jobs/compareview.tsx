@@ -35,6 +35,9 @@ export function CompareView(props: {
               {jobs.map(job => (
                 <th scope="col" key={job.id}>
                   <Button act={() => { host.openJob(job); }}>{job.runId || job.id}</Button>
+                  <div className="jp-UWSJobs-small">
+                    {job.id}, {job.created?.toLocaleString()}
+                  </div>
                 </th>
               ))}
             </tr>

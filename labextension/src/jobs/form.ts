@@ -21,6 +21,8 @@ export interface INewJob {
 export interface IFormService {
   types(): Promise<IJobType[]>;
   create(type: string, values: FormData): Promise<IJobDocument>;
+  baskets(): Promise<string[]>;
+  basket(name: string): Promise<string[]>;
 }
 
 export type Given = string | File;
@@ -93,6 +95,15 @@ export class JobForm {
   touch(field: string): void {
     this._touched.add(field);
     this._changed.emit();
+  }
+
+  baskets(): Promise<string[]> {
+    return this._service.baskets();
+  }
+
+  /** Take the runs of a basket for a parameter. */
+  async take(field: string, basket: string): Promise<void> {
+    this.set(field, (await this._service.basket(basket)).join('\n'));
   }
 
   /** What is wrong with a field that was touched. */

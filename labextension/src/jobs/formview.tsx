@@ -2,7 +2,7 @@
  * The form of a new job, made from the description of its type.
  */
 import { UseSignal } from '@jupyterlab/ui-components';
-import { FormEvent, useId } from 'react';
+import { FormEvent, useId, useState } from 'react';
 import type { JSX } from 'react';
 
 import { bounds } from './check';
@@ -257,12 +257,39 @@ function ParameterField({ parameter, form, host }: { parameter: IParameter; form
           onChange: (event: { target: { value: string } }) => { form.set(name, event.target.value); }
         };
         return parameter.multiple ? (
-          <textarea {...common} rows={text.length > 80 ? 4 : 2} />
+          <>
+            <textarea {...common} rows={text.length > 80 ? 4 : 2} />
+            {name.toLowerCase() === 'obs_ids' && <FromBasket field={name} form={form} host={host} />}
+          </>
         ) : (
           <input {...common} inputMode={parameter.type === 'string' ? undefined : 'decimal'} />
         );
       }}
     </Field>
+  );
+}
+
+/** The runs of a basket; the baskets are asked for when one is wanted. */
+function FromBasket({ field, form, host }: { field: string; form: JobForm; host: IHost }): JSX.Element {
+  const { trans } = host;
+  const [names, setNames] = useState<readonly string[] | null>(null);
+  if (names === null) {
+    return <Button act={() => { attempt(host, async () => { setNames(await form.baskets()); }); }}>{trans.__('From a basket …')}</Button>;
+  }
+  return (
+    <select
+      className="jp-mod-styled"
+      aria-label={trans.__('Basket')}
+      defaultValue=""
+      onChange={event => { attempt(host, () => form.take(field, event.target.value)); }}
+    >
+      <option value="" disabled>
+        {names.length ? trans.__('Choose a basket') : trans.__('You have no baskets')}
+      </option>
+      {names.map(name => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
   );
 }
 

@@ -137,10 +137,11 @@ function Timeline({ job, host }: { job: IJobDocument; host: IHost }): JSX.Elemen
   const begin = job.created?.getTime() ?? end;
   const start = job.started?.getTime() ?? end;
   const waited = end > begin ? (100 * (start - begin)) / (end - begin) : 0;
+  const ran = elapsed(job, now);
   const steps: [string, Date | null, string][] = [
     [trans.__('Created'), job.created, ''],
     [trans.__('Started'), job.started, job.started && trans.__('after %1', formatDuration((start - begin) / 1000))],
-    [trans.__('Ended'), job.ended, elapsed(job, now) && trans.__('ran %1', elapsed(job, now))]
+    [trans.__('Ended'), job.ended, ran && (running ? trans.__('running for %1', ran) : trans.__('ran %1', ran))]
   ].map(([label, time, words]) => [label as string, time as Date | null, (words ?? '') as string]);
   return (
     <section className="jp-UWSPage-timeline" aria-label={trans.__('Timeline')}>

@@ -20,6 +20,10 @@ export interface IListService {
 export const PAGE = 200;
 /** Milliseconds for which changes are gathered before the view is told. */
 const GATHER = 60;
+/** Milliseconds after which it is asked anew what QUEUED jobs wait for: no event tells that. */
+const REASONS = 15000;
+/** Of so many at most. */
+const EXPLAINED = 20;
 /** Requests of a bulk action that are under way at once. */
 const AT_ONCE = 4;
 
@@ -101,6 +105,10 @@ export class JobList {
   /** While hidden nothing is asked for; what changed meanwhile is read when shown. */
   setVisible(visible: boolean): void {
     this._visible = visible;
+    clearInterval(this._reasons);
+    if (visible) {
+      this._reasons = setInterval(() => void this._explain(), REASONS);
+    }
     if (visible && this._stale) {
       void this.refresh();
     }
@@ -222,6 +230,21 @@ export class JobList {
     }
   }
 
+  private async _explain(): Promise<void> {
+    const queued = (this._jobs ?? []).filter(job => job.phase === 'QUEUED');
+    if (queued.length === 0 || this.error !== null || document.hidden) {
+      return;
+    }
+    try {
+      const found = await this._service.list({ ...this._query, phases: ['QUEUED'] }, null, EXPLAINED);
+      found.jobs.forEach(job => {
+        this._put(job);
+      });
+    } catch {
+      // the stream tells when the service is away
+    }
+  }
+
   private _take(event: JobEvent): void {
     switch (event.kind) {
       case 'reset':
@@ -312,5 +335,6 @@ export class JobList {
   private _visible = false;
   private _stale = true;
   private _turn = 0;
+  private _reasons: ReturnType<typeof setInterval> | undefined;
   private _timer: ReturnType<typeof setTimeout> | null = null;
 }

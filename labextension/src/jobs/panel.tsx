@@ -1,17 +1,19 @@
 /**
  * The list of the user's jobs: filters, rows as they scroll into sight, and actions on several at once.
  */
-import { addIcon, filterListIcon, listIcon, UseSignal } from '@jupyterlab/ui-components';
-import { useState } from 'react';
+import { addIcon, filterListIcon, kernelIcon, listIcon, UseSignal } from '@jupyterlab/ui-components';
+import { useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
-import { telescopeIcon } from '../icons';
 import { IQuery } from './api';
 import { attempt, IHost } from './host';
 import { Action, actions, IJob, PHASES } from './job';
 import { EVERYTHING, JobList } from './list';
 import { Button, IconButton, Refresh, Trouble } from './parts';
 import { Rows } from './rows';
+
+/** Milliseconds without a key until a text is looked for. */
+const TYPING = 250;
 
 interface IProps {
   readonly list: JobList;
@@ -28,10 +30,15 @@ function View({ list, host, retry }: IProps): JSX.Element {
   const { jobs, error, query } = list;
   const { trans } = host;
   const [filtering, setFiltering] = useState(false);
+  const [resets, setResets] = useState(0);
   const filtered = JSON.stringify(query) !== JSON.stringify(EVERYTHING);
   const total = Object.entries(list.counts)
     .filter(([phase]) => (query.phases.length ? query.phases.includes(phase) : phase !== 'ARCHIVED'))
     .reduce((sum, [, count]) => sum + count, 0);
+  const reset = (): void => {
+    list.setQuery(EVERYTHING);
+    setResets(resets + 1);
+  };
   return (
     <>
       <div className="jp-UWSJobs-head">
@@ -52,10 +59,10 @@ function View({ list, host, retry }: IProps): JSX.Element {
           pressed={list.grouped}
           act={() => { list.setGrouped(!list.grouped); }}
         />
-        <IconButton icon={telescopeIcon} label={trans.__('Cluster')} act={() => { host.openCluster(); }} />
+        <IconButton icon={kernelIcon} label={trans.__('Cluster')} act={() => { host.openCluster(); }} />
         <Refresh label={trans.__('Refresh the list')} act={retry} />
       </div>
-      {(filtering || filtered) && <Filters list={list} host={host} />}
+      {(filtering || filtered) && <Filters key={resets} list={list} host={host} />}
       <Selection list={list} host={host} />
       {error !== null && (
         <Trouble
@@ -70,18 +77,18 @@ function View({ list, host, retry }: IProps): JSX.Element {
         />
       )}
       {jobs === null && error === null && <p className="jp-UWSJobs-note">{trans.__('Asking the service …')}</p>}
-      {jobs?.length === 0 && !list.loading && <Empty filtered={filtered} list={list} host={host} />}
-      {jobs !== null && jobs.length > 0 && <Rows list={list} host={host} />}
+      {jobs?.length === 0 && !list.loading && <Empty filtered={filtered} host={host} reset={reset} />}
+      {jobs !== null && jobs.length > 0 && <Rows key={JSON.stringify(query)} list={list} host={host} />}
     </>
   );
 }
 
-function Empty({ filtered, list, host }: { filtered: boolean; list: JobList; host: IHost }): JSX.Element {
+function Empty({ filtered, host, reset }: { filtered: boolean; host: IHost; reset: () => void }): JSX.Element {
   const { trans } = host;
   return filtered ? (
     <div className="jp-UWSJobs-note">
       <p>{trans.__('No job matches these filters.')}</p>
-      <Button act={() => { list.setQuery(EVERYTHING); }}>{trans.__('Show all jobs')}</Button>
+      <Button act={reset}>{trans.__('Show all jobs')}</Button>
     </div>
   ) : (
     <div className="jp-UWSJobs-note">
@@ -106,6 +113,17 @@ function Filters({ list, host }: { list: JobList; host: IHost }): JSX.Element {
   const set = (change: Partial<IQuery>): void => {
     list.setQuery(change);
   };
+  const [text, setText] = useState(query.text);
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      if (text.trim() !== list.query.text) {
+        list.setQuery({ text: text.trim() });
+      }
+    }, TYPING);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [text, list]);
   return (
     <div className="jp-UWSJobs-filters" role="search" aria-label={trans.__('Filter the list')}>
       <input
@@ -113,9 +131,9 @@ function Filters({ list, host }: { list: JobList; host: IHost }): JSX.Element {
         className="jp-mod-styled jp-UWSJobs-wide"
         placeholder={trans.__('Run id or job id')}
         aria-label={trans.__('Run id or job id')}
-        defaultValue={query.text}
+        value={text}
         maxLength={200}
-        onChange={event => { set({ text: event.target.value.trim() }); }}
+        onChange={event => { setText(event.target.value); }}
       />
       <select
         className="jp-mod-styled"

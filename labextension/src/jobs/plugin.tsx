@@ -7,9 +7,10 @@ import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { kernelIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import { jobsIcon, telescopeIcon } from '../icons';
+import { jobsIcon } from '../icons';
 import { Activity } from './activity';
 import { JobService } from './api';
 import { IEventSource, JobEvents } from './events';
@@ -108,6 +109,9 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       loaded => {
         const read = (): void => {
           wanted = loaded.get('notifications').composite as string;
+          if (wanted === 'desktop' && 'Notification' in window) {
+            void window.Notification.requestPermission();
+          }
         };
         loaded.changed.connect(read);
         read();
@@ -171,7 +175,7 @@ function addCommands(app: JupyterFrontEnd, tabs: Tabs, { trans }: IHost): void {
   app.commands.addCommand(OPEN_CLUSTER, {
     label: trans.__('Cluster of the jobs'),
     caption: trans.__('Workers, allocations and why they wait'),
-    icon: telescopeIcon,
+    icon: kernelIcon,
     describedBy: { args: { type: 'object', properties: {} } },
     execute: () => {
       tabs.openCluster();

@@ -152,7 +152,9 @@ function JobRow(props: { job: IJob; list: JobList; host: IHost; now: Date }): JS
     abort: host.trans.__('Abort %1', name),
     delete: host.trans.__('Delete %1', name)
   };
-  const facts = [formatCreated(job.created, now), elapsed(job, now), job.message].filter(Boolean).join(' · ');
+  const times = [formatCreated(job.created, now), elapsed(job, now)];
+  // why it failed is what one looks for
+  const facts = (job.phase === 'ERROR' ? [job.message, ...times] : [...times, job.message]).filter(Boolean).join(' · ');
   return (
     <>
       <input

@@ -3,9 +3,10 @@
  */
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { kernelIcon } from '@jupyterlab/ui-components';
 import type { JSX } from 'react';
 
-import { jobsIcon, telescopeIcon } from '../icons';
+import { jobsIcon } from '../icons';
 import { JobService } from './api';
 import { ClusterView } from './clusterview';
 import { CompareView } from './compareview';
@@ -86,7 +87,7 @@ export class Tabs {
       const tab = this._tab(view, this._host.trans.__('Cluster'), seen => {
         visible = seen;
       });
-      tab.title.icon = telescopeIcon;
+      tab.title.icon = kernelIcon;
       return tab;
     });
   }

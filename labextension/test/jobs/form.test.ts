@@ -93,6 +93,14 @@ class Service implements IFormService {
     return Promise.resolve([{ ...SPECTRUM, name: 'other', parameters: [RUNS] }, SPECTRUM]);
   }
 
+  baskets(): Promise<string[]> {
+    return Promise.resolve(['Crab']);
+  }
+
+  basket(name: string): Promise<string[]> {
+    return Promise.resolve([`ivo://x?${name}1`, `ivo://x?${name}2`]);
+  }
+
   create(type: string, values: FormData): Promise<IJobDocument> {
     this.sent.push([type, values]);
     return this.refuse ? Promise.reject(new Error(this.refuse)) : Promise.resolve(readDocument(DOCUMENT));
@@ -175,6 +183,13 @@ describe('the form', () => {
     service.refuse = 'ada has 5 jobs queued or running and may have 5';
     expect(await form.submit(true)).toBeNull();
     expect([form.error, form.busy]).toEqual([service.refuse, false]);
+  });
+
+  it('takes the runs of a basket', async () => {
+    const [form] = await opened({ type: 'spectrum' });
+    await form.take('obs_ids', (await form.baskets())[0] ?? '');
+    expect([...form.changes()]).toEqual([['obs_ids', 'ivo://x?Crab1\nivo://x?Crab2']]);
+    expect(form.problem('obs_ids')).toBeNull();
   });
 
   it('is Python, without the defaults', async () => {
