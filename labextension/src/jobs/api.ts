@@ -7,7 +7,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import { request, serviceUrl } from '../http';
 import { ICluster } from './cluster';
 import { IJobType } from './description';
-import { IJob, IJobDocument, IJobRef, readDocument, readJob } from './job';
+import { IJob, IJobDocument, IJobRef, IResult, IResultFile, readDocument, readJob } from './job';
 
 /** The filters of a list; empty ones are left out. Times are ISO 8601. */
 export interface IQuery {
@@ -140,14 +140,11 @@ export class JobService {
     return this.url([...jobPath(job), 'results', name]);
   }
 
-  /** The first bytes of a result, as text. */
-  async resultText(job: IJobRef, name: string, size: number): Promise<string> {
-    const init: RequestInit = { headers: { Range: `bytes=0-${size - 1}` } };
-    const response = await ServerConnection.makeRequest(this.resultUrl(job, name), init, this._settings);
-    if (!response.ok) {
-      throw new Error(`The service answered ${response.status} ${response.statusText}`);
-    }
-    return response.text();
+  resultFile(job: IJobRef, result: IResult): IResultFile {
+    const url = this.resultUrl(job, result.name);
+    const range = (first: number, last: number): Promise<Response> =>
+      ServerConnection.makeRequest(url, { headers: { Range: `bytes=${first}-${last}` } }, this._settings);
+    return { result, url, range };
   }
 
   async cluster(): Promise<ICluster> {

@@ -35,6 +35,14 @@ export interface IResult {
   readonly description: string;
 }
 
+/** A result and where its bytes are. */
+export interface IResultFile {
+  readonly result: IResult;
+  readonly url: string;
+  /** Its bytes first..last, both included. */
+  range(first: number, last: number): Promise<Response>;
+}
+
 /** A file that was given for a parameter. */
 export interface IUpload {
   readonly filename: string;

@@ -13,7 +13,7 @@ import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
 import { reading, repetition, retrieval } from './python';
-import { viewerFor } from './viewers';
+import { fileName, viewerFor } from './viewers';
 
 interface IProps {
   readonly page: JobPage;
@@ -236,8 +236,7 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
   const { trans } = host;
   const View = viewerFor(result);
   const [open, setOpen] = useState(View !== null && (result.size ?? 0) < 1e7);
-  const url = service.resultUrl(job, result.name);
-  const file = { result, url, text: (size: number) => service.resultText(job, result.name, size) };
+  const file = service.resultFile(job, result);
   return (
     <article className="jp-UWSPage-file" data-result={result.name}>
       <div className="jp-UWSPage-bar">
@@ -256,7 +255,7 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
         <span className="jp-UWSPage-space" />
         {View && <Button act={() => { host.openResult(job, result); }}>{trans.__('Open')}</Button>}
         <Button act={() => { attempt(host, () => host.insertCode(reading(job, result))); }}>{trans.__('To notebook')}</Button>
-        <a href={url} download={result.path.split('/').at(-1) ?? result.name}>
+        <a href={file.url} download={fileName(result)}>
           {trans.__('Download')}
         </a>
       </div>

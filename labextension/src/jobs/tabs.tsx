@@ -67,8 +67,7 @@ export class Tabs {
 
   openResult(job: IJobRef, result: IResult): void {
     this._open(`jupyter-uws-result-${keyOf(job)}-${result.name}`, () => {
-      const url = this._service.resultUrl(job, result.name);
-      const file = { result, url, text: (size: number) => this._service.resultText(job, result.name, size) };
+      const file = this._service.resultFile(job, result);
       return this._tab(<ResultView file={file} host={this._host} />, result.name);
     });
   }

@@ -1,19 +1,13 @@
 /**
  * How a result is shown: by its type, in the job's page or in a tab of its own.
  */
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
+import { rangeSource } from '../formats/source';
+import { viewerFor as formatViewer } from '../viewers';
 import { IHost } from './host';
-import { formatSize, IResult } from './job';
-
-/** A result and where its bytes are. */
-export interface IResultFile {
-  readonly result: IResult;
-  readonly url: string;
-  /** Its first bytes, as text. */
-  text(size: number): Promise<string>;
-}
+import { formatSize, IResult, IResultFile } from './job';
 
 /** `full` is in a tab of its own, where there is room. */
 export type Viewer = (props: { file: IResultFile; host: IHost; full: boolean }) => JSX.Element;
@@ -22,8 +16,8 @@ export type Viewer = (props: { file: IResultFile; host: IHost; full: boolean }) 
 const INLINE = 16 * 1024;
 const FULL = 1024 * 1024;
 
-/** Content type -> its viewer; others of the front end add theirs. */
-export const VIEWERS = new Map<string, Viewer>([
+/** Content type -> its viewer; those of `../viewers` know the formats of astronomy. */
+const VIEWERS = new Map<string, Viewer>([
   ['image/png', ImageViewer],
   ['image/jpeg', ImageViewer],
   ['image/gif', ImageViewer],
@@ -39,7 +33,24 @@ export const VIEWERS = new Map<string, Viewer>([
 /** The viewer of a result; null where it can only be downloaded. */
 export function viewerFor(result: IResult): Viewer | null {
   const type = (result.content_type.split(';')[0] ?? '').trim().toLowerCase();
-  return VIEWERS.get(type) ?? (type.startsWith('text/') ? TextViewer : null);
+  const known = formatViewer(result.content_type, fileName(result)) ? FormatViewer : VIEWERS.get(type);
+  return known ?? (type.startsWith('text/') ? TextViewer : null);
+}
+
+/** The name with its extension, which tells formats that are served as others. */
+export function fileName(result: IResult): string {
+  return result.path.split('/').at(-1) ?? result.name;
+}
+
+function FormatViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
+  const { result } = file;
+  const View = formatViewer(result.content_type, fileName(result));
+  const open = useCallback(() => rangeSource(file.range), [file.url]);
+  return (
+    <div className={full ? 'jp-UWSPage-view jp-mod-full' : 'jp-UWSPage-view'}>
+      {View && <View name={fileName(result)} trans={host.trans} open={open} />}
+    </div>
+  );
 }
 
 function ImageViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
@@ -66,7 +77,7 @@ function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full
   useEffect(() => {
     let current = true;
     // of an empty file no part can be asked for
-    const read = file.result.size === 0 ? Promise.resolve('') : file.text(size);
+    const read = file.result.size === 0 ? Promise.resolve('') : firstText(file, size);
     read.then(
       words => {
         if (current) {
@@ -98,6 +109,15 @@ function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full
       )}
     </>
   );
+}
+
+/** Its first bytes. */
+async function firstText(file: IResultFile, size: number): Promise<string> {
+  const response = await file.range(0, size - 1);
+  if (!response.ok) {
+    throw new Error(`The service answered ${response.status} ${response.statusText}`);
+  }
+  return response.text();
 }
 
 function pretty(result: IResult, text: string): string {
