@@ -1,7 +1,7 @@
-"""What importing the notebook side costs a kernel: wall time and resident memory above a bare ipykernel.
+"""What importing the notebook side costs a kernel: CPU time and resident memory above a bare ipykernel.
 
 ``python benchmarks/import.py``: each line is the median of five new processes, after one that warms the disk's cache.
-Heavy libraries that came along are named.
+Heavy libraries that came along are named. CPU time counts: wall time depends on what else the machine does.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import json, os, sys, time
 import ipykernel.ipkernel
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-before, begun = resident(), time.perf_counter()
+before, begun = resident(), time.process_time()
 {statement}
-taken = time.perf_counter() - begun
+taken = time.process_time() - begun
 print(json.dumps([taken, resident() - before, [name for name in {heavy} if name in sys.modules]]))
 """
 
