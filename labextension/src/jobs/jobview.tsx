@@ -50,7 +50,7 @@ function View({ page, service, host }: IProps): JSX.Element {
       {job && (
         <>
           <Head page={page} job={job} host={host} />
-          <Timeline job={job} host={host} />
+          <Timeline page={page} job={job} host={host} />
           {job.phase === 'ERROR' && <Failure page={page} job={job} host={host} />}
           {!deleted && <Results job={job} service={service} host={host} />}
           <Parameters page={page} job={job} host={host} />
@@ -129,10 +129,10 @@ async function confirmed(page: JobPage, host: IHost, action: Action, name: strin
 }
 
 /** Created, started, ended: the waiting and the running in proportion. */
-function Timeline({ job, host }: { job: IJobDocument; host: IHost }): JSX.Element {
+function Timeline({ page, job, host }: IPart): JSX.Element {
   const { trans } = host;
   const running = job.started !== null && job.ended === null;
-  const now = useNow(running);
+  const now = useNow(running && page.visible);
   const end = (job.ended ?? now).getTime();
   const begin = job.created?.getTime() ?? end;
   const start = job.started?.getTime() ?? end;

@@ -49,7 +49,7 @@ export function Rows({ list, host }: { list: JobList; host: IHost }): JSX.Elemen
       void list.more();
     }
   }, [atEnd, list]);
-  const now = useNow((list.jobs ?? []).slice(0, 500).some(job => job.phase === 'EXECUTING'));
+  const now = useNow(list.visible && (list.jobs ?? []).slice(0, 500).some(job => job.phase === 'EXECUTING'));
   return (
     <div className="jp-UWSJobs-scroll" ref={box} onKeyDown={moveFocus}>
       <ul className="jp-UWSJobs-rows" style={{ height: total }} aria-label={host.trans.__('Jobs')}>
