@@ -39,9 +39,9 @@ def test_quickstart_in_jupyterlab(browsing: Any, lab: Any) -> None:
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
     panel = page.locator("#jupyter-uws-jobs")
-    expect(panel.locator("[data-phase='EXECUTING']").first).to_be_visible(timeout=PATIENCE)
+    expect(panel.locator("li[data-phase='EXECUTING']").first).to_be_visible(timeout=PATIENCE)
     shot(page, "quickstart-running")
-    expect(panel.locator("[data-phase='COMPLETED']")).to_have_count(2, timeout=PATIENCE)
+    expect(panel.locator("li[data-phase='COMPLETED']")).to_have_count(2, timeout=PATIENCE)
     last = notebook.locator(".jp-CodeCell").last
     expect(last.locator(".jp-InputPrompt")).to_have_text("[12]:", timeout=PATIENCE)
     expect(indicator).to_have_attribute("data-status", "idle", timeout=PATIENCE)

@@ -186,17 +186,17 @@ export class JobForm {
   }
 
   private _begin(type: IJobType | null): void {
-    const before = new Map(this._given);
+    const typed = this.changes();
+    const runId = this.text(RUN_ID);
     this._type = type;
     this._touched.clear();
     this._given.clear();
     for (const parameter of type?.parameters ?? []) {
-      const asked = this._asked(parameter);
-      // what was typed for another type and this one takes as well is kept
-      const kept = before.get(parameter.name);
-      this._given.set(parameter.name, asked ?? kept ?? defaultOf(parameter));
+      // what was typed for another type is kept where this one takes it as well; files are not
+      const kept = parameter.type === 'file' ? undefined : typed.get(parameter.name);
+      this._given.set(parameter.name, kept ?? this._asked(parameter) ?? defaultOf(parameter));
     }
-    this._given.set(RUN_ID, before.get(RUN_ID) ?? this.asked.run_id ?? '');
+    this._given.set(RUN_ID, runId || (this.asked.run_id ?? ''));
   }
 
   private _asked(parameter: IParameter): string | undefined {

@@ -4,7 +4,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { INewJob } from './form';
-import { IJobRef, IResult } from './job';
+import { Action, IJob, IJobRef, IResult } from './job';
+import { question } from './questions';
 
 export interface IQuestion {
   readonly title: string;
@@ -34,4 +35,17 @@ export function attempt(host: IHost, act: () => Promise<unknown>): void {
   act().catch((error: unknown) => {
     host.complain(error instanceof Error ? error.message : String(error));
   });
+}
+
+/** Ask where it cannot be undone, then act. */
+export async function confirmed(
+  host: IHost,
+  action: Action,
+  jobs: readonly IJob[],
+  act: () => Promise<void>
+): Promise<void> {
+  const asked = question(action, jobs, host.trans);
+  if (asked === null || (await host.confirm(asked))) {
+    await act();
+  }
 }

@@ -7,8 +7,8 @@ import type { JSX } from 'react';
 
 import { JobService, jobPath } from './api';
 import { defaultOf, isDefault, textOf } from './description';
-import { attempt, IHost } from './host';
-import { Action, actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, nameOf } from './job';
+import { attempt, confirmed, IHost } from './host';
+import { actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, nameOf } from './job';
 import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
@@ -50,7 +50,7 @@ function View({ page, service, host }: IProps): JSX.Element {
       {job && (
         <>
           <Head page={page} job={job} host={host} />
-          <Timeline job={job} host={host} />
+          <Timeline page={page} job={job} host={host} />
           {job.phase === 'ERROR' && <Failure page={page} job={job} host={host} />}
           {!deleted && <Results job={job} service={service} host={host} />}
           <Parameters page={page} job={job} host={host} />
@@ -93,7 +93,7 @@ function Head({ page, job, host }: IPart): JSX.Element {
             <Button
               key={action}
               kind={action === 'run' ? 'accept' : undefined}
-              act={() => { attempt(host, () => confirmed(page, host, action, nameOf(job))); }}
+              act={() => { attempt(host, () => confirmed(host, action, [job], () => page.act(action))); }}
             >
               {labels[action]}
             </Button>
@@ -109,30 +109,11 @@ function Head({ page, job, host }: IPart): JSX.Element {
   );
 }
 
-async function confirmed(page: JobPage, host: IHost, action: Action, name: string): Promise<void> {
-  const { trans } = host;
-  const questions = {
-    archive: {
-      title: trans.__('Archive this job?'),
-      body: trans.__('Of %1 the record is kept, and all files are removed. This cannot be undone.', name),
-      accept: trans.__('Archive')
-    },
-    delete: {
-      title: trans.__('Delete this job?'),
-      body: trans.__('%1 and all results will be deleted. This cannot be undone.', name),
-      accept: trans.__('Delete')
-    }
-  };
-  if (action === 'run' || action === 'abort' || (await host.confirm(questions[action]))) {
-    await page.act(action);
-  }
-}
-
 /** Created, started, ended: the waiting and the running in proportion. */
-function Timeline({ job, host }: { job: IJobDocument; host: IHost }): JSX.Element {
+function Timeline({ page, job, host }: IPart): JSX.Element {
   const { trans } = host;
   const running = job.started !== null && job.ended === null;
-  const now = useNow(running);
+  const now = useNow(running && page.visible);
   const end = (job.ended ?? now).getTime();
   const begin = job.created?.getTime() ?? end;
   const start = job.started?.getTime() ?? end;

@@ -102,9 +102,14 @@ export class JobList {
     return this._grouped;
   }
 
-  /** While hidden nothing is asked for; what changed meanwhile is read when shown. */
+  get visible(): boolean {
+    return this._visible;
+  }
+
+  /** While hidden nothing is asked for, and no clock ticks; what changed meanwhile is shown, or read, afterwards. */
   setVisible(visible: boolean): void {
     this._visible = visible;
+    this._changed.emit();
     clearInterval(this._reasons);
     if (visible) {
       this._reasons = setInterval(() => void this._explain(), REASONS);

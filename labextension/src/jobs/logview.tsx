@@ -74,7 +74,7 @@ function Lines(props: { log: Log; name: string; search: string; follow: boolean;
       {log.error !== null && <p role="alert">{log.error}</p>}
       {log.cut && <p className="jp-UWSJobs-note">{host.trans.__('The end of a long log; download it for all.')}</p>}
       <pre ref={box} tabIndex={0} className="jp-UWSPage-log" aria-label={name}>
-        {shown || host.trans.__(wanted ? 'No line has that.' : 'Nothing was written.')}
+        {shown || (wanted ? host.trans.__('No line has that.') : host.trans.__('Nothing was written.'))}
       </pre>
     </>
   );

@@ -74,9 +74,14 @@ export class JobPage {
     await this._readLogs();
   }
 
-  /** While hidden, no log is read. */
+  get visible(): boolean {
+    return this._visible;
+  }
+
+  /** While hidden, no log is read, and no clock ticks. */
   setVisible(visible: boolean): void {
     this._visible = visible;
+    this._changed.emit();
     void this._readLogs();
   }
 

@@ -6,7 +6,7 @@ import { useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
 import { IQuery } from './api';
-import { attempt, IHost } from './host';
+import { attempt, confirmed, IHost } from './host';
 import { Action, actions, IJob, PHASES } from './job';
 import { EVERYTHING, JobList } from './list';
 import { Button, IconButton, Refresh, Trouble } from './parts';
@@ -195,7 +195,7 @@ function Selection({ list, host }: { list: JobList; host: IHost }): JSX.Element 
   const button = (action: Action, label: string): JSX.Element | null => {
     const jobs = able(action);
     return jobs.length === 0 ? null : (
-      <Button act={() => { attempt(host, () => confirmed(list, host, action, jobs)); }}>
+      <Button act={() => { attempt(host, () => confirmed(host, action, jobs, () => list.act(action, jobs))); }}>
         {label} {jobs.length < selected.length && jobs.length}
       </Button>
     );
@@ -210,32 +210,4 @@ function Selection({ list, host }: { list: JobList; host: IHost }): JSX.Element 
       <Button act={() => { list.select(selected, false); }}>{trans.__('Clear')}</Button>
     </div>
   );
-}
-
-/** Ask where it cannot be undone, then act. */
-export async function confirmed(list: JobList, host: IHost, action: Action, jobs: readonly IJob[]): Promise<void> {
-  const { trans } = host;
-  const count = jobs.length;
-  const [job] = jobs;
-  const what = count === 1 && job ? `${job.type} ${job.runId || job.id}` : trans._n('%1 job', '%1 jobs', count);
-  const questions = {
-    abort: {
-      title: trans._n('Abort this job?', 'Abort %1 jobs?', count),
-      body: trans.__('%1 will be stopped; what was computed so far is not a result.', what),
-      accept: trans.__('Abort')
-    },
-    archive: {
-      title: trans._n('Archive this job?', 'Archive %1 jobs?', count),
-      body: trans.__('Of %1 the record is kept, and all files are removed. This cannot be undone.', what),
-      accept: trans.__('Archive')
-    },
-    delete: {
-      title: trans._n('Delete this job?', 'Delete %1 jobs?', count),
-      body: trans.__('%1 and all results will be deleted. This cannot be undone.', what),
-      accept: trans.__('Delete')
-    }
-  };
-  if (action === 'run' || (await host.confirm(questions[action]))) {
-    await list.act(action, jobs);
-  }
 }

@@ -67,7 +67,7 @@ export function Button(props: {
   return (
     <button
       type="button"
-      className={`jp-mod-styled jp-mod-minimal-size${kind}`}
+      className={`jp-mod-styled${kind}`}
       disabled={props.disabled}
       onClick={props.act}
     >

@@ -27,8 +27,8 @@ import { Tabs } from './tabs';
 const ID = 'jupyter-uws:jobs';
 const PANEL = 'jupyter-uws-jobs';
 const CATEGORY = 'Observatory';
-export const NEW_JOB = 'jupyter-uws:new-job';
-export const OPEN_JOB = 'jupyter-uws:open-job';
+const NEW_JOB = 'jupyter-uws:new-job';
+const OPEN_JOB = 'jupyter-uws:open-job';
 const OPEN_CLUSTER = 'jupyter-uws:open-cluster';
 
 export const jobs: JupyterFrontEndPlugin<void> = {

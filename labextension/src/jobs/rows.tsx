@@ -5,10 +5,9 @@ import { caretDownIcon, caretRightIcon, deleteIcon, runIcon, stopIcon } from '@j
 import { KeyboardEvent, useEffect, useRef, useState } from 'react';
 import type { JSX } from 'react';
 
-import { attempt, IHost } from './host';
+import { attempt, confirmed, IHost } from './host';
 import { Action, actions, elapsed, formatCreated, hasEnded, IJob, keyOf, nameOf } from './job';
 import { JobList, Row } from './list';
-import { confirmed } from './panel';
 import { IconButton, Phase, Progress, useNow } from './parts';
 
 /** Pixels; the style sheet has the same. */
@@ -49,7 +48,7 @@ export function Rows({ list, host }: { list: JobList; host: IHost }): JSX.Elemen
       void list.more();
     }
   }, [atEnd, list]);
-  const now = useNow((list.jobs ?? []).slice(0, 500).some(job => job.phase === 'EXECUTING'));
+  const now = useNow(list.visible && (list.jobs ?? []).slice(0, 500).some(job => job.phase === 'EXECUTING'));
   return (
     <div className="jp-UWSJobs-scroll" ref={box} onKeyDown={moveFocus}>
       <ul className="jp-UWSJobs-rows" style={{ height: total }} aria-label={host.trans.__('Jobs')}>
@@ -186,10 +185,7 @@ function JobRow(props: { job: IJob; list: JobList; host: IHost; now: Date }): JS
             icon={ICONS[action]}
             label={labels[action]}
             act={() => {
-              // one running job is stopped at once, as by Ctrl-C
-              attempt(host, () =>
-                action === 'delete' ? confirmed(list, host, action, [job]) : list.act(action, [job])
-              );
+              attempt(host, () => confirmed(host, action, [job], () => list.act(action, [job])));
             }}
           />
         ))}
