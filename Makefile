@@ -17,10 +17,10 @@ extras-dev := gamma,test,docs,dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format dev bench docs clean
+.PHONY: help demo test lint format dev bench notebooks docs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.installed-demo ## open JupyterLab on the quickstart notebook
 	@$(VENV)/bin/jupyter uws demo $(ARGS)
@@ -50,6 +50,9 @@ dev: $(VENV)/.installed-dev ## editable installation; rebuild the front end on e
 
 bench: $(VENV)/.installed-test ## run the benchmarks: ARGS names one of benchmarks/*.py and its options
 	@$(PYTHON) tools/bench.py $(ARGS)
+
+notebooks: $(VENV)/.installed-test ## run the notebooks and keep their outputs; ARGS names some of them
+	@$(PYTHON) tools/notebooks.py $(ARGS)
 
 docs: $(VENV)/.installed-docs ## build the documentation into docs/_build/html
 	@$(VENV)/bin/sphinx-build -W --keep-going -q -b html docs docs/_build/html

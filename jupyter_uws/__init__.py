@@ -38,7 +38,7 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """``%load_ext jupyter_uws``: register ``%%adql`` and ``%uws``."""
-    from .magics import ObservatoryMagics
+    """``%load_ext jupyter_uws``: register ``%%adql``, ``%archive``, ``%uws`` and ``%%remote``."""
+    from .magics import register
 
-    ipython.register_magics(ObservatoryMagics)
+    register(ipython)

@@ -44,15 +44,17 @@ def interface(url: str, **values: str) -> str:
     )
 
 
-def availability_document(reason: str | None = None, *, up_since: str | None = None) -> str:
-    """The document of ``/availability`` (VOSI 1.1, section 5); ``reason`` is why the service is not available."""
+def availability_document(reason: str | None = None, *, note: str | None = None) -> str:
+    """The document of ``/availability`` (VOSI 1.1, section 5); ``reason`` is why the service is not available.
+
+    ``note`` is what else there is to say.
+    """
     return (
         DECLARATION
         + tag(
             "vosi:availability",
             leaf("vosi:available", "false" if reason else "true"),
-            leaf("vosi:upSince", up_since),
-            leaf("vosi:note", reason),
+            *(leaf("vosi:note", words) for words in (reason, note)),
             xmlns_vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0",
         )
         + "\n"

@@ -36,6 +36,11 @@ def add_parser(subparsers: Any) -> None:
         metavar="DIR",
         help="a folder outside DIR that the store's files may lie in; can be given more than once",
     )
+    add.add_argument(
+        "--responses",
+        action=argparse.BooleanOptionalAction,
+        help="give the responses of runs rows of their own, which is not ObsCore 1.1 (default: as before)",
+    )
     add.set_defaults(run=_add)
 
     simulate = commands.add_parser(
@@ -75,7 +80,14 @@ def _add(args: argparse.Namespace) -> int:
     def work(archive: Path, progress: Callable[[int, int], None]) -> Any:
         from .ingest import add_store
 
-        return add_store(archive, args.folder, collection=args.collection, roots=args.root, progress=progress)
+        return add_store(
+            archive,
+            args.folder,
+            collection=args.collection,
+            roots=args.root,
+            responses=args.responses,
+            progress=progress,
+        )
 
     return _run(args, "indexing", work)
 

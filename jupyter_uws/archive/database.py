@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from ..tap.schema import write_tap_schema
 from .errors import ArchiveError
-from .obscore import OBSCORE, OBSCORE_HEA
+from .obscore import HEA_KEY, OBSCORE, OBSCORE_HEA
 
 VERSION = 2
 LOCK_TIMEOUT = 120.0  # seconds
@@ -135,7 +135,7 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
                 con.unregister("incoming")
             con.execute(_view())
             con.execute("CREATE VIEW ivoa.obscore_hea AS SELECT * FROM _archive.obscore_hea")
-            write_tap_schema(con, [OBSCORE, OBSCORE_HEA])
+            write_tap_schema(con, [OBSCORE, OBSCORE_HEA], keys=[HEA_KEY])
             con.execute("CHECKPOINT stored")
             con.execute("USE memory")
             con.execute("DETACH stored")

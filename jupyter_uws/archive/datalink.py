@@ -40,14 +40,28 @@ _FIELDS = (
 )
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: nobody that is ``known``, where the archive is ``open``; its links are, too, but not its services."""
+
+    known: bool = True
+    open: bool = False
+
+
 def links_document(
-    links: Sequence[Link], url: str, processings: Sequence[Processing] = (), *, overflow: bool = False
+    links: Sequence[Link],
+    url: str,
+    processings: Sequence[Processing] = (),
+    *,
+    overflow: bool = False,
+    reader: Reader = Reader(),
 ) -> str:
     """The VOTable of ``links``; ``url`` is the resource it is the answer of, ``processings`` what rows refer to.
 
-    ``overflow`` says that more identifiers were given than are answered.
+    ``reader`` is whom ``link_authorized`` is about; ``overflow`` says that more identifiers were given than are
+    answered.
     """
-    rows = [_row(link) for link in links]
+    rows = [_row(link, reader) for link in links]
     table = tag("TABLE", "\n", *map(_field, _FIELDS), tag("DATA", tag("TABLEDATA", "\n", *rows)), "\n")
     tail = tag("INFO", name="QUERY_STATUS", value="OVERFLOW") + "\n" if overflow else ""
     results = tag(
@@ -63,12 +77,6 @@ def links_document(
     used = {link.service_def for link in links}
     services = [processing.resource for processing in processings if processing.name in used]
     return _document(results, "\n", *services, _itself(url))
-
-
-def error_document(message: str) -> str:
-    """The VOTable that says why a request cannot be answered at all (DALI 1.1, section 4.4)."""
-    status = tag("INFO", text(message), name="QUERY_STATUS", value="ERROR")
-    return _document(tag("RESOURCE", status, type="results"), "\n")
 
 
 def _document(*children: str) -> str:
@@ -118,9 +126,16 @@ def _field(field: _Field) -> str:
     )
 
 
-def _row(link: Link) -> str:
-    # whoever reads this was let in, and is by the same token let in there
-    access = {"link_auth": "true", "link_authorized": "true"} if link.error_message is None else {}
-    values = {**vars(link), **access}
+def _row(link: Link, reader: Reader) -> str:
+    values = {**vars(link), **_access(link, reader)}
     cells = [values.get(field.name) for field in _FIELDS]
     return tag("TR", *(tag("TD", "" if cell is None else text(cell)) for cell in cells)) + "\n"
+
+
+def _access(link: Link, reader: Reader) -> dict[str, str]:
+    """Whoever reads this was let in, and is by the same token let in to the files; services are for the known."""
+    if link.error_message is not None:
+        return {}
+    if link.service_def is not None:
+        return {"link_auth": "true", "link_authorized": "true" if reader.known else "false"}
+    return {"link_auth": "optional" if reader.open else "true", "link_authorized": "true"}

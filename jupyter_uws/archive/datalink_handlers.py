@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
+from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
 from ..serving import CHUNK, name_file, open_regular, send_file
 from ..vosi import AVAILABILITY, CAPABILITIES, availability_document, capabilities_document, capability
@@ -31,10 +32,14 @@ Processings = Callable[[str], Sequence[Processing]]
 
 if TYPE_CHECKING:
 
-    class _Handler(RequestHandler):
+    class _Base(RequestHandler):
         root: str
 else:
-    _Handler = object
+    _Base = object
+
+
+class _Handler(ErrorMixin, _Base):
+    expected = (ArchiveError,)
 
 
 def make_routes(
@@ -45,8 +50,9 @@ def make_routes(
 ) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """The routes of DataLink for the runs of an archive.
 
-    ``base`` is the service's handler, which lets in or refuses the request and offers ``root``; ``archive`` tells
-    where the archive is; in the folder ``pictures`` those of runs are kept.
+    ``base`` is the service's handler, which lets in or refuses the request and offers ``root``; it may tell that the
+    archive is ``open_to_anonymous`` readers and that this one ``is_anonymous``. ``archive`` tells where the archive is;
+    in the folder ``pictures`` those of runs are kept.
     """
     drawing = form_handler(type("PreviewMixin", (PreviewMixin,), {"previews": Previews(pictures)}), base)
     kinds = "|".join(PREVIEWS)
@@ -72,8 +78,12 @@ class LinksMixin(FormMixin, _Handler):
         services = self.processings(self.root)
         rows = await asyncio.to_thread(links, self.archive(), dids[:ID_LIMIT], self.root, services, previews=can_draw())
         overflow = len(dids) > ID_LIMIT
+        reader = datalink.Reader(
+            known=not getattr(self, "is_anonymous", False), open=getattr(self, "open_to_anonymous", False)
+        )
         self.set_header("Content-Type", datalink.CONTENT_TYPE)
-        self.write(datalink.links_document(rows, f"{self.root}datalink/links", services, overflow=overflow))
+        url = f"{self.root}datalink/links"
+        self.write(datalink.links_document(rows, url, services, overflow=overflow, reader=reader))
 
     head = get
     post = get
@@ -82,20 +92,12 @@ class LinksMixin(FormMixin, _Handler):
         """A request that cannot be answered at all gets a VOTable, too."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         if isinstance(error, ArchiveError):
-            status_code, message = 503, f"TransientFault: {error}"
+            self.answer_error(503, f"TransientFault: {error}")
         elif isinstance(error, HTTPError) and status_code in (400, 413, 415, 503) and error.log_message:
-            message = f"{'TransientFault' if status_code == 503 else 'UsageFault'}: {error.get_message()}"
+            fault = "TransientFault" if status_code == 503 else "UsageFault"
+            self.answer_error(status_code, f"{fault}: {error.get_message()}")
         else:
             super().write_error(status_code, **kwargs)
-            return
-        self.set_status(status_code)
-        self.set_header("Content-Type", "text/xml; charset=UTF-8")
-        self.set_header("Connection", "close")  # a body that was refused is left unread
-        self.finish(datalink.error_document(message))
-
-    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        if not isinstance(value, ArchiveError):
-            super().log_exception(typ, value, tb)
 
 
 class _DataMixin(_Handler):
@@ -116,16 +118,10 @@ class _DataMixin(_Handler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        if not isinstance(error, ArchiveError):
+        if isinstance(error, ArchiveError):
+            self.answer_in_words(503, str(error))
+        else:
             super().write_error(status_code, **kwargs)
-            return
-        self.set_status(503)
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        self.finish(f"{error}\n")
-
-    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        if not isinstance(value, ArchiveError):
-            super().log_exception(typ, value, tb)
 
 
 class BundleMixin(_DataMixin, FormMixin):

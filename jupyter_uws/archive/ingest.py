@@ -21,6 +21,7 @@ from .fitsfile import DamagedFile, Hdu
 from .gadf import IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_facts
 from .links import links_url
 from .obscore import publisher_did
+from .response_rows import has_responses, with_responses
 from .rows import hea_rows, is_convertible, obscore_rows, unit_vectors
 
 Progress = Callable[[int, int], None]
@@ -82,6 +83,7 @@ def add_store(
     *,
     collection: str | None = None,
     roots: Sequence[Path] = (),
+    responses: bool | None = None,
     progress: Progress | None = None,
 ) -> AddReport:
     """Index a GADF data store into the DuckDB file ``archive``, which is made where there is none.
@@ -92,8 +94,9 @@ def add_store(
     Nothing is ever written inside the store.
 
     ``collection`` names the runs' collection; by default the name the archive has for this store already, else
-    the one in the store's index, else that of its folder in upper case. ``progress`` is called with (runs done,
-    runs in all).
+    the one in the store's index, else that of its folder in upper case. With ``responses`` the responses of the runs
+    have rows of their own (:mod:`.response_rows`), with False none, by default as before. ``progress`` is called with
+    (runs done, runs in all).
 
     Raises ArchiveError for a folder that is no data store, a collection name that is bad or taken, an archive that
     cannot be written.
@@ -121,10 +124,13 @@ def add_store(
         report.updated = len(known.keys() & facts.keys())
         report.added = len(facts) - report.updated
         report.removed = len(known.keys() - kept - facts.keys())
-        if facts or report.removed or not archive.exists():
+        had = has_responses(old, _known_name(old, store) or name)
+        wanted = had if responses is None else responses
+        if facts or report.removed or wanted != had or not archive.exists():
             rows = _new_rows(name, [run for run in fresh if run.indexed.obs_id in facts], facts)
             rows["collection"] = [{"name": name, "store": str(store), "roots": [str(root) for root in allowed[1:]]}]
-            write_archive(archive, _merge(old, name, store, kept, rows))
+            merged = _merge(old, name, store, kept, rows)
+            write_archive(archive, with_responses(merged, name) if wanted else merged)
     return report
 
 
@@ -149,10 +155,10 @@ def remove_collection(archive: Path, name: str) -> int:
 def without_collections(tables: Mapping[str, pa.Table], names: Sequence[str]) -> dict[str, pa.Table]:
     """All tables without the rows of these collections."""
     gone = pa.array(names, pa.string())
-    runs = tables["run"].filter(pc.is_in(tables["run"]["collection"], gone))["obs_publisher_did"]
+    rows = tables["obscore"].filter(pc.is_in(tables["obscore"]["obs_collection"], gone))["obs_publisher_did"]
     columns = {"collection": ("name", gone), "obscore": ("obs_collection", gone)}
     columns |= dict.fromkeys(("file", "run", "hdu"), ("collection", gone))
-    columns |= {"obscore_hea": ("obs_publisher_did", runs)}
+    columns |= {"obscore_hea": ("obs_publisher_did", rows)}
     left = {name: table for name, table in tables.items() if name not in columns}
     for table, (column, values) in columns.items():
         left[table] = tables[table].filter(pc.invert(pc.is_in(tables[table][column], values)))
@@ -173,10 +179,19 @@ def _known_roots(old: Mapping[str, pa.Table], store: Path) -> list[Path]:
     return [Path(root) for root in known[0]] if known else []
 
 
+def _known_name(old: Mapping[str, pa.Table], store: Path) -> str | None:
+    """What the archive calls the store."""
+    return next((row["name"] for row in old["collection"].to_pylist() if row["store"] == str(store)), None)
+
+
 def _collection_name(old: Mapping[str, pa.Table], store: Path, wanted: str | None, index: StoreIndex) -> str:
     stores = {row["name"]: row["store"] for row in old["collection"].to_pylist()}
-    own = next((name for name, folder in stores.items() if folder == str(store)), None)
-    name = wanted or own or index.collection or re.sub(r"[^A-Za-z0-9._-]+", "-", store.name).strip("-._").upper()
+    name = (
+        wanted
+        or _known_name(old, store)
+        or index.collection
+        or re.sub(r"[^A-Za-z0-9._-]+", "-", store.name).strip("-._").upper()
+    )
     if not _COLLECTION.fullmatch(name):
         raise ArchiveError(
             f"collection {name!r}: not a valid name;"

@@ -146,6 +146,11 @@ def links_url(did: str) -> str:
     return f"datalink/links?ID={quote(did, safe='')}"
 
 
+def file_url(collection: str, name: str, hdu: str = "") -> str:
+    """Where a file is, below the service's root. The fragment says which HDU is meant; the file comes as a whole."""
+    return f"files/{quote(collection)}/{quote(name)}" + (f"#{quote(hdu)}" if hdu else "")
+
+
 def _links_of_run(run: StoredRun, root: str, processings: Sequence[Processing], previews: bool) -> Iterator[Link]:
     sizes = {name: _size(hdu.location) for name, hdu in run.files.items()}
     whole = all(size is not None for size in sizes.values())
@@ -182,9 +187,7 @@ def _file(
     if size is None:
         gone = f"NotFoundFault: the file {hdu.name} is gone since the archive was made"
         return Link(run.did, semantics, description, error_message=gone, content_qualifier=qualifier)
-    # the fragment says which HDU it is; it is not sent, the file comes as a whole
-    fragment = f"#{quote(hdu.hdu_name)}" if semantics != "#this" and hdu.hdu_name else ""
-    url = f"{root}files/{quote(run.collection)}/{quote(hdu.name)}{fragment}"
+    url = root + file_url(run.collection, hdu.name, "" if semantics == "#this" else hdu.hdu_name)
     return Link(
         run.did,
         semantics,

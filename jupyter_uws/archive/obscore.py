@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..tap.schema import Column, Table
+from ..tap.schema import Column, ForeignKey, Table
 
 AUTHORITY = "jupyter-uws"
 """The IVOA authority of the identifiers we mint; not registered, as these archives are private."""
@@ -106,42 +106,76 @@ OBSCORE = Table(
 # fmt: on
 
 
-def _extra(name: str, datatype: str, unit: str | None, ucd: str, description: str, *, std: bool = True) -> Column:
+def _extra(name: str, datatype: str, unit: str | None, ucd: str, utype: str, description: str) -> Column:
     text = datatype == "char"
     return Column(
-        name, datatype, description, arraysize="*" if text else None, unit=unit, ucd=ucd, principal=not text, std=std
+        name,
+        datatype,
+        description,
+        arraysize="*" if text else None,
+        unit=unit,
+        ucd=ucd,
+        utype=f"obscore:{utype}",
+        principal=not text,
+        std=True,
     )
 
 
+# the draft settles no utypes: these follow the pattern of ObsCore's
 # fmt: off
 OBSCORE_HEA = Table(
     "ivoa.obscore_hea",
     (
         _column("obs_publisher_did", "char", None, "meta.ref.ivoid", "curation.publisherdid",
                 "identifier of the run: join by it with ivoa.obscore (NATURAL JOIN)"),
-        _extra("ev_xel", "long", None, "meta.number", "number of events"),
-        _extra("s_ref_energy", "double", "eV", "em.energy", "energy that s_resolution is for"),
-        _extra("em_ref_energy", "double", "eV", "em.energy", "energy that em_res_power is for"),
-        _extra("s_ref_oaa", "double", "deg", "pos.angDistance", "off-axis angle that s_resolution is for"),
-        _extra("em_ref_oaa", "double", "deg", "pos.angDistance", "off-axis angle that em_res_power is for"),
-        _extra("t_intervals", "char", None, "time.interval",
+        _extra("ev_xel", "long", None, "meta.number", "Char.EventAxis.numBins",
+               "number of events"),
+        _extra("s_ref_energy", "double", "eV", "em.energy", "Char.SpatialAxis.Resolution.refval.energy",
+               "energy that s_resolution is for"),
+        _extra("em_ref_energy", "double", "eV", "em.energy", "Char.SpectralAxis.Resolution.refval.energy",
+               "energy that em_res_power is for"),
+        _extra("s_ref_oaa", "double", "deg", "pos.angDistance", "Char.SpatialAxis.Resolution.refval.offAxisAngle",
+               "off-axis angle that s_resolution is for"),
+        _extra("em_ref_oaa", "double", "deg", "pos.angDistance", "Char.SpectralAxis.Resolution.refval.offAxisAngle",
+               "off-axis angle that em_res_power is for"),
+        _extra("t_intervals", "char", None, "time.interval", "Char.TimeAxis.Coverage.Support.intervals",
                "good time intervals as a time MOC (ASCII, cells of 1.05 s, JD in TCB)"),
-        _extra("energy_min", "double", "eV", "em.energy;stat.min", "lowest energy that the run is to be used at"),
-        _extra("energy_max", "double", "eV", "em.energy;stat.max", "highest energy that the run is to be used at"),
-        _extra("obs_mode", "char", None, "meta.code", "how the telescopes moved (OBS_MODE)"),
-        _extra("tracking_mode", "char", None, "meta.code", "how the target was tracked; GADF does not tell"),
-        _extra("scan_mode", "char", None, "meta.code", "how a field was scanned; GADF does not tell"),
-        _extra("pointing_mode", "char", None, "meta.code", "how telescopes pointed to each other; GADF does not tell"),
-        _extra("analysis_mode", "char", None, "meta.code", "how the events were reconstructed; GADF does not tell"),
-        _extra("event_type", "char", None, "meta.code", "class of the events (EV_CLASS)"),
-        _extra("messenger_name", "char", None, "meta.id", "what was measured: photon"),
-        _extra("messenger_pdgid", "char", None, "meta.code", "its number in the scheme of the Particle Data Group"),
+        _extra("energy_min", "double", "eV", "em.energy;stat.min",
+               "Char.SpectralAxis.Coverage.Bounds.Limits.energyLoLimit",
+               "lowest energy that the run is to be used at"),
+        _extra("energy_max", "double", "eV", "em.energy;stat.max",
+               "Char.SpectralAxis.Coverage.Bounds.Limits.energyHiLimit",
+               "highest energy that the run is to be used at"),
+        _extra("obs_mode", "char", None, "meta.code", "Provenance.ObsConfig.obsMode",
+               "how the telescopes moved (OBS_MODE)"),
+        _extra("tracking_mode", "char", None, "meta.code", "Provenance.ObsConfig.trackingMode",
+               "how the target was tracked; GADF does not tell"),
+        _extra("scan_mode", "char", None, "meta.code", "Provenance.ObsConfig.scanMode",
+               "how a field was scanned; GADF does not tell"),
+        _extra("pointing_mode", "char", None, "meta.code", "Provenance.ObsConfig.pointingMode",
+               "how telescopes pointed to each other; GADF does not tell"),
+        _extra("analysis_mode", "char", None, "meta.code", "Provenance.Processing.analysisMode",
+               "how the events were reconstructed; GADF does not tell"),
+        _extra("event_type", "char", None, "meta.code", "Provenance.Processing.eventType",
+               "class of the events (EV_CLASS)"),
+        _extra("messenger_name", "char", None, "meta.id", "Provenance.ObsConfig.messenger.name",
+               "what was measured: photon"),
+        _extra("messenger_pdgid", "char", None, "meta.code", "Provenance.ObsConfig.messenger.pdgid",
+               "its number in the scheme of the Particle Data Group"),
     ),
     description="What high-energy astrophysics adds to ivoa.obscore, one row for each run"
                 " (draft extension of ObsCore, 2026)",
     table_type="view",
 )
 # fmt: on
+
+#: What the rows of the extension belong to.
+HEA_KEY = ForeignKey(
+    "ivoa.obscore_hea",
+    "ivoa.obscore",
+    (("obs_publisher_did", "obs_publisher_did"),),
+    "the run that a row is about: NATURAL JOIN",
+)
 
 
 def publisher_did(collection: str, obs_id: int) -> str:

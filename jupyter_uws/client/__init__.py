@@ -8,22 +8,30 @@
 
 from __future__ import annotations
 
-from .archive import Archive
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .archive import Archive
+    from .observations import ObservationTable
+    from .resolver import Target, resolve
+
 from .connection import Connection, connect
 from .errors import (
     ClientError,
     JobFailed,
     JobTimeout,
+    NotAllStarted,
     NotConfigured,
     QueryError,
     ServiceError,
     ServiceUnreachable,
     UnknownTarget,
 )
-from .jobs import Job, JobService
-from .observations import ObservationTable
-from .resolver import Target, resolve
+from .grids import JobGroup
+from .job import Job
+from .jobs import JobService
 from .results import Result
+from .votable import read_votable
 
 __all__ = [
     "Archive",
@@ -31,8 +39,10 @@ __all__ = [
     "Connection",
     "Job",
     "JobFailed",
+    "JobGroup",
     "JobService",
     "JobTimeout",
+    "NotAllStarted",
     "NotConfigured",
     "ObservationTable",
     "QueryError",
@@ -42,5 +52,17 @@ __all__ = [
     "Target",
     "UnknownTarget",
     "connect",
+    "read_votable",
     "resolve",
 ]
+
+#: What needs astropy is imported when it is asked for (PEP 562): half a second and 40 MB that jobs do without.
+_LATER = {"Archive": "archive", "ObservationTable": "observations", "Target": "resolver", "resolve": "resolver"}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _LATER:
+        return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from io import BytesIO
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from astropy.table import MaskedColumn, Table
-
-from . import adql, constraints
-from .connection import Connection, connect
+from . import adql, baskets, constraints
+from .arrow import CONTENT_TYPE as ARROW
+from .arrow import read_arrow
+from .connection import Connection, connect, reachable
+from .datastore import data_store
 from .errors import ClientError, QueryError, ServiceError, UnknownTarget
 from .observations import ObservationTable
 from .resolver import Target, as_target
+from .votable import PIECE, read_votable
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
+    from astropy.table import Table
+    from gammapy.data import DataStore
     from pyvo.dal import TAPService
 
 #: Seconds for the answer of a synchronous query to begin.
@@ -133,6 +137,7 @@ class Archive:
         rows, overflow = self._query(query, maxrec)
         table = ObservationTable.from_obscore(rows, centre, within)
         table.meta["adql"] = query
+        table.meta["service"] = self.connection.url
         if overflow:
             counted, _ = self._query(adql.select(where, "COUNT(*) AS n", None), None)
             table.meta["total"] = int(counted["n"][0])
@@ -140,6 +145,17 @@ class Archive:
         elif not len(table) and collection is not None:
             table.meta["collections"] = self._collections()
         return table
+
+    def baskets(self) -> list[str]:
+        """The names of the user's baskets."""
+        return baskets.names(self.connection)
+
+    def basket(self, name: str) -> ObservationTable:
+        """The observations in a basket. Raises ServiceError (``status`` 404) where there is none of that name."""
+        dids = baskets.get(self.connection, name).obs_publisher_dids
+        found = self.search(obs_ids=dids or ["ivo://none"], product_type=None)  # no run is called so
+        found.meta["basket"] = name
+        return found
 
     def _centre(self, target: Any, position: Any) -> Target | None:
         if target is not None and position is not None:
@@ -184,67 +200,33 @@ class Archive:
             _warn_truncated(len(table), None)
         return table
 
+    def data_store(self, runs: Any, folder: str | Path | None = None) -> DataStore:
+        """The runs of a search as a gammapy DataStore, their files fetched; see :func:`.datastore.data_store`."""
+        return data_store(self.connection, runs, folder)
+
     def _query(self, query: str, maxrec: int | None) -> tuple[Table, bool]:
-        form = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "votable"}
+        try:
+            arrow = _offers_arrow(self.connection)
+        except ServiceError:  # the query will be told why
+            arrow = False
+        form = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "arrow" if arrow else "votable"}
         if maxrec is not None:
             form["MAXREC"] = constraints.rows(maxrec)
         try:
-            response = self.connection.post("tap/sync", data=form, timeout=(5.0, QUERY_TIMEOUT))
+            response = self.connection.post("tap/sync", data=form, timeout=(5.0, QUERY_TIMEOUT), stream=True)
         except ServiceError as error:
             if error.status == 400:
                 raise QueryError(str(error), 400) from None
             raise
-        return read_votable(response.content)
+        with response, reachable(response.url):
+            pieces = response.iter_content(PIECE)
+            return read_arrow(pieces) if arrow else read_votable(pieces)
 
 
-def read_votable(body: bytes) -> tuple[Table, bool]:
-    """The first table of a DALI response, and whether it was truncated.
-
-    Raises
-    ------
-    QueryError
-        The document says that the query failed.
-    ServiceError
-        It is not a VOTable.
-    """
-    from astropy.io import votable
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            document = votable.parse(BytesIO(body), verify="ignore")
-    except Exception as error:  # the parser raises its own, expat's, and numpy's errors
-        raise ServiceError(f"The archive's answer is not a VOTable: {type(error).__name__}.") from None
-    overflow = False
-    for resource in document.iter_resources() if hasattr(document, "iter_resources") else document.resources:
-        for info in resource.infos:
-            if info.name == "QUERY_STATUS" and info.value.upper() == "ERROR":
-                raise QueryError(" ".join(str(info.content or "The query failed").split()))
-            overflow |= info.name == "QUERY_STATUS" and info.value.upper() == "OVERFLOW"
-    try:
-        first = document.get_first_table()
-    except IndexError:
-        raise ServiceError("The archive's answer holds no table.") from None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        table = first.to_table(use_names_over_ids=True)
-    _plain_strings(table)
-    return table, overflow
-
-
-def _plain_strings(table: Table) -> None:
-    """Text as columns of text rather than of objects: they sort, compare and can be written."""
-    for name in table.colnames:
-        column = table[name]
-        if column.dtype.kind != "O":
-            continue
-        values = np.ma.getdata(column)
-        missing = np.array([value is None for value in values], dtype=bool) | np.ma.getmaskarray(column)
-        if not all(isinstance(value, str) for value in values[~missing]):
-            continue
-        plain = np.array(["" if gone else value for value, gone in zip(values, missing, strict=True)], dtype=str)
-        kept = {"name": name, "description": column.description, "meta": column.meta}
-        table[name] = MaskedColumn(plain, mask=missing, **kept)
+@lru_cache(maxsize=16)
+def _offers_arrow(connection: Connection) -> bool:
+    """Whether the service sends rows as Arrow's stream, which is read several times faster than any VOTable."""
+    return ARROW in connection.get("tap/capabilities").text
 
 
 def _warn_truncated(rows: int, total: int | None) -> None:

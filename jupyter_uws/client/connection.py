@@ -23,6 +23,8 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
 #: The largest error body that is read.
 ERROR_BODY = 64 * 1024
+#: Connections that are remembered.
+KNOWN = 16
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -98,6 +100,10 @@ class Connection:
             raise ValueError("token contains characters that no token has")
         self.url = without_secrets(url).rstrip("/") + "/"
         self.session = ServiceSession(self.url, token)
+        _known.pop(self.url, None)
+        _known[self.url] = self
+        if len(_known) > KNOWN:
+            del _known[next(iter(_known))]
 
     def __repr__(self) -> str:
         return f"<Connection {self.url}>"
@@ -136,6 +142,15 @@ class Connection:
     def post(self, path: str, data: Any = None, **kwargs: Any) -> requests.Response:
         """POST a form; see :meth:`request`."""
         return self.request("POST", path, data=data, **kwargs)
+
+
+#: The services that were reached last: a table knows its own by URL, for what is written with it must hold no token.
+_known: dict[str, Connection] = {}
+
+
+def known_connection(url: str) -> Connection:
+    """The connection to a service by its URL: the one there was, or a new one as :func:`connect` makes it."""
+    return _known.get(url) or connect(url)
 
 
 @contextmanager

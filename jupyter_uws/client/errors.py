@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .grids import JobGroup
+
 
 class ClientError(Exception):
     """The base of every error of this client; its text is one sentence."""
@@ -37,3 +42,11 @@ class JobFailed(ClientError):
 
 class JobTimeout(ClientError):
     """A job did not end within the time its caller wanted to wait; it goes on."""
+
+
+class NotAllStarted(ServiceError):
+    """The service refused one of many jobs; ``group`` has those that were started before it."""
+
+    def __init__(self, message: str, status: int | None, group: JobGroup) -> None:
+        super().__init__(message, status)
+        self.group = group

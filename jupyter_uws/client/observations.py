@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from astropy.time import Time
 
+from . import baskets, files
 from .adql import HC_TEV_M
+from .baskets import Basket
+from .connection import Connection, known_connection
+from .errors import ClientError
 from .resolver import Target
 
 #: The last column that is shown; the table has them all.
@@ -96,6 +101,76 @@ class ObservationTable(Table):  # type: ignore[misc]
         livetime = float(np.ma.asarray(self["t_exptime"], float).filled(0).sum()) / 3600 if len(self) else 0.0
         collections = {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
         return Summary(len(self), max(int(self.meta.get("total", 0)), len(self)), livetime, collections)
+
+    @property
+    def dids(self) -> list[str]:
+        """The publisher's identifiers, which name each observation in all collections."""
+        return [str(did) for did in self["obs_publisher_did"]]
+
+    @property
+    def connection(self) -> Connection:
+        """The service that these rows came from.
+
+        Raises
+        ------
+        ClientError
+            They came from none: this table was not made by a search.
+        """
+        if "service" not in self.meta:
+            raise ClientError("This table does not come from a search: it is not known where its files are.")
+        return known_connection(str(self.meta["service"]))
+
+    def basket(self, name: str) -> Basket:
+        """Put the observations into a basket of the service; it is made where there is none of that name."""
+        return baskets.add(self.connection, name, self.dids)
+
+    def datalink(self, row: int | None = None) -> Table:
+        """What belongs to the observations, or to the one in that row: files, pictures, jobs (DataLink 1.1)."""
+        return files.links(self.connection, self.dids if row is None else [self.dids[row]])
+
+    def fetch(self, folder: str | Path | None = None, progress: bool = True) -> list[Path]:
+        """Fetch the files (events and responses), a few at the same time; returns where they are.
+
+        They are kept in a cache, or in ``folder``, and fetched once; their sizes are checked.
+        """
+        _, paths = self._fetch(None if folder is None else Path(folder), progress)
+        return list(paths.values())
+
+    def download(self, folder: str | Path, progress: bool = True) -> Path:
+        """Fetch the files into a folder that is a data store of its own (GADF); returns the folder.
+
+        ``DataStore.from_dir(folder)`` of gammapy reads it.
+        """
+        target = Path(folder).expanduser()
+        found, paths = self._fetch(target, progress)
+        for name, table in zip(("obs-index", "hdu-index"), files.index_tables(self, found, paths), strict=True):
+            table.write(target / f"{name}.fits.gz", overwrite=True)
+        return target
+
+    def to_gammapy(self, progress: bool = True) -> Any:
+        """The observations as a gammapy ``DataStore`` (needs gammapy here); ``.get_observations()`` opens them."""
+        try:
+            from gammapy.data import DataStore, HDUIndexTable
+            from gammapy.data import ObservationTable as ObservationIndex
+        except ImportError:
+            raise ClientError("to_gammapy() needs gammapy in this kernel: pip install 'jupyter-uws[gamma]'") from None
+        found, paths = self._fetch(None, progress)
+        observations, hdus = files.index_tables(self, found, paths)
+        hdus.meta["BASE_DIR"] = str(next(iter(paths.values())).parent)
+        return DataStore(HDUIndexTable(hdus), ObservationIndex(observations))
+
+    def _fetch(self, folder: Path | None, progress: bool) -> tuple[list[dict[str, Any]], dict[str, Path]]:
+        if not len(self):
+            raise ClientError("There is nothing to fetch: the table is empty.")
+        found = files.products(self.datalink())
+        sizes = {product["url"]: product["size"] for product in found}
+        return found, files.fetch(self.connection, sizes, folder, progress=progress)
+
+    def plot_coverage(self, ax: Any = None) -> Any:
+        """Draw when the observations were, and which energies they cover; returns the Axes."""
+        from .plots import plot_coverage
+
+        return plot_coverage(self, ax=ax)
 
     def plot_sky(self, ax: Any = None) -> Any:
         """Draw the pointings with their fields of view, and the target; returns the Axes."""

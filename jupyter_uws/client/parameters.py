@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 #: Standard parameters of UWS (section 2.2.2.3) that every job takes beside its own.
-RESERVED = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION")
+RESERVED = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "AFTER")
 
 
 class JobTypes(dict[str, dict[str, Any]]):
@@ -22,7 +23,7 @@ class JobTypes(dict[str, dict[str, Any]]):
         return "\n".join(lines) or "No job types"
 
 
-def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str | list[str]]:
+def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The form of a job request.
 
     Parameters
@@ -41,7 +42,7 @@ def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
         A parameter that the type does not have, or a value it cannot take; the text says which.
     """
     known = {parameter["name"].lower(): parameter for parameter in description.get("parameters", ())}
-    form: dict[str, str | list[str]] = {}
+    form: dict[str, Any] = {}
     position: Any = None
     for name, value in values.items():
         if value is None:
@@ -68,6 +69,23 @@ def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
     return form
 
 
+def split_files(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, tuple[str, Any]]]]:
+    """The fields of a form that are text, and its files as parts; a field says ``param:PART`` for each of its files."""
+    fields: dict[str, Any] = {}
+    parts: list[tuple[str, tuple[str, Any]]] = []
+    for name, value in form.items():
+        items = value if isinstance(value, list) else [value]
+        texts: list[str] = []
+        for item in items:
+            if isinstance(item, (bytes, Path)):
+                part = f"part-{len(parts) + 1}"
+                parts.append((part, (name, item) if isinstance(item, bytes) else (item.name, item.read_bytes())))
+                item = f"param:{part}"
+            texts.append(item)
+        fields[name] = texts if isinstance(value, list) else texts[0]
+    return fields, parts
+
+
 def is_observations(value: Any) -> bool:
     """Whether a value is a table of observations (any table with the columns of ObsCore)."""
     return "obs_id" in getattr(value, "colnames", ())
@@ -81,8 +99,10 @@ def _unknown(name: str, description: Mapping[str, Any], known: Mapping[str, Mapp
     return f"Job type {description.get('name')!r} has no parameter {name!r}{hint or '.'} It takes: {takes}."
 
 
-def _encode(parameter: Mapping[str, Any], value: Any) -> str | list[str]:
+def _encode(parameter: Mapping[str, Any], value: Any) -> Any:
     name = parameter["name"]
+    if parameter.get("type") == "file":
+        return _files(name, value)
     if is_observations(value):
         # the publisher's identifier means one observation in all collections
         value = value["obs_publisher_did" if "obs_publisher_did" in value.colnames else "obs_id"]
@@ -97,6 +117,19 @@ def _encode(parameter: Mapping[str, Any], value: Any) -> str | list[str]:
             raise ValueError(f"Parameter {name!r} got an empty list")
         return items
     return _scalar(name, value)
+
+
+def _files(name: str, value: Any) -> Any:
+    """Files of a form: a Path, the content as bytes, a URL, or lists of these. Raises ValueError for no file."""
+    if isinstance(value, (list, tuple)):
+        return [_files(name, item) for item in value]
+    if isinstance(value, str) and not value.startswith(("http://", "https://")):
+        value = Path(value)
+    if isinstance(value, Path) and not value.expanduser().is_file():
+        raise ValueError(f"Parameter {name!r} takes a file; there is no file {str(value)!r}")
+    if not isinstance(value, (str, Path, bytes)):
+        raise ValueError(f"Parameter {name!r} takes a file: a path, bytes or a URL, not a {type(value).__name__}")
+    return value.expanduser() if isinstance(value, Path) else value
 
 
 def _in_unit(parameter: Mapping[str, Any], value: Any) -> Any:
@@ -127,7 +160,7 @@ def _with_unit(text: str) -> Any:
 
     try:
         quantity = u.Quantity(text)
-    except TypeError:
+    except (TypeError, ValueError):  # what it should have been is for the service to say
         return text
     return text if quantity.unit == u.dimensionless_unscaled else quantity
 

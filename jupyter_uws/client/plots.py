@@ -1,4 +1,4 @@
-"""Pictures with matplotlib: pointings on the sky, sky maps, flux points."""
+"""Pictures of observations with matplotlib: pointings on the sky, times and energies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from astropy.table import Table
-
     from .observations import ObservationTable
 
 #: Beyond this extent (deg, from the centre) the whole sky is drawn.
@@ -34,7 +32,7 @@ def plot_pointings(table: ObservationTable, ax: Any = None) -> Any:
     reach = np.nan_to_num(radii) + np.rad2deg(np.arccos(np.clip(vectors @ centre, -1, 1)))
     extent = float(reach.max(initial=0.5)) * 1.05
     wcs = _local_wcs(centre, extent) if extent < _LOCAL else _all_sky_wcs()
-    ax = _axes(ax, wcs, all_sky=extent >= _LOCAL)
+    ax = sky_axes(ax, wcs, all_sky=extent >= _LOCAL)
     height, width = wcs.array_shape
     ax.set_xlim(-0.5, width - 0.5)
     ax.set_ylim(-0.5, height - 0.5)
@@ -54,7 +52,7 @@ def plot_pointings(table: ObservationTable, ax: Any = None) -> Any:
     if target is not None:
         x, y = _pixels(target.position.icrs.cartesian.xyz.value[None], wcs)
         ax.plot(x, y, "*", color="crimson", ms=13, mec="white", label=target.name, zorder=5)
-    _name_axes(ax)
+    name_axes(ax)
     if extent >= _LOCAL:
         _name_whole_sky(ax)
     elif abs(centre[2]) > np.cos(np.deg2rad(1.2 * extent)):
@@ -66,80 +64,43 @@ def plot_pointings(table: ObservationTable, ax: Any = None) -> Any:
     return ax
 
 
-def plot_map(hdus: Any, ax: Any = None, title: str = "") -> Any:
-    """The first image of a FITS file in its own coordinates; returns the WCSAxes.
-
-    A significance map (values below 0 and a peak) is cut at -5 and 10, so that a bright source
-    does not hide the sky; contours show 5, 10, 20 sigma.
-    """
-    from astropy.wcs import WCS
-    from matplotlib.colors import TwoSlopeNorm
-
-    hdu = next((hdu for hdu in hdus if hdu.is_image and hdu.data is not None), None)
-    if hdu is None:
-        raise ValueError("the FITS file holds no image")
-    data = np.asarray(hdu.data, float)
-    while data.ndim > 2:
-        data = data[0]
-    ax = _axes(ax, WCS(hdu.header).celestial)
-    significance = "signif" in title.lower() or "sqrt_ts" in title.lower()
-    colours: dict[str, Any] = {"cmap": "viridis"}
-    if significance:
-        colours = {"cmap": "RdBu_r", "norm": TwoSlopeNorm(0, vmin=-5, vmax=10)}
-    image = ax.imshow(data, origin="lower", interpolation="nearest", **colours)
-    if significance and np.nanmax(data, initial=0) > 5:
-        ax.contour(np.nan_to_num(data), levels=[5, 10, 20], colors="black", linewidths=0.7)
-    unit = str(hdu.header.get("BUNIT") or "")
-    label = "Significance (σ)" if significance else f"{title} ({unit})" if unit else title
-    ax.figure.colorbar(image, ax=ax, label=label, extend="both" if significance else "neither")
-    ax.set_title(title)
-    _name_axes(ax, galactic=ax.wcs.wcs.ctype[0].startswith("GLON"))
-    return ax
-
-
-def plot_flux_points(table: Table, ax: Any = None) -> Any:
-    """A spectral energy distribution from flux points (GADF ``e_ref``, ``dnde`` or ``e2dnde``); returns the Axes."""
+def plot_coverage(table: ObservationTable, ax: Any = None) -> Any:
+    """When the observations were, and the energies they cover, by collection; returns the Axes."""
     import matplotlib.pyplot as plt
-    from astropy import units as u
-    from matplotlib.ticker import StrMethodFormatter
+    from astropy.time import Time
+    from matplotlib import dates
 
     if ax is None:
-        _, ax = plt.subplots(figsize=(6.5, 4.5))
-    energy = u.Quantity(table["e_ref"]).to_value(u.TeV)
-    scale = 1.0 if "e2dnde" in table.colnames else u.Quantity(table["e_ref"]) ** 2
-    kind = "e2dnde" if "e2dnde" in table.colnames else "dnde"
-
-    def column(suffix: str) -> Any:
-        name = kind + suffix
-        if name not in table.colnames:
-            return np.full(len(table), np.nan)
-        value = u.Quantity(np.ma.filled(np.ma.asarray(table[name], float), np.nan), table[name].unit)
-        return (value * scale).to_value("erg cm-2 s-1")
-
-    flux, error, limit = column(""), column("_err"), column("_ul")
-    low = energy - u.Quantity(table["e_min"]).to_value(u.TeV) if "e_min" in table.colnames else None
-    high = u.Quantity(table["e_max"]).to_value(u.TeV) - energy if "e_max" in table.colnames else None
-    is_limit = np.asarray(table["is_ul"], bool) if "is_ul" in table.colnames else ~np.isfinite(flux)
-    width = None if low is None or high is None else np.vstack([low, high])
-    colour = ax.plot([], [])[0].get_color()  # several sources on the same Axes each have their own
-    for mask, values, errors, marker in ((~is_limit, flux, error, "o"), (is_limit, limit, 0.4 * limit, "none")):
-        good = mask & np.isfinite(values)
-        if good.any():
-            x_errors = None if width is None else width[:, good]
-            style = {"fmt": marker, "color": colour, "ms": 5, "uplims": mask is is_limit}
-            ax.errorbar(energy[good], values[good], errors[good], x_errors, **style)
-    ax.set(xscale="log", yscale="log", xlabel="Energy (TeV)", ylabel="E² dN/dE (erg cm⁻² s⁻¹)")
-    # the error bar of a single count reaches to zero: it may leave the plot, the points may not
-    shown = np.concatenate([flux[~is_limit], limit[is_limit]])
-    shown = shown[np.isfinite(shown) & (shown > 0)]
-    if len(shown):
-        ax.set_ylim(shown.min() / 5, shown.max() * 3)
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        _, ax = plt.subplots(figsize=(7.5, 3.5), layout="constrained")
+    if not len(table):
+        ax.set_title("No observations")
+        return ax
+    times: list[Any] = [np.ma.asarray(table[name], float).filled(np.nan) for name in ("t_min", "t_max")]
+    energies: list[Any] = [np.ma.asarray(table[name], float).filled(np.nan) for name in ("energy_min", "energy_max")]
+    known = np.isfinite(times[0]) & np.isfinite(times[1]) & np.all(np.isfinite(energies), axis=0)
+    collections = np.asarray(table["obs_collection"], str)
+    for index, name in enumerate(np.unique(collections)):
+        chosen = known & (collections == name)
+        start, stop = (Time(time[chosen], format="mjd", scale="tt").utc.datetime64 for time in times)
+        low, high = (energy[chosen] for energy in energies)
+        colour = f"C{index % 10}"
+        ax.bar(start, high - low, bottom=low, width=stop - start, align="edge", color=colour, ec=colour, alpha=0.6,
+               label=f"{name} ({(collections == name).sum()})")  # fmt: skip
+    ax.set(yscale="log", xlabel="Start (UTC)", ylabel="Energy (TeV)", title=str(table.summary))
+    locator = dates.AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+    if not known.all():
+        ax.text(0.01, 0.02, f"{(~known).sum()} without times or energies are not shown", transform=ax.transAxes,
+                fontsize="small", color="grey")  # fmt: skip
     return ax
 
 
-def _axes(ax: Any, wcs: Any, all_sky: bool = False) -> Any:
+def sky_axes(ax: Any, wcs: Any, all_sky: bool = False) -> Any:
+    """The WCSAxes that are given, with this WCS, or new ones. Raises ValueError for Axes of another kind."""
     import matplotlib.pyplot as plt
     from astropy.visualization.wcsaxes.frame import EllipticalFrame
 
@@ -153,7 +114,7 @@ def _axes(ax: Any, wcs: Any, all_sky: bool = False) -> Any:
     return ax
 
 
-def _name_axes(ax: Any, galactic: bool = False) -> None:
+def name_axes(ax: Any, galactic: bool = False) -> None:
     ax.coords[0].set_axislabel("Galactic longitude" if galactic else "Right ascension")
     ax.coords[1].set_axislabel("Galactic latitude" if galactic else "Declination")
     for coordinate in ax.coords:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +25,8 @@ Bytes = bytes
 
 #: The largest result that is kept in the kernel's memory, in bytes; larger ones can only be saved.
 MEMORY = 512 * 1024 * 1024
+#: Results that show more than their name: at most so many bytes, letters and rows.
+SHOWN_SIZE, SHOWN_TEXT, SHOWN_ROWS = 256 * 1024, 4000, 20
 _CHUNK = 1024 * 1024
 #: Readers of astropy by the words of a media type.
 _TABLE_FORMATS = (("ecsv", "ascii.ecsv"), ("votable", "votable"), ("csv", "ascii.csv"), ("fits", "fits"))
@@ -155,16 +159,114 @@ class Result:
         name = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.name).lstrip(".") or "result"
         return name if "." in name else name + _extension(self.content_type)
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw a sky map or flux points with matplotlib; returns the Axes."""
-        from . import plots
+    @property
+    def array(self) -> Any:
+        """The numpy array of a ``.npy`` file; none that holds objects."""
+        import numpy as np
 
+        try:
+            return np.load(BytesIO(self.bytes), allow_pickle=False)
+        except (ValueError, EOFError):
+            raise self._is_not("an array") from None
+
+    @property
+    def value(self) -> Any:
+        """The content as what it is in Python: JSON, a table, an array, a picture; of all else the path of a file."""
+        if "json" in self.content_type:
+            return self.json
+        if "npy" in self.content_type:
+            return self.array
+        if self._is_image() or self._is_svg():
+            return self.image
+        return self.table if self.kind not in ("map", "events", "effective area", "model", "file") else self.path
+
+    @property
+    def path(self) -> Path:
+        """A file with the content in the cache, for programs that want one."""
+        from .files import cache_folder
+
+        folder = cache_folder() / "results"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = sha256(self.url.encode()).hexdigest()[:12]
+        target = folder / f"{name}-{self.file_name}"
+        if not target.is_file() or (self.size is not None and target.stat().st_size != self.size):
+            self.save(target)
+        return target
+
+    def to_gammapy(self) -> Any:
+        """As gammapy has it: a map, models (YAML), flux points, a light curve, or an event list."""
+        try:
+            from gammapy.data import EventList
+            from gammapy.estimators import FluxPoints
+            from gammapy.modeling.models import Models
+        except ImportError:
+            raise ClientError("to_gammapy() needs gammapy in this kernel: pip install 'jupyter-uws[gamma]'") from None
+        kind = self.kind
+        if kind == "map":
+            return self.map
+        if kind == "model":
+            return Models.from_yaml(self.text)
+        if kind == "events":
+            return EventList.read(self.path)
+        if kind == "flux points":
+            return FluxPoints.from_table(self.table, sed_type="dnde" if "dnde" in self.table.colnames else None)
+        if kind == "light curve":
+            return FluxPoints.from_table(self.table, format="lightcurve")
+        raise self._is_not("something that gammapy has a class for")
+
+    @property
+    def kind(self) -> str:
+        """What it is, by its content: ``map``, ``flux points``, ``light curve``, ``theta2``, ``events``, ``effective
+        area``, ``model``, ``image``, ``table``, or ``file``."""
+        if self._is_image() or self._is_svg():
+            return "image"
+        if "yaml" in self.content_type:
+            document = self.yaml
+            return "model" if isinstance(document, dict) and "components" in document else "file"
         if "fits" in self.content_type or self.bytes.startswith(b"SIMPLE"):
-            return plots.plot_map(self.fits, ax=ax, title=self.name)
-        table = self.table
-        if "e_ref" in table.colnames:
-            return plots.plot_flux_points(table, ax=ax)
-        raise self._is_not("something that can be plotted (a sky map or flux points)")
+            names = {hdu.name.upper() for hdu in self.fits}
+            kinds = {str(hdu.header.get("HDUCLAS2", "")).upper() for hdu in self.fits}
+            if "EVENTS" in names:
+                return "events"
+            if "EFF_AREA" in kinds or "EFFECTIVE AREA" in names:
+                return "effective area"
+            if any(hdu.is_image and hdu.data is not None for hdu in self.fits):
+                return "map"
+        try:
+            columns = set(self.table.colnames)
+        except ClientError:
+            return "file"
+        marks = {"light curve": "time_min", "flux points": "e_ref", "theta2": "theta2_min"}
+        return next((kind for kind, column in marks.items() if column in columns), "table")
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw it as what it is, with matplotlib; returns the Axes.
+
+        A sky map on its coordinates (``histogram=True``: the distribution of its pixels), flux points
+        (``model=`` a result with the fitted model, ``reference="Crab"``), a light curve, a theta-squared table, an
+        event list, an effective area.
+        """
+        from . import resultplots as draw
+
+        kind = self.kind
+        if kind == "map" and options.pop("histogram", False):
+            return draw.plot_significance(self.fits, ax=ax, **options)
+        if kind == "map":
+            return draw.plot_map(self.fits, ax=ax, title=self.name, **options)
+        if kind == "flux points":
+            model = options.pop("model", None)
+            return draw.plot_flux_points(self.table, ax, model.yaml if isinstance(model, Result) else model, **options)
+        if kind == "events":
+            from astropy.table import Table
+
+            return draw.plot_events(Table.read(self.fits["EVENTS"]), ax=ax, **options)
+        if kind == "effective area":
+            hdu = next(hdu for hdu in self.fits if str(hdu.header.get("HDUCLAS2", "")).upper() == "EFF_AREA")
+            return draw.plot_area(hdu, ax=ax, **options)
+        if kind in ("light curve", "theta2"):
+            function = draw.plot_light_curve if kind == "light curve" else draw.plot_theta2
+            return function(self.table, ax=ax, **options)
+        raise self._is_not("something that can be plotted (a sky map, flux points, a light curve, events, ...)")
 
     def _stream(self, file: Any, limit: int | None) -> None:
         response = self._connection.get(self.url, stream=True)
@@ -188,6 +290,22 @@ class Result:
     def __repr__(self) -> str:
         size = "" if self.size is None else f", {human_size(self.size)}"
         return f"<Result {self.name}: {self.content_type or 'unknown type'}{size}>"
+
+    def _repr_html_(self) -> str | None:
+        """A table, or the numbers of a JSON document, where it is small; a picture shows itself."""
+        if self._is_image() or self.size is None or self.size > SHOWN_SIZE:
+            return None
+        if self._is_svg():  # as the source of an image nothing in it can act
+            return f'<img src="data:image/svg+xml;base64,{b64encode(self.bytes).decode()}">'
+        title = f"<p>{escape(repr(self)[1:-1])}</p>"
+        try:
+            if "json" in self.content_type:
+                return f"{title}<pre>{escape(json.dumps(self.json, indent=1, ensure_ascii=False)[:SHOWN_TEXT])}</pre>"
+            if any(word in self.content_type for word, _ in _TABLE_FORMATS[:3]):
+                return title + "\n".join(self.table.pformat(max_lines=SHOWN_ROWS, html=True))
+        except ClientError:
+            return None
+        return None
 
     def _repr_png_(self) -> Bytes | None:
         return self.bytes if self.content_type.startswith("image/png") else None

@@ -5,7 +5,8 @@ It knows the pattern only (IVOA UWS 1.1), nothing of what the jobs do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import codecs
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,9 @@ ACTIVE = frozenset({"QUEUED", "EXECUTING", "HELD", "SUSPENDED", "UNKNOWN"})
 #: Phases that do not change by themselves any more.
 FINISHED = frozenset({"COMPLETED", "ERROR", "ABORTED", "ARCHIVED"})
 PHASES = ACTIVE | FINISHED | {"PENDING"}
+
+#: Bytes of a growing text that are read at once.
+PIECE = 1 << 20
 
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
@@ -53,7 +57,8 @@ class JobDocument:
 
     ``complete`` is false where only the job list's line is known.
     ``execution_duration`` is in wall seconds, 0 for no limit. ``parameters`` keeps the order and
-    the multiplicity: name -> list of values. ``info`` holds the elements of ``jobInfo`` as text.
+    the multiplicity: name -> list of values; those in ``references`` are URLs of the values.
+    ``info`` holds the elements of ``jobInfo`` as text.
     """
 
     job_id: str
@@ -67,6 +72,7 @@ class JobDocument:
     execution_duration: int = 0
     destruction: datetime | None = None
     parameters: dict[str, list[str]] = field(default_factory=dict)
+    references: frozenset[str] = frozenset()
     results: dict[str, ResultReference] = field(default_factory=dict)
     error: str | None = None
     error_type: str | None = None
@@ -96,6 +102,7 @@ def parse_job(body: bytes, url: str) -> JobDocument:
         execution_duration=_integer(_text(root, "executionDuration")) or 0,
         destruction=_time(_text(root, "destruction")),
         parameters=_parameters(root),
+        references=_references(root),
         results=_results(root, url),
         error=None if error is None else (_text(error, "message") or "The job failed without a message"),
         error_type=None if error is None else error.get("type"),
@@ -151,12 +158,21 @@ class UWSClient:
         response = self.connection.get(url, params=query)
         return parse_jobs(response.content, response.url)
 
-    def create(self, url: str, parameters: Mapping[str, str | list[str]], run: bool = True) -> tuple[str, JobDocument]:
-        """Create a job in the list at ``url``; returns the job's URL and document."""
+    def create(
+        self,
+        url: str,
+        parameters: Mapping[str, str | list[str]],
+        files: Sequence[tuple[str, tuple[str, Any]]] = (),
+        run: bool = True,
+    ) -> tuple[str, JobDocument]:
+        """Create a job in the list at ``url``; returns the job's URL and document.
+
+        ``files`` are parts of the form: name, and name and content of the file.
+        """
         form: dict[str, Any] = dict(parameters)
         if run:
             form["PHASE"] = "RUN"
-        response = self.connection.post(url, data=form)
+        response = self.connection.post(url, data=form, files=list(files) or None)
         document = parse_job(response.content, response.url)
         return response.url.partition("?")[0], document
 
@@ -168,6 +184,12 @@ class UWSClient:
             query = {"WAIT": str(wait)} | ({"PHASE": phase} if phase else {})
             response = self.connection.get(url, params=query, timeout=(5.0, wait + 15.0))
         return parse_job(response.content, response.url)
+
+    def find(self, url: str) -> tuple[str, JobDocument]:
+        """A job by a URL that leads to it; returns its own URL and its document."""
+        response = self.connection.get(url)
+        document = parse_job(response.content, response.url)
+        return response.url.partition("?")[0], document
 
     def set_phase(self, url: str, phase: str) -> JobDocument:
         """Send RUN or ABORT."""
@@ -190,8 +212,25 @@ class UWSClient:
 
     def text(self, url: str) -> str:
         """A text resource of the job (``/error``, ``/stdout``)."""
-        response = self.connection.get(url)
-        return response.content.decode("utf-8", "replace")
+        return self.bytes(url).decode("utf-8", "replace")
+
+    def bytes(self, url: str) -> bytes:
+        """The content of a resource of the job, as it is."""
+        content: bytes = self.connection.get(url).content
+        return content
+
+    def text_from(self, url: str, position: int) -> tuple[str, int]:
+        """What a growing text holds from a byte on, and the position behind it; at most 1 MiB at once."""
+        headers = {"Range": f"bytes={position}-{position + PIECE - 1}"}
+        try:
+            response = self.connection.get(url, headers=headers)
+        except ServiceError as error:
+            if error.status == 416:  # nothing is new
+                return "", position
+            raise
+        content = response.content if response.status_code == 206 else response.content[position:]
+        text, used = codecs.utf_8_decode(content, "replace", False)
+        return text, position + used
 
 
 def _document(body: bytes, name: str, url: str) -> Element:
@@ -237,6 +276,11 @@ def _parameters(root: Element) -> dict[str, list[str]]:
     for element in _children(root, "parameters"):
         parameters.setdefault(element.get("id") or "", []).append("".join(element.itertext()))
     return parameters
+
+
+def _references(root: Element) -> frozenset[str]:
+    elements = _children(root, "parameters")
+    return frozenset(element.get("id") or "" for element in elements if element.get("byReference") in ("true", "1"))
 
 
 def _results(root: Element, url: str) -> dict[str, ResultReference]:

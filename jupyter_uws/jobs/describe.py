@@ -114,7 +114,7 @@ def describe(func: Callable[..., Any], name: str | None = None) -> JobDescriptio
             "name": func.__name__,
             "description": inspect.getdoc(func) or "",
             **metadata,
-            "parameters": [_parameter(part, hints) for part in signature[1:]],
+            "parameters": [parameter(part, hints) for part in signature[1:]],
             "entry_point": where,
         }
         if name is not None:
@@ -126,7 +126,8 @@ def describe(func: Callable[..., Any], name: str | None = None) -> JobDescriptio
         raise DescriptionError(f"{where}: {error}") from None
 
 
-def _parameter(part: inspect.Parameter, hints: dict[str, Any]) -> Parameter:
+def parameter(part: inspect.Parameter, hints: dict[str, Any]) -> Parameter:
+    """A job's parameter from one of a signature. Raises ValueError with what is wrong with it."""
     name = part.name
     if part.kind in (part.VAR_POSITIONAL, part.VAR_KEYWORD, part.POSITIONAL_ONLY):
         raise ValueError(f"parameter {name!r} must be an ordinary keyword parameter")

@@ -21,7 +21,7 @@ from . import patterns, runs, values
 ParameterType = Literal["boolean", "integer", "number", "string", "file"]
 
 #: Job control parameters of UWS and DALI, in lower case: no job parameter may be called so.
-RESERVED = frozenset({"phase", "runid", "destruction", "executionduration", "action", "upload", "wait"})
+RESERVED = frozenset({"phase", "runid", "destruction", "executionduration", "action", "upload", "wait", "after"})
 #: Resources of the service beside the lists of jobs.
 RESERVED_TYPES = frozenset({"types", "events", "capabilities", "availability"})
 #: Bytes of a file parameter, unless its description says otherwise.

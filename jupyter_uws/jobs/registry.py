@@ -88,12 +88,14 @@ class Registry(Mapping[str, JobDescription]):
         return len(self._descriptions)
 
 
-def load_registry(group: str = GROUP, folders: Sequence[Path] = ()) -> Registry:
+def load_registry(group: str = GROUP, folders: Sequence[Path] = (), also: Mapping[str, str] | None = None) -> Registry:
     """Describe every job type found in an entry point group and in ``folders``, the first of which win.
 
+    ``also`` are other functions by the name of the type, as ``module:function``.
     One that cannot be imported or described is logged with the reason and left out.
     """
-    return registry_of(entry_points(group=group), DescriptionFiles(folders) if folders else None)
+    found = [*entry_points(group=group), *(EntryPoint(name, value, group) for name, value in (also or {}).items())]
+    return registry_of(found, DescriptionFiles(folders) if folders else None)
 
 
 def registry_of(found: Any, files: DescriptionFiles | None = None) -> Registry:

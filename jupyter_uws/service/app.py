@@ -14,7 +14,7 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from ..jobs.registry import load_registry
 from ..rendezvous import ServiceInfo
 from ..tap.jobs import TAP, QueryExecutor
 from ..tap.jobs import job_type as tap_job_type
+from ..tap.limits import QueryLimits
 from ..uws import handlers as uws_handlers
 from ..uws.executor import Report
 from ..uws.limits import Limits
@@ -41,12 +42,14 @@ from ..uws.manager import JobManager
 from ..uws.store import JobStore, StoreError
 from ..uws.times import format_time, utcnow
 from . import baskets
-from .archive import ArchiveRoutes, Folders, ServedArchive
+from .anonymous import AnonymousReaders
+from .archive import ArchiveRoutes, Folders, Readers, ServedArchive
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
-from .jobs import Files, JobTypes, Launcher
+from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
 from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
+from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
 from .targets import TargetsHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
@@ -63,12 +66,14 @@ class Settings:
     """What a service is started with. Times are in seconds; ``idle_timeout`` 0 means never.
 
     It listens on ``socket`` for the relay and, where a ``port`` is given, on ``ip`` for everybody with the ``token``.
+    With ``python_jobs`` the user who runs it may send code of their own.
     """
 
     state_dir: Path
     socket: Path
     archive: Path | None = None
     descriptions: tuple[Path, ...] = ()
+    python_jobs: bool = False
     ip: str = "127.0.0.1"
     port: int | None = None
     token: str | None = None
@@ -77,9 +82,12 @@ class Settings:
     fetch_hosts: frozenset[str] = frozenset()
     fetch_timeout: float = 60.0
     form_limits: FormLimits = field(default_factory=FormLimits)
+    query_limits: QueryLimits = field(default_factory=QueryLimits)
+    anonymous: AnonymousReaders | None = None
     store_url: str | None = None
     idle_timeout: float = 0.0
     limits: Limits = field(default_factory=Limits)
+    remotes: Mapping[str, Remote] = field(default_factory=dict)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
@@ -92,7 +100,10 @@ class Service:
         self._archive = ServedArchive(settings.archive)
         secret = rendezvous.secret(settings.state_dir)
         self.access = Access(secret, settings.token, settings.admins, settings.public_url)
-        self.registry = load_registry(folders=[*settings.descriptions, *default_folders()])
+        self.registry = load_registry(
+            folders=[*settings.descriptions, *default_folders()],
+            also={"python": PYTHON_JOB} if settings.python_jobs else {},
+        )
         jobs_folder = settings.state_dir / "jobs"
         jobs_folder.mkdir(mode=0o700, exist_ok=True)
         launcher = Launcher(self.registry, self.archive, jobs_folder)
@@ -108,14 +119,21 @@ class Service:
             self.registry,
             Folders(self.incoming, settings.state_dir / "previews"),
             self.files.fetch,
+            Readers(settings.query_limits, _retention(settings.limits), settings.anonymous),
         )
         self.queries = QueryExecutor(jobs_folder, self.archive_routes.engine, self._report)
         self.manager = JobManager(
             self.store,
-            JobTypes(self.registry, self.executor, {TAP: tap_job_type(self.queries)}),
+            JobTypes(
+                self.registry,
+                self.executor,
+                {TAP: tap_job_type(self.queries, settings.query_limits)},
+                self.access.owner,
+            ),
             limits=settings.limits,
             fallback=self.executor,
         )
+        self.remotes = Remotes(settings.remotes)
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
         self._stopped = asyncio.Event()
 
@@ -135,6 +153,8 @@ class Service:
                 (r"/health", HealthHandler, own),
                 (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
+                (r"/remote", RemotesHandler, {"remotes": self.remotes}),
+                (r"/remote/([^/]+)(?:/.*)?", RemoteHandler, {"remotes": self.remotes}),
                 *baskets.make_routes(self.baskets),
                 (r"/targets", TargetsHandler),
                 (r"/uws/types", TypesHandler, own),
@@ -211,6 +231,7 @@ class Service:
             await self.executor.close()
             self.archive_routes.close()
             await self._archive.close()
+            await self.remotes.close()
             self.store.close()
             self.settings.socket.unlink(missing_ok=True)
             rendezvous.withdraw(self.state_dir)
@@ -255,6 +276,12 @@ class Service:
             if timeout and self.access.idle_seconds() >= timeout and not self._has_jobs():
                 logger.info("nobody has asked for anything in %.0f s and no job is active", timeout)
                 self.stop()
+
+
+def _retention(limits: Limits) -> tuple[int, int]:
+    """For how long jobs are kept, by default and at most, in seconds."""
+    longest = limits.lifetime_max.total_seconds()
+    return int(min(limits.lifetime.total_seconds(), longest)), int(longest)
 
 
 def _raise_file_limit() -> int:

@@ -18,6 +18,8 @@ from ..archive.paths import default_archive
 from ..forms import FormLimits
 from ..jobs.descriptor import runs_parameter, service_resource
 from ..jobs.registry import Registry
+from ..tap.limits import DEFAULT, QueryLimits
+from .anonymous import OWNER, AnonymousReaders
 from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 
 if TYPE_CHECKING:
@@ -92,6 +94,17 @@ class ServedArchive:
 
 
 @dataclass(frozen=True)
+class Readers:
+    """What queries may come to, for how long asynchronous ones are kept (by default, at most; seconds), and what
+    anonymous readers may; None where there are none.
+    """
+
+    limits: QueryLimits = DEFAULT
+    retention: tuple[int, int] = (30 * 86400, 365 * 86400)
+    anonymous: AnonymousReaders | None = None
+
+
+@dataclass(frozen=True)
 class Folders:
     """Where the files of forms lie until they are taken, and pictures until others need their room."""
 
@@ -114,7 +127,9 @@ class ArchiveRoutes(Router):
         registry: Registry,
         folders: Folders,
         fetch: Fetcher,
+        readers: Readers,
     ) -> None:
+        self._readers = readers
         self._archive = archive
         self._registry = registry
         self._pictures = folders.pictures
@@ -133,13 +148,13 @@ class ArchiveRoutes(Router):
         from ..archive import handlers as files
         from ..tap import handlers as tap
 
-        base = archive_handler(self._archive)
+        base = archive_handler(self._archive, self._readers.anonymous)
 
         def path() -> Path:
             return self._archive.path
 
         routes: list[Any] = [
-            *tap.make_routes(base, self._open(), self._fetch),
+            *tap.make_routes(base, self._open(), self._fetch, self._readers.retention),
             *datalink.make_routes(base, path, self._pictures, self._processings),
             *files.make_routes(base, path),
         ]
@@ -164,7 +179,15 @@ class ArchiveRoutes(Router):
         if self._engine is None:
             from ..tap.engine import Engine
 
-            self._engine = Engine(self._archive.path)
+            limits = self._readers.limits
+            self._engine = Engine(
+                self._archive.path,
+                memory_limit=f"{limits.memory}B",
+                timeout=limits.duration,
+                max_queries=limits.queries,
+                max_waiting=limits.waiting,
+                limits=limits,
+            )
         return self._engine
 
     async def engine(self) -> Engine:
@@ -182,14 +205,35 @@ class ArchiveRoutes(Router):
             self._engine.close()
 
 
-def archive_handler(archive: ServedArchive) -> type[RequestHandler]:
-    """The base of handlers that need the archive: they begin when it is there."""
+def archive_handler(archive: ServedArchive, anonymous: AnonymousReaders | None = None) -> type[RequestHandler]:
+    """The base of handlers that need the archive: they begin when it is there, and let ``anonymous`` readers in."""
 
     class ArchiveHandler(ServiceHandler):
+        query_limits: QueryLimits | None = None
+        reader_note: str | None = None
+        open_to_anonymous = anonymous is not None
+
         async def prepare(self) -> None:
             started: Awaitable[None] | None = super().prepare()
             if started is not None:
                 await started
+            self.reader_note = None if anonymous is None else anonymous.note
             await archive.ready()
+
+        def admit_anonymous(self) -> bool:
+            if anonymous is None:
+                return False
+            anonymous.enter(query=self._is_query())
+            self.is_anonymous, self.query_limits = True, anonymous.limits
+            self.owner, self.root = OWNER, self._own_root()
+            return True
+
+        def _is_query(self) -> bool:
+            return self.request.path == "/tap/sync"
+
+        def _leave(self) -> None:
+            if self._entered and self.is_anonymous and anonymous is not None:
+                anonymous.leave(query=self._is_query())
+            super()._leave()
 
     return ArchiveHandler

@@ -25,10 +25,13 @@ from .. import rendezvous
 from .._version import __version__
 from ..execution.cluster import BACKENDS, ClusterConfig
 from ..forms import FormLimits
+from ..tap.limits import QueryLimits
 from ..uws.limits import Limits
 from ..uws.store import StoreError
+from .anonymous import anonymous_readers
 from .app import Service, Settings
 from .archive import ArchiveError
+from .remotes import remotes
 from .resources import maxima
 
 #: A service that only the relay can reach ends after this long [s] without job and client.
@@ -47,6 +50,14 @@ _ALIASES: dict[Any, Any] = {
     "workers": "ServeApp.workers",
 }
 
+_FLAGS: dict[Any, Any] = {
+    **base_flags,
+    "anonymous-archive": (
+        {"ServeApp": {"anonymous_archive": True}},
+        "Open the archive (not the jobs) to readers without a token.",
+    ),
+}
+
 
 class ServeApp(JupyterApp):
     """Serve the archive and the jobs of one user."""
@@ -59,7 +70,7 @@ class ServeApp(JupyterApp):
     jupyter uws serve --port 8901 --archive hess.duckdb --state-dir /data/uws
     """
     aliases = _ALIASES
-    flags = base_flags
+    flags = _FLAGS
     classes: list[Any] = []  # noqa: RUF012 (traitlets reads it from the class)
 
     ip = Unicode("127.0.0.1", help="Address to listen on.").tag(config=True)
@@ -75,6 +86,11 @@ class ServeApp(JupyterApp):
         Unicode(),
         help="Folders of job descriptions (YAML, OPUS VOTable), before $JUPYTER_UWS_DESCRIPTIONS and "
         "'jupyter-uws/jobs' in Jupyter's data folders.",
+    ).tag(config=True)
+    python_jobs = Bool(
+        False,
+        help="Offer the job type 'python': code that the user who runs the service sends (%%remote, @job). Other users "
+        "cannot; but whoever has the token of the service's port can then run any program as you.",
     ).tag(config=True)
     store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(config=True)
     idle_timeout = Float(
@@ -132,9 +148,28 @@ class ServeApp(JupyterApp):
         Unicode(), help="Hosts whose files jobs may be given by URL although they are not on the public Internet."
     ).tag(config=True)
     fetch_timeout = Float(60.0, min=1.0, help="Time [s] within which a file must come from its URL.").tag(config=True)
+    remote_services = Dict(
+        help="Services of other observatories that users' browsers reach through this one: name -> {'tap' or 'uws': "
+        "its URL, 'title': a text, 'token_file': a file with a token for it, which all users of this service share}."
+    ).tag(config=True)
     form_limits = Dict(
         help="How much a request may bring: 'size' and 'value' of parameters and 'files_size' [bytes], how many "
         "'parameters' and 'files', 'timeout' [s] and 'rate' [bytes/s] for a body to arrive."
+    ).tag(config=True)
+    tap_limits = Dict(
+        help="What queries may come to: 'rows' of a result and 'rows_max', 'duration' [s], 'job_duration' and "
+        "'job_duration_max' [s] of asynchronous ones, 'memory' [bytes] of all together, how many 'queries' run at "
+        "a time and how many more are 'waiting'; of tables that are brought along how many 'uploads', 'upload_size' "
+        "[bytes], 'upload_rows', 'upload_columns', and 'upload_urls' (True, False)."
+    ).tag(config=True)
+    anonymous_archive = Bool(
+        False,
+        help="Open /tap but its jobs, /datalink and /files to readers without a token, read only and within "
+        "anonymous_limits. Jobs stay closed.",
+    ).tag(config=True)
+    anonymous_limits = Dict(
+        help="As tap_limits, for all anonymous readers together: 'rows', 'rows_max', 'duration', 'queries' at a time, "
+        "'uploads', 'upload_size', 'upload_rows', 'upload_columns', 'upload_urls'; and 'requests' open at a time."
     ).tag(config=True)
     verbose = Bool(False, help="Log every request.").tag(config=True)
 
@@ -147,6 +182,14 @@ class ServeApp(JupyterApp):
             raise TraitError(f"public_url: {url!r} is not a URL such as https://host/prefix/")
         return url if not url or url.endswith("/") else f"{url}/"
 
+    @validate("remote_services")
+    def _check_remote_services(self, proposal: Bunch) -> Any:
+        try:
+            remotes(proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"remote_services: {error}") from None
+        return proposal["value"]
+
     @validate("form_limits")
     def _check_form_limits(self, proposal: Bunch) -> Any:
         try:
@@ -154,6 +197,23 @@ class ServeApp(JupyterApp):
         except (TypeError, ValueError) as error:
             known = ", ".join(field.name for field in fields(FormLimits))
             raise TraitError(f"form_limits: {error}; the limits are: {known}") from None
+        return proposal["value"]
+
+    @validate("tap_limits")
+    def _check_tap_limits(self, proposal: Bunch) -> Any:
+        try:
+            QueryLimits(**proposal["value"])
+        except (TypeError, ValueError) as error:
+            known = ", ".join(field.name for field in fields(QueryLimits))
+            raise TraitError(f"tap_limits: {error}; the limits are: {known}") from None
+        return proposal["value"]
+
+    @validate("anonymous_limits")
+    def _check_anonymous_limits(self, proposal: Bunch) -> Any:
+        try:
+            anonymous_readers(proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"anonymous_limits: {error}") from None
         return proposal["value"]
 
     @validate("resource_limits")
@@ -179,6 +239,7 @@ class ServeApp(JupyterApp):
             state_dir=state_dir,
             # the default place is allowed to be empty, a file that was named is not
             archive=Path(archive).expanduser().absolute() if archive else None,
+            python_jobs=self.python_jobs,
             descriptions=tuple(Path(folder) for folder in self.descriptions),
             # always there: a Jupyter server finds a service that was started by hand, too
             socket=Path(self.socket) if self.socket else rendezvous.socket_path(state_dir),
@@ -190,9 +251,12 @@ class ServeApp(JupyterApp):
             fetch_hosts=frozenset(host.lower() for host in self.fetch_hosts),
             fetch_timeout=self.fetch_timeout,
             form_limits=FormLimits(**self.form_limits),
+            query_limits=QueryLimits(**self.tap_limits),
+            anonymous=anonymous_readers(self.anonymous_limits) if self.anonymous_archive else None,
             store_url=self.store_url or None,
             idle_timeout=self._idle_timeout(port),
             limits=self._limits(),
+            remotes=remotes(self.remote_services),
             cluster=self.cluster(),
         )
 

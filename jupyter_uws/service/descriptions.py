@@ -11,21 +11,37 @@ from ..uws.errors import NotFound, UsageError
 from ..uws.html import POLICY, preferred
 from .description_page import description_page
 from .pages import Page
+from .resources import offered
 
 WADL = "application/vnd.sun.wadl+xml"
 
 
-class TypesHandler(Page):
+class _Types(Page):
+    def told(self, description: JobDescription) -> dict[str, Any]:
+        """A description without what it runs, and the resources that its jobs can ask for here."""
+        entry = description.model_dump(mode="json", exclude={"entry_point", "command", "script"})
+        resources = offered(description, self.service.executor.config)
+        return {
+            **entry,
+            "sha256": description.digest,
+            "schema": json_schema(description),
+            "resources": resources,
+        }
+
+
+class TypesHandler(_Types):
     """The job descriptions, each with the JSON Schema of its parameters, and what is wrong with others."""
 
     def get(self) -> None:
         registry = self.service.registry
-        self.write({"types": [_told(description) for description in registry.values()], "problems": registry.problems})
+        self.write(
+            {"types": [self.told(description) for description in registry.values()], "problems": registry.problems}
+        )
 
     head = get
 
 
-class _OfType(Page):
+class _OfType(_Types):
     def description(self, name: str) -> JobDescription:
         try:
             return self.service.registry[name]
@@ -61,7 +77,7 @@ class DescriptionHandler(_OfType):
                 self.set_header("Content-Type", f"{WADL}; charset=UTF-8")
                 self.write(wadl_document(description, self.root))
             case "json":
-                self.write(_told(description))
+                self.write(self.told(description))
             case unknown:
                 raise UsageError(f"format '{unknown[:60]}' is not one of html, wadl, json")
 
@@ -76,9 +92,3 @@ class DescriptionHandler(_OfType):
         if "application/json" in accept and not preferred(accept):
             return "json"
         return "html"
-
-
-def _told(description: JobDescription) -> dict[str, Any]:
-    """A description without what it runs."""
-    entry = description.model_dump(mode="json", exclude={"entry_point", "command", "script"})
-    return {**entry, "sha256": description.digest, "schema": json_schema(description)}

@@ -79,6 +79,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
     owner: str
     root: str
     is_admin = False
+    is_anonymous = False
     by_relay = False
     _entered = False
 
@@ -101,7 +102,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
         elif _same(token, self.access.token):
             self.owner = self.access.owner
             self.root = self._own_root()
-        else:
+        elif "Authorization" in headers or "X-UWS-Secret" in headers or not self.admit_anonymous():
             raise HTTPError(401, "this service needs its token, as the header 'Authorization: token ...'")
         if not self.owner.isprintable() or len(self.owner) > OWNER_LIMIT:
             raise HTTPError(400, f"the owner's name has control characters, or more than {OWNER_LIMIT} letters")
@@ -109,6 +110,10 @@ class ServiceHandler(BodyMixin, RequestHandler):
         if len(self.request.uri or "") > ADDRESS_LIMIT:
             raise HTTPError(414, f"the address is longer than {ADDRESS_LIMIT} bytes; send the parameters as a POST")
         return super().prepare()
+
+    def admit_anonymous(self) -> bool:
+        """Whether a caller without a credential is let in; then sets ``owner`` and ``root``. Nobody is, as a rule."""
+        return False
 
     def _credential(self) -> str:
         """What is sent as the token; the password, from programs that know passwords only (TOPCAT, STILTS)."""

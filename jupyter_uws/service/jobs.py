@@ -28,6 +28,8 @@ KEPT = (
     *("parameters", "memory_limit", "cores", "gpus", "partition", "account", "constraint"),
     *("restartable", "max_restarts"),
 )
+#: The function that runs the code its caller sends.
+PYTHON_JOB = "jupyter_uws.jobs.python:python"
 #: Where a job's info has the SHA-256 of the description it was queued with.
 DIGEST = "description_sha256"
 
@@ -35,10 +37,11 @@ DIGEST = "description_sha256"
 class JobTypes(Mapping[str, JobType]):
     """The job types of a registry as the manager knows them; they change as the registry does.
 
-    ``own`` are those of other services, whose jobs run elsewhere.
+    ``own`` are those of other services, whose jobs run elsewhere. Only ``user`` may run code of their own.
     """
 
-    def __init__(self, registry: Registry, executor: DaskExecutor, own: Mapping[str, JobType]) -> None:
+    def __init__(self, registry: Registry, executor: DaskExecutor, own: Mapping[str, JobType], user: str) -> None:
+        self._user = user
         self._own = own
         self._registry = registry
         self._executor = executor
@@ -50,7 +53,7 @@ class JobTypes(Mapping[str, JobType]):
         description = self._registry[name]
         made = self._made.get(name)
         if made is None or made[0] is not description:
-            made = self._made[name] = (description, _job_type(description, self._executor))
+            made = self._made[name] = (description, _job_type(description, self._executor, self._user))
         return made[1]
 
     def __iter__(self) -> Iterator[str]:
@@ -60,7 +63,7 @@ class JobTypes(Mapping[str, JobType]):
         return len(set(self))
 
 
-def _job_type(description: JobDescription, executor: DaskExecutor) -> JobType:
+def _job_type(description: JobDescription, executor: DaskExecutor, user: str) -> JobType:
     def check(values: Mapping[str, Sequence[str]], complete: bool) -> Values:
         try:
             return validate(description, values, complete=complete)
@@ -83,6 +86,7 @@ def _job_type(description: JobDescription, executor: DaskExecutor) -> JobType:
         resource_names=resource_names(description),
         info={"description_version": description.version, DIGEST: description.digest},
         queue=executor.queue,
+        owners=frozenset({user}) if description.entry_point == PYTHON_JOB else None,
     )
 
 

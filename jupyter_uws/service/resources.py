@@ -75,6 +75,23 @@ def resources(description: JobDescription, asked: Mapping[str, str], cluster: Cl
     return {name: found[name] for name in NAMES if found[name]}
 
 
+def offered(description: JobDescription, cluster: ClusterConfig) -> dict[str, dict[str, Any]]:
+    """What clients may ask for with a job of the type: of a size its ``default`` and ``maximum`` (null: not known;
+    ``memory`` in MiB, 0 for no limit), of a name its ``default`` and the ``choices``; nothing of what cannot be chosen.
+    """
+    largest = _largest(description, cluster)
+    own = {"cores": description.cores, "memory": description.memory_limit, "gpus": description.gpus}
+    found: dict[str, dict[str, Any]] = {
+        name: {"default": own[name], "maximum": largest[name]} for name in own if largest[name] != 0
+    }
+    if cluster.backend != "local":
+        for name in ("partition", "account", "constraint"):
+            default, choices = getattr(description, name), getattr(cluster.maxima, f"{name}s")
+            if choices:
+                found[name] = {"default": default, "choices": sorted({default, *choices} - {""})}
+    return {name: found[name] for name in NAMES if name in found and name in resource_names(description)}
+
+
 def limits_of(info: Mapping[str, Any], description: JobDescription) -> dict[str, Any]:
     """The same as the executor takes it, from the ``jobInfo`` of a job that was queued."""
     return {

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .fields import ARROW_TYPES, Field
+from .fields import TEXTS, Field, items
 from .nulls import NULLS
 
 _Bytes = npt.NDArray[np.uint8]
@@ -33,7 +33,7 @@ class _Text:
 
 def binary_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> bytes:
     """The rows of ``batch`` as BINARY; ``fields`` are :func:`.nulls.widened`."""
-    columns = [array.cast(ARROW_TYPES[field.datatype]) for array, field in zip(batch.columns, fields, strict=True)]
+    columns = [array.cast(field.arrow_type) for array, field in zip(batch.columns, fields, strict=True)]
     return _rows(columns, fields, [[]], NULLS)
 
 
@@ -46,11 +46,13 @@ def _rows(
     columns: Sequence[pa.Array], fields: Sequence[Field], blocks: list[list[_Bytes]], nulls: Mapping[str, int]
 ) -> bytes:
     count = len(columns[0])
-    # a row is blocks of fixed width with a text after each but the last
+    # a row is blocks of fixed width with a text, or an array, after each but the last
     texts: list[_Text] = []
     for array, field in zip(columns, fields, strict=True):
-        if field.is_text:
-            text, lengths = _text(array, wide=field.datatype == "unicodeChar")
+        if field.is_array and field.length is not None:
+            blocks[-1].append(array_cells(array, field))
+        elif field.is_text or field.is_array:
+            text, lengths = array_items(array, field) if field.is_array else _text(array, wide=_is_wide(field))
             blocks[-1].append(lengths.astype(">i4").view(np.uint8).reshape(count, 4))
             texts.append(text)
             blocks.append([])
@@ -92,6 +94,38 @@ def fixed_cells(array: pa.Array, datatype: str, null: int | None = None) -> _Byt
         array = array.fill_null(float("nan") if kind.kind == "f" else null or 0)
     values = np.ascontiguousarray(array.to_numpy(zero_copy_only=False).astype(kind))
     return values.view(np.uint8).reshape(len(array), kind.itemsize)
+
+
+def array_items(array: pa.Array, field: Field) -> tuple[_Text, _Counts]:
+    """The items of arrays, and how many each row has (letters, of an array of texts). Nulls within are as in BINARY."""
+    values, counts = items(array)
+    cells = _item_cells(values, field)
+    letters = field.width
+    return _Text(cells.reshape(-1), counts * cells.shape[1]), counts * letters
+
+
+def array_cells(array: pa.Array, field: Field) -> _Bytes:
+    """Arrays of one length, a row each; a null is made of null items."""
+    values, counts = items(array)
+    cells = _item_cells(values, field)
+    nothing = _item_cells(pa.nulls(1, values.type), field)
+    out = np.tile(nothing, (len(array), field.length or 0, 1))
+    out[counts > 0] = cells.reshape(-1, field.length or 0, cells.shape[1])
+    return out.reshape(len(array), -1)
+
+
+def _item_cells(values: pa.Array, field: Field) -> _Bytes:
+    if field.datatype not in TEXTS:
+        return fixed_cells(values, field.datatype, NULLS.get(field.datatype))
+    wide = _is_wide(field)
+    size = field.width * (2 if wide else 1)
+    out = np.zeros((len(values), size), np.uint8)
+    scatter_text(out.reshape(-1), np.arange(len(values), dtype=np.int64) * size, _text(values, wide=wide)[0])
+    return out
+
+
+def _is_wide(field: Field) -> bool:
+    return field.datatype == "unicodeChar"
 
 
 def _text(array: pa.Array, *, wide: bool) -> tuple[_Text, _Counts]:

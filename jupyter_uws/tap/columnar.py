@@ -9,7 +9,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from . import votable
-from .fields import ARROW_TYPES, Field
+from .fields import Field
 
 #: Rows of a group in a Parquet file: more make it smaller and quicker to read, and take memory here.
 GROUP_ROWS = 16 * 8192
@@ -42,12 +42,12 @@ class _Pipe:
 
 
 def _schema(fields: Sequence[Field]) -> pa.Schema:
-    keys = ("description", "unit", "ucd", "utype", "xtype")
+    keys = ("description", "unit", "ucd", "utype", "xtype", "arraysize")
     return pa.schema(
         [
             pa.field(
                 field.name,
-                ARROW_TYPES[field.datatype],
+                field.arrow_type,
                 metadata={key: str(getattr(field, key)) for key in keys if getattr(field, key)},
             )
             for field in fields
@@ -96,10 +96,14 @@ class ParquetRows:
 
 
 class ArrowRows:
-    """Arrow's IPC stream; an empty batch at the end tells of an overflow or an error, in its own metadata."""
+    """Arrow's IPC stream, with a VOTable without rows in its metadata that describes it.
+
+    An empty batch at the end tells of an overflow or an error, in its own metadata.
+    """
 
     def __init__(self, fields: Sequence[Field], query: str) -> None:
-        self._schema = _schema(fields).with_metadata({"QUERY": query})
+        described = votable.head(fields, query) + votable.tail()
+        self._schema = _schema(fields).with_metadata({"QUERY": query, "VOTABLE": described})
         self._pipe = _Pipe()
         self._writer = pyarrow.ipc.new_stream(self._pipe, self._schema)
 

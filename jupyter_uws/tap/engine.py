@@ -19,6 +19,7 @@ from .adql import Query, translate
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
 from .formats import Writer
+from .limits import DEFAULT, QueryLimits
 from .schema import ForeignKey, Table
 from .scope import output_names
 from .snapshot import Snapshot, file_identity, first_line
@@ -47,6 +48,8 @@ class Engine:
         Seconds that a query may work. The time its client takes to read does not count.
     max_queries, max_waiting
         How many queries run at a time, and how many more wait (up to ``timeout``) before they are refused.
+    limits
+        What uploaded tables are held to, and what callers are told.
     """
 
     def __init__(
@@ -58,9 +61,11 @@ class Engine:
         timeout: float = 60.0,
         max_queries: int = 8,
         max_waiting: int = 64,
+        limits: QueryLimits = DEFAULT,
     ) -> None:
         self.path = Path(path)
         self.timeout = timeout
+        self.limits = limits
         self._options = {"threads": threads, "memory_limit": memory_limit}
         self._pool = ThreadPoolExecutor(max_queries, thread_name_prefix="tap")
         self._slots = asyncio.Semaphore(max_queries)
@@ -88,18 +93,21 @@ class Engine:
         uploads: Mapping[str, Path] | None = None,
         timeout: float | None = None,
         waits: bool = False,
+        limits: QueryLimits | None = None,
     ) -> AsyncIterator[Result]:
         """Run one query; gives a :class:`Result` of at most ``maxrec`` rows, its first rows already there.
 
         ``variables`` is what views of the archive may ask for by getvariable(), such as ``root_url``; ``uploads``
         are files that the query knows as the tables ``TAP_UPLOAD.<name>``. ``timeout`` [s] holds instead of the
-        engine's; a query that ``waits`` is never refused for want of a place, whoever runs it bounds its wait.
+        engine's, and so do ``limits`` for the uploads; a query that ``waits`` is never refused for want of a place,
+        whoever runs it bounds its wait.
         Raises :class:`TAPError` (bad query, time-out, too many queries, no archive). Cancelling the task
         interrupts the query.
         """
         async with self._slot(waits):
             snapshot = await self._current()
             result = Result(self, snapshot, adql, maxrec, variables or {}, uploads or {}, timeout or self.timeout)
+            result.limits = limits or self.limits
             self.active.add(result)
             try:
                 await result.start()
@@ -161,6 +169,7 @@ class Result:
         self.fields: list[Field] = []
         self.overflow = False
         self.rows = 0
+        self.limits = engine.limits
         self._engine = engine
         self._snapshot = snapshot
         self._maxrec = maxrec
@@ -211,7 +220,7 @@ class Result:
         uploaded = {table.name: table for table in self._take_uploads(cursor)}
         query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
         relation = cursor.sql(query.sql)
-        is_text = [str(kind) == "VARCHAR" for kind in relation.types]
+        is_text = [str(kind).startswith("VARCHAR") for kind in relation.types]
         ascii_only = [
             not text or all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves)
             for text, value in zip(is_text, query.values, strict=True)
@@ -222,7 +231,7 @@ class Result:
     def _take_uploads(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Table]:
         """Make temporary tables of the uploads, which only this cursor sees, and which end with it."""
         for name, path in self._uploads.items():
-            table, rows = read_upload(name, path)
+            table, rows = read_upload(name, path, self.limits)
             if self._stopped:
                 raise QueryTimeout("the query was stopped")
             cursor.register("_arriving", rows)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +25,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "char": pa.string(),
     "unicodeChar": pa.string(),
 }
+TEXTS = ("char", "unicodeChar")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,28 @@ class Field:
 
     @property
     def is_text(self) -> bool:
-        return self.datatype in ("char", "unicodeChar")
+        """Whether a value is one text."""
+        return self.datatype in TEXTS and not self.is_array
+
+    @property
+    def is_array(self) -> bool:
+        """Whether a value is an array, of numbers, booleans, or texts (``8x*``: any number of texts of 8 letters)."""
+        return "x" in (self.arraysize or "") if self.datatype in TEXTS else self.arraysize not in (None, "1")
+
+    @property
+    def width(self) -> int:
+        """The letters of each text of an array of texts; 1 for others."""
+        return int(str(self.arraysize).partition("x")[0]) if self.datatype in TEXTS else 1
+
+    @property
+    def length(self) -> int | None:
+        """How many items each array has; None where it varies."""
+        size = str(self.arraysize).partition("x")[2] if self.datatype in TEXTS else str(self.arraysize)
+        return None if size.endswith("*") else math.prod(map(int, size.split("x")))
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        return pa.list_(ARROW_TYPES[self.datatype]) if self.is_array else ARROW_TYPES[self.datatype]
 
 
 def field_of(value: Value, name: str, kind: pa.DataType, *, ascii_only: bool) -> Field:
@@ -48,25 +73,32 @@ def field_of(value: Value, name: str, kind: pa.DataType, *, ascii_only: bool) ->
     Text that is not known to be ASCII is unicodeChar: clients read ``char`` as ASCII.
     """
     column = value.column
-    datatype, arraysize, xtype = _by_type(name, kind)
+    is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
+    datatype, arraysize, xtype = _by_type(name, kind.value_type if is_list else kind)
     if column is None:
         unit = ucd = utype = None
         description = ""
     else:
         unit, ucd, utype, description = column.unit, column.ucd, column.utype, column.description
         xtype = column.xtype
-        if column.datatype in ARROW_TYPES and (column.datatype in ("char", "unicodeChar")) == (datatype == "char"):
+        if column.datatype in ARROW_TYPES and (column.datatype in TEXTS) == (datatype == "char"):
             datatype = column.datatype
-    if datatype in ("char", "unicodeChar"):
+    if is_list:
+        arraysize = column.arraysize if column is not None else "*"
+        if datatype in TEXTS and "x" not in (arraysize or ""):
+            raise TAPError(f"column {name}: how long its texts are is not known, so arrays of them cannot be served")
+    elif datatype in TEXTS:
         arraysize = "*"
-        if not ascii_only:
-            datatype = "unicodeChar"
+    if datatype in TEXTS and not ascii_only:
+        datatype = "unicodeChar"
     return Field(name, datatype, arraysize, xtype, unit, ucd, utype, description)
 
 
 def conform(array: pa.Array, field: Field) -> pa.Array:
     """``array`` in the Arrow type of ``field``. Raises :class:`TAPError` where a value does not fit."""
-    wanted = ARROW_TYPES[field.datatype]
+    wanted = field.arrow_type
+    if field.is_array:
+        return _conform_arrays(array, field)
     if array.type == wanted:
         return array
     try:
@@ -77,6 +109,22 @@ def conform(array: pa.Array, field: Field) -> pa.Array:
         return pc.cast(array, wanted)
     except pa.ArrowInvalid as error:
         raise TAPError(f"column {field.name}: a value does not fit into {field.datatype}: {error}") from None
+
+
+def _conform_arrays(array: pa.Array, field: Field) -> pa.Array:
+    array = pc.cast(array, field.arrow_type)
+    sizes = pc.list_value_length(array)
+    if field.length is not None and pc.any(pc.not_equal(sizes, field.length)).as_py():
+        raise TAPError(f"column {field.name}: an array has not {field.length} items, as {field.arraysize} says")
+    if field.datatype in TEXTS and (pc.max(pc.utf8_length(array.flatten())).as_py() or 0) > field.width:
+        raise TAPError(f"column {field.name}: a text is longer than {field.width}, as {field.arraysize} says")
+    return array
+
+
+def items(array: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """The items of a column of arrays, one row after the other, and how many each row has; a null has none."""
+    counts = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return array.flatten(), counts
 
 
 def _by_type(name: str, kind: pa.DataType) -> tuple[str, str | None, str | None]:

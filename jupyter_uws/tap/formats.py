@@ -128,12 +128,7 @@ class _Json:
         return f'{{"metadata": {json.dumps(metadata)}, "data": ['.encode()
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
-        columns = [
-            [value if value is None or math.isfinite(value) else None for value in array.to_pylist()]
-            if pa.types.is_floating(array.type)
-            else array.to_pylist()
-            for array in batch.columns
-        ]
+        columns = [_finite(array) for array in batch.columns]
         rows = json.dumps([list(row) for row in zip(*columns, strict=True)])[1:-1]
         first, self._first = self._first, False
         return (rows if first else ", " + rows).encode()
@@ -143,6 +138,15 @@ class _Json:
 
     def broken(self, message: str) -> bytes | None:
         return f'], "error": {json.dumps(message)}}}\n'.encode()
+
+
+def _finite(array: pa.Array) -> list[object]:
+    """The values, with None for those that JSON cannot say."""
+    if pa.types.is_list(array.type) and pa.types.is_floating(array.type.value_type):
+        return [None if row is None else _finite(pa.array(row, array.type.value_type)) for row in array.to_pylist()]
+    if pa.types.is_floating(array.type):
+        return [value if value is None or math.isfinite(value) else None for value in array.to_pylist()]
+    return list(array.to_pylist())
 
 
 _TAPREGEXT = "ivo://ivoa.net/std/TAPRegExt#output-votable-"

@@ -1,7 +1,7 @@
 """TAP 1.1 over HTTP, as mixins for a base handler that knows the caller.
 
-The base class authenticates in ``prepare`` and offers ``owner`` (who calls) and ``root`` (the service's
-absolute URL, with its last slash).
+The base class authenticates in ``prepare`` and offers ``root`` (the service's absolute URL, with its last slash). It
+may set ``query_limits`` there: what this caller is held to, and no jobs; and ``reader_note``, what readers are told.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
+from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
 from ..uws.errors import UWSError
 from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
 from ..vosi import availability_document
-from . import jobs, limits, vosi, votable
+from . import jobs, vosi
 from .engine import Engine, Result
-from .errors import Overloaded, TAPError
+from .errors import TAPError
 from .examples import examples_document
 from .formats import Writer
+from .limits import QueryLimits
 from .request import QueryRequest, canonical, read_request
 
 #: A client that takes nothing for this many seconds has gone.
@@ -34,11 +36,23 @@ PATIENCE = 60.0
 if TYPE_CHECKING:
     from ..uws.uploads import Fetcher
 
-    class _Handler(RequestHandler):
-        owner: str
+    class _Base(RequestHandler):
         root: str
 else:
-    _Handler = object
+    _Base = object
+
+
+class _Handler(ErrorMixin, _Base):
+    """A resource of TAP, for a caller with limits of its own or with those of the engine."""
+
+    engine: Engine
+    expected = (TAPError, UWSError)
+    query_limits: QueryLimits | None = None
+    reader_note: str | None = None
+
+    @property
+    def limits(self) -> QueryLimits:
+        return self.query_limits or self.engine.limits
 
 
 class SyncMixin(FormMixin, _Handler):
@@ -50,6 +64,9 @@ class SyncMixin(FormMixin, _Handler):
     def initialize(self, engine: Engine, fetch: Fetcher) -> None:
         self.engine = engine
         self.fetch = fetch
+
+    def body_limit(self) -> int:
+        return min(super().body_limit(), self.form_limits.size + self.limits.uploads * self.limits.upload_size)
 
     async def get(self) -> None:
         await self._answer()
@@ -71,16 +88,21 @@ class SyncMixin(FormMixin, _Handler):
         super().on_connection_close()
 
     async def _run(self) -> None:
-        values, given = sort_out(self.read_form(), self._parts(), jobs.FILES)
-        asked = read_request(canonical(values))
-        if len(given) > limits.UPLOAD_TABLES:
-            raise TAPError(f"UPLOAD names {len(given)} tables, {limits.UPLOAD_TABLES} are allowed")
+        values, given = sort_out(self.read_form(), self._parts(), jobs.files(self.limits))
+        asked = read_request(canonical(values), self.limits)
+        if len(given) > self.limits.uploads:
+            raise TAPError(f"UPLOAD names {len(given)} tables, {self.limits.uploads} are allowed")
+        if not self.limits.upload_urls and any(isinstance(one.source, str) for one in given):
+            raise TAPError("UPLOAD by URL is not possible here: send the table itself, as UPLOAD=NAME,param:PART")
         async with self._uploads(given) as uploads:
             await self._query(asked, uploads)
 
     async def _query(self, asked: QueryRequest, uploads: Mapping[str, Path]) -> None:
         variables = {"root_url": self.root}
-        query = self.engine.query(asked.query, maxrec=asked.maxrec, variables=variables, uploads=uploads)
+        query = self.engine.query(
+            asked.query, maxrec=asked.maxrec, variables=variables, uploads=uploads,
+            timeout=None if self.query_limits is None else self.query_limits.duration, limits=self.query_limits,
+        )  # fmt: skip
         async with query as result:
             writer = asked.kind.writer(result.fields, asked.query)
             self.set_header("Content-Type", asked.content_type)
@@ -102,7 +124,7 @@ class SyncMixin(FormMixin, _Handler):
             return
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self.settings.get("incoming"), prefix="query-"))
         try:
-            found = await receive(given, jobs.FILES, folder / FOLDER, self.fetch)
+            found = await receive(given, jobs.files(self.limits), folder / FOLDER, self.fetch)
             yield {upload.filename: folder / upload.path for upload in found}
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -137,22 +159,11 @@ class SyncMixin(FormMixin, _Handler):
         """Errors of a query are VOTables (DALI 1.1, section 4.2)."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         if isinstance(error, TAPError | UWSError):
-            status_code, message = error.status, str(error)
-            if isinstance(error, Overloaded):
-                self.set_header("Retry-After", "5")
+            self.answer_error(error.status, str(error))
         elif isinstance(error, HTTPError) and status_code in (400, 413, 503) and error.log_message:
-            message = error.log_message
+            self.answer_error(status_code, error.log_message)
         else:
             super().write_error(status_code, **kwargs)
-            return
-        self.set_status(status_code)
-        self.set_header("Content-Type", "text/xml; charset=UTF-8")
-        self.set_header("Connection", "close")  # a body that was refused is left unread
-        self.finish(votable.error_document(message))
-
-    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        if not isinstance(value, TAPError | UWSError):
-            super().log_exception(typ, value, tb)
 
 
 class _DocumentMixin(_Handler):
@@ -166,22 +177,21 @@ class _DocumentMixin(_Handler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         if isinstance(error, TAPError):
-            self.set_status(error.status)
-            self.set_header("Content-Type", "text/plain; charset=UTF-8")
-            self.finish(str(error) + "\n")
+            self.answer_in_words(error.status, str(error))
         else:
             super().write_error(status_code, **kwargs)
 
-    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        if not isinstance(value, TAPError):
-            super().log_exception(typ, value, tb)
-
 
 class CapabilitiesMixin(_DocumentMixin):
-    """``/tap/capabilities``."""
+    """``/tap/capabilities``, as they are for the caller."""
+
+    def initialize(self, engine: Engine, retention: tuple[int, int] = (0, 0)) -> None:
+        super().initialize(engine)
+        self.retention = retention
 
     async def get(self) -> None:
-        self.document(vosi.capabilities(self.root, await self.engine.tables()))
+        offer = vosi.Offer(self.limits, None if self.query_limits else self.retention, self.reader_note)
+        self.document(vosi.capabilities(self.root, await self.engine.tables(), offer))
 
     head = get
 
@@ -206,7 +216,7 @@ class AvailabilityMixin(_DocumentMixin):
         except TAPError as error:
             self.document(availability_document(str(error)))
         else:
-            self.document(availability_document())
+            self.document(availability_document(note=self.reader_note))
 
     head = get
 
@@ -230,11 +240,12 @@ class TablesMixin(_DocumentMixin):
 
 
 def make_routes(
-    base: type[RequestHandler], engine: Engine, fetch: Fetcher
+    base: type[RequestHandler], engine: Engine, fetch: Fetcher, retention: tuple[int, int] = (30 * 86400, 365 * 86400)
 ) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """The routes of TAP but ``/tap/async``, for handlers derived from ``base`` (see the module's text).
 
-    ``fetch`` gets the tables that clients upload by URL.
+    ``fetch`` gets the tables that clients upload by URL; ``retention`` is for how long asynchronous queries are kept,
+    in seconds, by default and at most.
     """
 
     def handler(mixin: type) -> type[RequestHandler]:
@@ -243,7 +254,7 @@ def make_routes(
     arguments = {"engine": engine}
     return [
         (r"/tap/sync", form_handler(SyncMixin, base), {**arguments, "fetch": fetch}),
-        (r"/tap/capabilities", handler(CapabilitiesMixin), arguments),
+        (r"/tap/capabilities", handler(CapabilitiesMixin), {**arguments, "retention": retention}),
         (r"/tap/examples", handler(ExamplesMixin), arguments),
         (r"/tap/availability", handler(AvailabilityMixin), arguments),
         (r"/tap/tables", handler(TablesMixin), arguments),

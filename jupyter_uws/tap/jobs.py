@@ -10,9 +10,11 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dali import error_document
 from ..execution.folder import JobFolder
 from ..uws.errors import UsageError
 from ..uws.executor import Report, Reporter
@@ -21,8 +23,9 @@ from ..uws.model import ErrorSummary, Job, Result
 from ..uws.phases import Phase
 from ..uws.times import utcnow
 from ..uws.uploads import FileRule
-from . import limits
+from . import limits as settings
 from .errors import Overloaded, TAPError
+from .limits import DEFAULT, QueryLimits
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -36,25 +39,28 @@ AT_A_TIME = 2
 #: A query is begun so often where services end under it; it may be the reason.
 RUNS_MAX = 3
 
-FILES = {UPLOAD: FileRule(size_max=limits.UPLOAD_BYTES, named=True)}
+
+def files(limits: QueryLimits) -> dict[str, FileRule]:
+    """The parameter that takes files, and what it takes."""
+    return {UPLOAD: FileRule(size_max=limits.upload_size, named=True)}
 
 
-def job_type(executor: QueryExecutor) -> JobType:
+def job_type(executor: QueryExecutor, limits: QueryLimits = DEFAULT) -> JobType:
     """The job type of asynchronous queries."""
     return JobType(
         name=TAP,
         executor=executor,
-        validate=_validate,
-        execution_duration=limits.JOB_DURATION,
-        execution_duration_max=limits.JOB_DURATION_MAX,
-        files=FILES,
+        validate=partial(_validate, limits),
+        execution_duration=limits.job_duration,
+        execution_duration_max=limits.job_duration_max,
+        files=files(limits),
         resources=lambda asked: {"root": asked["root"]} if "root" in asked else {},
         wants_root=True,
-        error_document=_error_document,
+        error_document=error_document,
     )
 
 
-def _validate(values: Mapping[str, Sequence[str]], complete: bool) -> Values:
+def _validate(limits: QueryLimits, values: Mapping[str, Sequence[str]], complete: bool) -> Values:
     # all that is wrong with a value is told by the job, as the error of the query (TAP 1.1, section 2.2)
     from .request import canonical  # here: Arrow is large, and most services are asked for nothing of it
 
@@ -63,16 +69,10 @@ def _validate(values: Mapping[str, Sequence[str]], complete: bool) -> Values:
         parameters = canonical(values)
     except TAPError as error:
         raise UsageError(str(error)) from None
-    if len(uploads) > limits.UPLOAD_TABLES:
-        raise UsageError(f"UPLOAD names {len(uploads)} tables, {limits.UPLOAD_TABLES} are allowed")
+    if len(uploads) > limits.uploads:
+        raise UsageError(f"UPLOAD names {len(uploads)} tables, {limits.uploads} are allowed")
     found = {name: [value] for name, value in parameters.items()}
     return {**found, UPLOAD: uploads} if uploads else found
-
-
-def _error_document(message: str) -> str:
-    from . import votable
-
-    return votable.error_document(message)
 
 
 async def _store(pieces: AsyncIterator[bytes], path: Path) -> None:
@@ -80,8 +80,8 @@ async def _store(pieces: AsyncIterator[bytes], path: Path) -> None:
     with open(handle, "wb") as file:
         async for piece in pieces:
             await asyncio.to_thread(file.write, piece)
-            if file.tell() > limits.RESULT_BYTES:
-                raise TAPError(f"the result is larger than {limits.RESULT_BYTES} bytes: ask for less of it")
+            if file.tell() > settings.RESULT_BYTES:
+                raise TAPError(f"the result is larger than {settings.RESULT_BYTES} bytes: ask for less of it")
 
 
 class QueryExecutor:
@@ -166,14 +166,14 @@ class QueryExecutor:
         from .request import read_request
 
         engine = await self._engine()
-        asked = read_request({name: values[0] for name, values in job.parameters.items() if values})
+        asked = read_request({name: values[0] for name, values in job.parameters.items() if values}, engine.limits)
         work = self.folder(job.job_id).work
         path = work / f"result.{asked.kind.extension}"
         uploads = {upload.filename: self._folder / job.job_id / upload.path for upload in job.uploads}
         variables = {"root_url": str(job.info.get("root", ""))}
         async with engine.query(
             asked.query, maxrec=asked.maxrec, variables=variables, uploads=uploads,
-            timeout=float(job.execution_duration or limits.JOB_DURATION_MAX), waits=True,
+            timeout=float(job.execution_duration or engine.limits.job_duration_max), waits=True,
         ) as rows:  # fmt: skip
             writer = asked.kind.writer(rows.fields, asked.query)
             await asyncio.to_thread(work.mkdir, mode=0o700, parents=True, exist_ok=True)

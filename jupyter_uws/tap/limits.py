@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
-#: Rows of a result: where MAXREC is not given, and at most.
-DEFAULT_MAXREC = 100_000
-HARD_MAXREC = 10_000_000
-#: Seconds that an asynchronous query may take: where executionDuration is not given, and at most.
-JOB_DURATION = 600
-JOB_DURATION_MAX = 3600
-#: Bytes of the result of an asynchronous query.
+from dataclasses import dataclass, fields
+
+#: Bytes of a result that is kept: of an asynchronous query, or as FITS.
 RESULT_BYTES = 4 * 2**30
-#: Of each uploaded table: bytes as it is sent, rows, columns; and how many tables a query may bring.
-UPLOAD_BYTES = 32 * 2**20
-UPLOAD_ROWS = 200_000
-UPLOAD_COLUMNS = 500
-UPLOAD_TABLES = 10
+
+
+@dataclass(frozen=True)
+class QueryLimits:
+    """What the queries of a caller may come to. Times are in seconds, sizes in bytes.
+
+    ``rows``, ``rows_max``: of a result, where MAXREC is not given, and at most. ``duration``: of a query that its
+    client waits for; ``job_duration``, ``job_duration_max``: of an asynchronous one, where executionDuration is not
+    given, and at most. ``memory``: for all queries together. ``queries`` run at a time, ``waiting`` more wait, the next
+    is refused. ``uploads``: tables that a query may bring, each of ``upload_size`` as it is sent, ``upload_rows`` and
+    ``upload_columns``; ``upload_urls``: whether they may be fetched from elsewhere.
+    """
+
+    rows: int = 100_000
+    rows_max: int = 10_000_000
+    duration: int = 60
+    job_duration: int = 600
+    job_duration_max: int = 3600
+    memory: int = 512 * 2**20
+    queries: int = 8
+    waiting: int = 64
+    uploads: int = 10
+    upload_size: int = 32 * 2**20
+    upload_rows: int = 200_000
+    upload_columns: int = 500
+    upload_urls: bool = True
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if limit.name == "upload_urls":
+                if not isinstance(value, bool):
+                    raise ValueError(f"the limit 'upload_urls' is {value!r}, allowed is True or False")
+            elif isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+                raise ValueError(f"the limit '{limit.name}' is {value!r}, allowed is a whole number greater than 0")
+        for name in ("rows", "job_duration"):
+            value, most = getattr(self, name), getattr(self, f"{name}_max")
+            if value > most:
+                raise ValueError(f"the limit '{name}' is {value}, more than '{name}_max', {most}")
+
+
+#: Those of callers who are known to the service.
+DEFAULT = QueryLimits()

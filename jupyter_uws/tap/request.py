@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .errors import TAPError
 from .formats import Format, find_format
-from .limits import DEFAULT_MAXREC, HARD_MAXREC
+from .limits import QueryLimits
 
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 #: The parameters of TAP that may come once; UPLOAD may come several times.
@@ -35,7 +35,7 @@ def canonical(form: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {name: found[name][0] for name in SINGLE if found.get(name)}
 
 
-def read_request(parameters: Mapping[str, str]) -> QueryRequest:
+def read_request(parameters: Mapping[str, str], limits: QueryLimits) -> QueryRequest:
     """The request that :func:`canonical` parameters make. Raises :class:`TAPError`."""
     request = parameters.get("REQUEST", "doQuery")
     if request.lower() != "doquery":
@@ -45,16 +45,17 @@ def read_request(parameters: Mapping[str, str]) -> QueryRequest:
         raise TAPError(f"LANG: {language[:40]!r} is not known; {', '.join(LANGUAGES)} are")
     if not parameters.get("QUERY", "").strip():
         raise TAPError("QUERY is missing: give an ADQL query, such as SELECT TOP 5 * FROM ivoa.obscore")
+    maxrec = _maxrec(parameters.get("MAXREC"), limits)
     kind = find_format(parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"))
-    return QueryRequest(parameters["QUERY"], _maxrec(parameters.get("MAXREC")), kind, _content_type(kind, parameters))
+    return QueryRequest(parameters["QUERY"], maxrec, kind, _content_type(kind, parameters))
 
 
-def _maxrec(given: str | None) -> int:
+def _maxrec(given: str | None, limits: QueryLimits) -> int:
     if given is None or not given.strip():
-        return DEFAULT_MAXREC
+        return limits.rows
     if not given.strip().isascii() or not given.strip().isdigit():
         raise TAPError(f"MAXREC: {given[:40]!r} is not a whole number of rows, 0 or more")
-    return min(int(given.strip()[:18]), HARD_MAXREC)
+    return min(int(given.strip()[:18]), limits.rows_max)
 
 
 def _content_type(kind: Format, parameters: Mapping[str, str]) -> str:

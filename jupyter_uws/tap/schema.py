@@ -149,12 +149,17 @@ _KEYS = (
 
 
 def write_tap_schema(
-    con: duckdb.DuckDBPyConnection, tables: Iterable[Table], *, schemas: Mapping[str, str] | None = None
+    con: duckdb.DuckDBPyConnection,
+    tables: Iterable[Table],
+    *,
+    schemas: Mapping[str, str] | None = None,
+    keys: Iterable[ForeignKey] = (),
 ) -> None:
     """Write the schema ``tap_schema`` of a DuckDB file, in place of what it held.
 
     ``tables`` are those that queries may see, each with a name ``schema.table``; the five tables of
-    TAP_SCHEMA are added. ``schemas`` maps names of schemas to their descriptions. A transaction of the
+    TAP_SCHEMA are added. ``schemas`` maps names of schemas to their descriptions; ``keys`` are between the
+    ``tables``. A transaction of the
     caller's is used where one is open.
 
     Raises ValueError for a table name that is not two regular identifiers, a name given twice, or a column
@@ -178,12 +183,13 @@ def write_tap_schema(
         ],
     )
     _insert(con, "columns", [_column_row(t, c, i) for t in everything for i, c in enumerate(t.columns)])
+    described = (*keys, *_KEYS)
     _insert(
         con,
         "keys",
-        [(f"key_{i}", k.from_table, k.target_table, k.description or None, None) for i, k in enumerate(_KEYS)],
+        [(f"key_{i}", k.from_table, k.target_table, k.description or None, None) for i, k in enumerate(described)],
     )
-    _insert(con, "key_columns", [(f"key_{i}", *pair) for i, k in enumerate(_KEYS) for pair in k.columns])
+    _insert(con, "key_columns", [(f"key_{i}", *pair) for i, k in enumerate(described) for pair in k.columns])
 
 
 def read_tap_schema(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .fields import Field
+from .fields import TEXTS, Field, items
+from .nulls import NULLS
 
 # characters that XML 1.0 has no way to write
 _NOT_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f]"
@@ -58,8 +60,26 @@ def _tsv_text(array: pa.Array) -> pa.Array:
 
 
 def _cell(array: pa.Array, field: Field, escape: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    if field.is_array:
+        return escape(_array_text(array, field))
     if field.is_text:
         return escape(array)
+    return _numbers(array, field)
+
+
+def _array_text(array: pa.Array, field: Field) -> pa.Array:
+    """The items with blanks between them; texts filled up with blanks, and nothing between them (VOTable 1.4, 5.1)."""
+    values, counts = items(array)
+    if field.datatype in TEXTS:
+        texts, separator = pc.utf8_rpad(values.fill_null(""), field.width), ""
+    else:
+        nothing = "NaN" if field.datatype in ("float", "double") else str(NULLS.get(field.datatype, "?"))
+        texts, separator = _numbers(values, field).fill_null(nothing), " "
+    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, texts), separator)
+
+
+def _numbers(array: pa.Array, field: Field) -> pa.Array:
     written = pc.cast(array, pa.string())
     if field.datatype in ("float", "double"):
         # VOTable writes NaN, +Inf, -Inf; readers of CSV understand them too

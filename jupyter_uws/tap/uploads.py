@@ -6,8 +6,10 @@ What a file is, its first bytes say. Everything is bounded by :mod:`.limits`, an
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.parsers import expat
 
@@ -18,9 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from . import limits
 from .errors import TAPError
-from .fields import ARROW_TYPES
+from .fields import ARROW_TYPES, TEXTS, items
+from .limits import DEFAULT, QueryLimits
 from .schema import Column, Table
 from .scope import sql_identifier
 
@@ -29,11 +31,11 @@ SCHEMA = "TAP_UPLOAD"
 Rows = tuple[Table, pa.Table]
 
 
-def read_upload(name: str, path: Path) -> Rows:
+def read_upload(name: str, path: Path, limits: QueryLimits = DEFAULT) -> Rows:
     """The table that a query knows as ``TAP_UPLOAD.<name>``, and its rows. Raises :class:`TAPError`."""
     content = path.read_bytes()
     try:
-        columns, arrays = _reader(content)(content)
+        columns, arrays = _reader(content)(content, limits)
     except TAPError as error:
         raise TAPError(f"the uploaded table {name}: {error}") from None
     except Exception as error:  # what the parsers of four formats may raise at a broken file is not told
@@ -47,7 +49,7 @@ def read_upload(name: str, path: Path) -> Rows:
     return table, pa.Table.from_arrays(arrays, names=names)
 
 
-def _reader(content: bytes) -> Callable[[bytes], tuple[list[Column], list[pa.Array]]]:
+def _reader(content: bytes) -> Callable[[bytes, QueryLimits], tuple[list[Column], list[pa.Array]]]:
     start = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<"):
         return _votable
@@ -60,39 +62,46 @@ def _reader(content: bytes) -> Callable[[bytes], tuple[list[Column], list[pa.Arr
     return _csv
 
 
-def _check_shape(rows: int, columns: int) -> None:
-    if rows > limits.UPLOAD_ROWS:
-        raise TAPError(f"it has {rows} rows, {limits.UPLOAD_ROWS} are allowed")
-    if columns > limits.UPLOAD_COLUMNS:
-        raise TAPError(f"it has {columns} columns, {limits.UPLOAD_COLUMNS} are allowed")
+def _check_shape(rows: int, columns: int, limits: QueryLimits) -> None:
+    if rows > limits.upload_rows:
+        raise TAPError(f"it has {rows} rows, {limits.upload_rows} are allowed")
+    if columns > limits.upload_columns:
+        raise TAPError(f"it has {columns} columns, {limits.upload_columns} are allowed")
 
 
 # VOTable
 
 
-def _votable(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _votable(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     from astropy.io import votable  # here: it takes a quarter of a second to load
 
-    _check_votable(content)
+    _check_votable(content, limits)
     table = votable.parse(io.BytesIO(content), verify="ignore").get_first_table()
     fields = list(table.fields)
-    _check_shape(len(table.array), len(fields))
+    _check_shape(len(table.array), len(fields), limits)
     columns, arrays = [], []
     for field in fields:
         values, mask = table.array[field.ID].data, np.asarray(table.array.mask[field.ID])
-        text = field.datatype in ("char", "unicodeChar")
+        text = field.datatype in TEXTS
         array = _arrow(field.name, values, mask, text=text)
         unit = None if field.unit is None else str(field.unit)
         columns.append(
             _column(
-                field.name, array, field.description, xtype=field.xtype, unit=unit, ucd=field.ucd, utype=field.utype
+                field.name,
+                array,
+                field.description,
+                xtype=field.xtype,
+                unit=unit,
+                ucd=field.ucd,
+                utype=field.utype,
+                arraysize=field.arraysize,
             )
         )
         arrays.append(array)
     return columns, arrays
 
 
-def _check_votable(content: bytes) -> None:
+def _check_votable(content: bytes, limits: QueryLimits) -> None:
     """Refuse what must not be parsed: what refers to other files, is not well-formed, or would fill the memory."""
     rows = width = promised = 0
     seen: set[str] = set()
@@ -105,13 +114,13 @@ def _check_votable(content: bytes) -> None:
             raise TAPError("its data is elsewhere (STREAM href); send the data itself")
         if name == "TABLE":
             promised = _number(attributes.get("nrows", "0"))
-            _check_shape(promised, 0)
+            _check_shape(promised, 0, limits)
         if name == "FIELD":
             width += _width(attributes)
         if name == "TR":
             rows += 1
-            if rows > limits.UPLOAD_ROWS:
-                raise TAPError(f"it has more than {limits.UPLOAD_ROWS} rows")
+            if rows > limits.upload_rows:
+                raise TAPError(f"it has more than {limits.upload_rows} rows")
 
     def declaration(*_: object) -> None:
         raise TAPError("it declares entities, which are not read")
@@ -125,18 +134,19 @@ def _check_votable(content: bytes) -> None:
         raise TAPError(f"it is not well-formed XML: {error}") from None
     if "TABLE" not in seen:
         raise TAPError("there is no TABLE in it")
-    if 4 * width * max(rows, promised) > 8 * limits.UPLOAD_BYTES:
-        raise TAPError("its texts of fixed width are too long together; send them with arraysize '*'")
+    if 4 * width * max(rows, promised) > 8 * limits.upload_size:
+        raise TAPError("its texts and arrays of fixed size are too long together; send them with arraysize '*'")
 
 
 def _width(field: dict[str, str]) -> int:
-    """The characters of a text of fixed width; other arrays are refused."""
+    """What a text or an array of fixed size takes, in characters of 4 bytes."""
     size = field.get("arraysize", "1").strip()
-    if field.get("datatype") in ("char", "unicodeChar"):
-        return 0 if size.endswith("*") else _number(size)
-    if size != "1":
-        raise TAPError(f"the column {field.get('name', '')} holds arrays, which cannot be uploaded")
-    return 0
+    text = field.get("datatype") in TEXTS
+    if text and "x" in size:
+        raise TAPError(f"the column {field.get('name', '')} holds arrays of texts: send them as FITS or Parquet")
+    if size.endswith("*") or (size == "1" and not text):
+        return 0
+    return (1 if text else 2) * math.prod(map(_number, size.split("x")))
 
 
 def _number(text: str) -> int:
@@ -148,7 +158,7 @@ def _number(text: str) -> int:
 # FITS
 
 
-def _fits(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _fits(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     from astropy.io import fits
 
     with fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=True) as hdus:
@@ -156,11 +166,11 @@ def _fits(content: bytes) -> tuple[list[Column], list[pa.Array]]:
         if hdu is None:
             raise TAPError("there is no table in the FITS file")
         definitions = hdu.columns
-        _check_shape(int(hdu.header["NAXIS2"]), len(definitions))
+        _check_shape(int(hdu.header["NAXIS2"]), len(definitions), limits)
         columns, arrays = [], []
         for number, definition in enumerate(definitions, 1):
             values = np.asarray(hdu.data[definition.name])
-            mask = np.zeros(len(values), bool)
+            mask = np.zeros(values.shape, bool)
             if definition.null is not None and values.dtype.kind in "iu":
                 mask = values == definition.null
             text = values.dtype.kind in "SU"
@@ -177,21 +187,21 @@ def _fits(content: bytes) -> tuple[list[Column], list[pa.Array]]:
 # Parquet and CSV
 
 
-def _parquet(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _parquet(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
-    _check_shape(file.metadata.num_rows, len(file.schema_arrow.names))
+    _check_shape(file.metadata.num_rows, len(file.schema_arrow.names), limits)
     size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-    if size > 4 * limits.UPLOAD_BYTES:
-        raise TAPError(f"its rows take {size} bytes, {4 * limits.UPLOAD_BYTES} are allowed")
+    if size > 4 * limits.upload_size:
+        raise TAPError(f"its rows take {size} bytes, {4 * limits.upload_size} are allowed")
     return _from_arrow(file.read(use_threads=False))
 
 
-def _csv(content: bytes) -> tuple[list[Column], list[pa.Array]]:
+def _csv(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa.Array]]:
     options = pyarrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
     table = pyarrow.csv.read_csv(
         io.BytesIO(content), read_options=pyarrow.csv.ReadOptions(use_threads=False), convert_options=options
     )
-    _check_shape(table.num_rows, table.num_columns)
+    _check_shape(table.num_rows, table.num_columns, limits)
     return _from_arrow(table)
 
 
@@ -215,6 +225,14 @@ def _plain(name: str, array: pa.Array) -> pa.Array:
         array, kind = array.dictionary_decode(), kind.value_type
     if kind in ARROW_TYPES.values() or pa.types.is_timestamp(kind):
         return array
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        array = array.cast(pa.list_(kind.value_type))
+        values, counts = items(array)
+        values = _plain(name, values)
+        if pa.types.is_timestamp(values.type) or pa.types.is_nested(values.type):
+            raise TAPError(f"the column {name} is of the type {kind}, which cannot be uploaded")
+        offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+        return pa.ListArray.from_arrays(offsets, values, mask=array.is_null())
     for known, target in (
         (pa.types.is_null, pa.string()), (pa.types.is_large_string, pa.string()),
         (pa.types.is_string_view, pa.string()),
@@ -232,8 +250,21 @@ def _plain(name: str, array: pa.Array) -> pa.Array:
 
 def _arrow(name: str, values: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_], *, text: bool) -> pa.Array:
     """A column of numpy as Arrow; masked values and NaN are nulls."""
-    if values.ndim > 1 or mask.ndim > 1 or (values.dtype.kind == "O" and not text):
-        raise TAPError(f"the column {name} holds arrays, which cannot be uploaded")
+    if values.ndim > 1:
+        rows = values.reshape(len(values), -1)
+        hidden = np.broadcast_to(mask.reshape(len(values), -1), rows.shape)
+        flat = _arrow(name, rows.ravel(), hidden.ravel(), text=text)
+        # what is null as a whole is no array
+        missing = flat.is_null().to_numpy(zero_copy_only=False).reshape(rows.shape).all(axis=1)
+        offsets = pa.array(np.arange(len(rows) + 1) * rows.shape[1], pa.int32())
+        return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(missing))
+    if values.dtype.kind == "O" and not text:
+        parts = [np.ma.atleast_1d(np.ma.asanyarray(value)).ravel() for value in values]
+        flat_values = np.concatenate([np.ma.getdata(part) for part in parts] or [np.zeros(0, "i4")])
+        flat_mask = np.concatenate([np.ma.getmaskarray(part) for part in parts] or [np.zeros(0, bool)])
+        flat = _arrow(name, flat_values, flat_mask, text=flat_values.dtype.kind in "SU")
+        offsets = pa.array(np.cumsum([0, *map(len, parts)]), pa.int32())
+        return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(mask))
     if text:
         found = [None if hidden else str(value) for value, hidden in zip(values, mask, strict=True)]
         return pa.array(found, pa.string())
@@ -254,8 +285,12 @@ def _column(
     unit: str | None = None,
     ucd: str | None = None,
     utype: str | None = None,
+    arraysize: str | None = None,
 ) -> Column:
-    kind, arraysize = array.type, None
+    kind = array.type
+    if pa.types.is_list(kind):
+        return _column_of_arrays(name, array, description, xtype, unit, ucd, utype, arraysize)
+    arraysize = None
     if pa.types.is_timestamp(kind):
         datatype, arraysize, xtype = "char", "*", "timestamp"
     elif pa.types.is_string(kind):
@@ -264,3 +299,25 @@ def _column(
     else:
         datatype = next(datatype for datatype, known in ARROW_TYPES.items() if known == kind)
     return Column(name, datatype, description or "", arraysize, xtype or None, unit or None, ucd or None, utype or None)
+
+
+def _column_of_arrays(
+    name: str,
+    array: pa.Array,
+    description: str | None,
+    xtype: str | None,
+    unit: str | None,
+    ucd: str | None,
+    utype: str | None,
+    arraysize: str | None,
+) -> Column:
+    """Of arrays of one length the length is kept, or the shape that was given; of others ``*``."""
+    values, counts = items(array)
+    column = _column(name, values, description, xtype=xtype, unit=unit, ucd=ucd, utype=utype)
+    counts = counts[~array.is_null().to_numpy(zero_copy_only=False)]
+    size = str(counts[0]) if len(counts) and counts[0] and (counts == counts[0]).all() else "*"
+    if column.datatype in TEXTS:
+        size = f"{max(pc.max(pc.utf8_length(values)).as_py() or 0, 1)}x{size}"
+    elif arraysize and not arraysize.endswith("*"):
+        size = arraysize
+    return replace(column, arraysize=size)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 
 from ..markup import DECLARATION, leaf, tag, text
 from ..vosi import AVAILABILITY, CAPABILITIES, XSI, capabilities_document, capability, interface
-from . import limits
 from .formats import FORMATS
 from .functions import FUNCTIONS, GEOMETRY, USER_FUNCTIONS
+from .limits import QueryLimits
 from .schema import SCHEMA_DESCRIPTIONS, Column, ForeignKey, Table
 from .words import quoted
 
@@ -18,12 +19,23 @@ _UPLOADS = "ivo://ivoa.net/std/TAPRegExt#upload-"
 _OBSCORE = "ivo://ivoa.net/std/obscore#core-1.1"
 
 
-def capabilities(root: str, tables: Mapping[str, Table]) -> str:
+@dataclass(frozen=True)
+class Offer:
+    """What a caller is offered: ``limits``, and ``jobs``, the seconds for which asynchronous queries are kept, by
+    default and at most; None where there are none for this caller. ``note`` says in words who may come.
+    """
+
+    limits: QueryLimits
+    jobs: tuple[int, int] | None = None
+    note: str | None = None
+
+
+def capabilities(root: str, tables: Mapping[str, Table], offer: Offer) -> str:
     """The document of ``/tap/capabilities``. ``root`` is the service's URL with its last slash."""
     tap = root + "tap"
     return capabilities_document(
         [
-            _tap_capability(tap, tables),
+            _tap_capability(tap, tables, offer),
             capability(CAPABILITIES, f"{tap}/capabilities"),
             capability(AVAILABILITY, f"{tap}/availability"),
             capability("ivo://ivoa.net/std/VOSI#tables-1.1", f"{tap}/tables"),
@@ -33,7 +45,9 @@ def capabilities(root: str, tables: Mapping[str, Table]) -> str:
     )
 
 
-def _tap_capability(tap: str, tables: Mapping[str, Table]) -> str:
+def _tap_capability(tap: str, tables: Mapping[str, Table], offer: Offer) -> str:
+    limits = offer.limits
+    uploads = ["inline", *(["http", "https"] if limits.upload_urls else [])]
     models = [tag("dataModel", text("ObsCore-1.1"), **{"ivo-id": _OBSCORE})] if "ivoa.obscore" in tables else []
     language = tag(
         "language",
@@ -63,21 +77,36 @@ def _tap_capability(tap: str, tables: Mapping[str, Table]) -> str:
         tag(
             "capability",
             "\n",
+            leaf("description", offer.note),
             interface(tap, role="std", version="1.1"),
             "\n",
             *(model + "\n" for model in models),
             language + "\n",
             *(line + "\n" for line in formats),
-            *(tag("uploadMethod", **{"ivo-id": _UPLOADS + method}) + "\n" for method in ("inline", "http", "https")),
-            tag("executionDuration", leaf("default", limits.JOB_DURATION), leaf("hard", limits.JOB_DURATION_MAX)),
-            "\n",
-            _limit("outputLimit", "row", limits.DEFAULT_MAXREC, limits.HARD_MAXREC),
-            _limit("uploadLimit", "row", limits.UPLOAD_ROWS, limits.UPLOAD_ROWS),
+            *(tag("uploadMethod", **{"ivo-id": _UPLOADS + method}) + "\n" for method in uploads),
+            *_job_limits(offer),
+            _limit("outputLimit", "row", limits.rows, limits.rows_max),
+            _limit("uploadLimit", "row", limits.upload_rows, limits.upload_rows),
             standardID="ivo://ivoa.net/std/TAP",
             xsi_type="tr:TableAccess",
         )
         + "\n"
     )
+
+
+def _job_limits(offer: Offer) -> list[str]:
+    """Of asynchronous queries, in seconds: how long they are kept, and how long they may take."""
+    limits = offer.limits
+    if offer.jobs is None:
+        return [_range("executionDuration", limits.duration, limits.duration)]
+    return [
+        _range("retentionPeriod", *offer.jobs),
+        _range("executionDuration", limits.job_duration, limits.job_duration_max),
+    ]
+
+
+def _range(name: str, default: int, hard: int) -> str:
+    return tag(name, leaf("default", default), leaf("hard", hard)) + "\n"
 
 
 def _limit(name: str, unit: str, default: int, hard: int) -> str:

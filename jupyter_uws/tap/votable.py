@@ -1,4 +1,4 @@
-"""VOTable 1.4 documents of results and of errors (DALI 1.1, sections 4.2 and 4.4)."""
+"""VOTable 1.4 documents of results (DALI 1.1, section 4.4)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 from ..markup import DECLARATION, leaf, tag, text
 from .binary2 import binary2_rows
 from .fields import Field
+from .nulls import NULLS
 
 _START = (
     DECLARATION + '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n'
@@ -18,7 +19,10 @@ _END = "</RESOURCE>\n</VOTABLE>\n"
 
 
 def head(fields: Sequence[Field], query: str, nulls: Mapping[str, int] | None = None) -> str:
-    """Up to and with the FIELDs; the data follows. ``nulls`` are the values that stand for null, by datatype."""
+    """Up to and with the FIELDs; the data follows. ``nulls`` are the values that stand for null, by datatype.
+
+    Within arrays there is no other null in any serialisation.
+    """
     return "".join(
         [
             _START,
@@ -26,7 +30,7 @@ def head(fields: Sequence[Field], query: str, nulls: Mapping[str, int] | None = 
             "\n",
             tag("INFO", name="QUERY", value=query),
             "\n<TABLE>\n",
-            *(_field(field, (nulls or {}).get(field.datatype)) + "\n" for field in fields),
+            *(_field(field, (NULLS if field.is_array else nulls or {}).get(field.datatype)) + "\n" for field in fields),
         ]
     )
 
@@ -39,10 +43,6 @@ def tail(*, overflow: bool = False, error: str | None = None) -> str:
     elif overflow:
         status = tag("INFO", text("more rows match than were asked for"), name="QUERY_STATUS", value="OVERFLOW") + "\n"
     return "</TABLE>\n" + status + _END
-
-
-def error_document(message: str) -> str:
-    return _START + tag("INFO", text(message), name="QUERY_STATUS", value="ERROR") + "\n" + _END
 
 
 class Base64Rows:

@@ -17,7 +17,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..forms import FormMixin
 from ..serving import name_file, open_regular, send_file
-from . import html
+from . import html, listing
 from .access import Act, check_access
 from .errors import NotFound, UsageError
 from .manager import JobManager
@@ -36,7 +36,7 @@ else:
     _Handler = object
 
 # What the standard gives a meaning, for creation and control; all other names are the job's own.
-CONTROL = frozenset({"phase", "runid", "executionduration", "destruction", "action"})
+CONTROL = frozenset({"phase", "runid", "executionduration", "destruction", "action", "after"})
 
 
 class JobFiles(Protocol):
@@ -105,6 +105,15 @@ class UWSHandler(FormMixin, _Handler):
     def wants_html(self) -> bool:
         """Whether the caller prefers HTML: only where it names it, for XML comes first (UWS 1.1, section 2.2.1)."""
         return html.preferred(self.request.headers.get("Accept", ""))
+
+    def wants_json(self) -> bool:
+        """Whether the caller asks for JSON, which no other client than a front end does."""
+        return listing.wanted(self.request.headers.get("Accept", ""))
+
+    def json(self, document: dict[str, Any]) -> None:
+        self.set_header("Vary", "Accept")
+        self.write(document)
+        self.set_header("Content-Type", listing.JSON)
 
     def text(self, text: str) -> None:
         self.set_header("Content-Type", "text/plain; charset=UTF-8")

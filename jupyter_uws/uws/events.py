@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import TooBusy
 from .model import Job
@@ -257,21 +257,34 @@ class Journal:
         return events
 
 
+class Follower(Protocol):
+    """A part of the manager that acts on changes of jobs; it must neither raise nor take long."""
+
+    def changed(self, job: Job) -> None: ...
+
+    def deleted(self, job: Job) -> None: ...
+
+
 @dataclass
 class Hub:
     """Where the manager publishes; nobody else does."""
 
     waits: Waits = field(default_factory=Waits)
     journal: Journal = field(default_factory=Journal)
+    followers: list[Follower] = field(default_factory=list)
 
     def changed(self, job: Job) -> None:
         """The job is new, or is as given now."""
         self.waits.changed(job)
         self.journal.changed(job)
+        for follower in self.followers:
+            follower.changed(job)
 
     def deleted(self, job: Job) -> None:
         self.waits.deleted(job)
         self.journal.deleted(job)
+        for follower in self.followers:
+            follower.deleted(job)
 
     def fit(self, files: int) -> None:
         """Bound what waits so that a process with so many open files always has some for other requests."""

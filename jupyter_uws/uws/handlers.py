@@ -10,7 +10,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from ..forms import form_handler
-from . import html, xml
+from . import html, listing, xml
 from .base import JobFiles, UWSHandler, single, whole_number, with_files, with_uploads
 from .errors import NotAllowed, UsageError
 from .events import Wait
@@ -19,11 +19,16 @@ from .model import Job
 from .parts import LogMixin, ParameterMixin, ParametersMixin, ResultMixin, ResultsMixin
 from .phases import Phase
 from .places import SERVICES, list_path
+from .store import Place
 from .streams import EventsMixin
 from .times import format_time, parse_time
-from .uploads import FOLDER, discard, receive, sort_out
+from .uploads import FOLDER, Values, discard, receive, sort_out
 
 _FILTERS = frozenset({"phase", "after", "last", "wait", "all"})
+#: What pages of JSON can be asked for beside those.
+_PAGING = frozenset({"before", "text", "order", "page"})
+#: Of so many QUEUED jobs of a page it is told what they wait for: that counts the jobs before each.
+_EXPLAINED = 20
 
 #: Jobs of a long list that are read, written and sent together: they take some 20 ms of the loop.
 _PIECE = 5000
@@ -40,14 +45,17 @@ class JobListMixin(UWSHandler):
     async def get(self, job_type: str | None = None) -> None:
         if job_type is not None:
             self.manager.job_type(job_type)
-        query, _ = self.form(_FILTERS)
+        query, _ = self.form(_FILTERS | _PAGING)
         last = whole_number("LAST", single(query, "last"), r"0*[1-9]\d{0,8}", "a whole number greater than 0")
+        if self.wants_json():
+            await self.list_page(job_type, query, last)
+            return
         as_html = self.wants_html()
         filters: dict[str, Any] = {
             "owner": self.whose(single(query, "all")),
             "job_type": job_type,
             "phases": _phases(query.get("phase", [])),
-            "after": _after(single(query, "after")),
+            "after": _time("AFTER", single(query, "after")),
             "last": html.PAGE if as_html and last is None else last,
         }
         if as_html:
@@ -71,6 +79,39 @@ class JobListMixin(UWSHandler):
                 await asyncio.sleep(0)  # a quick client makes flush return at once
         self.write(xml.JOBS_TAIL)
 
+    async def list_page(self, job_type: str | None, query: Values, last: int | None) -> None:
+        """One page as JSON; PAGE, the ``next`` of one, asks for the page after it.
+
+        Beside PHASE and AFTER it takes BEFORE (a time), TEXT (in the run id or the id) and ORDER: newest or oldest.
+        """
+        order = single(query, "order") or "newest"
+        if order.lower() not in ("newest", "oldest"):
+            raise UsageError(f"ORDER '{order[:60]}' is not one of newest, oldest")
+        text = (single(query, "text") or "").strip()
+        if len(text) > listing.TEXT_MAX:
+            raise UsageError(f"TEXT is longer than {listing.TEXT_MAX} characters")
+        filters: dict[str, Any] = {
+            "owner": self.whose(single(query, "all")),
+            "job_type": job_type,
+            "after": _time("AFTER", single(query, "after")),
+            "until": _time("BEFORE", single(query, "before")),
+            "text": text or None,
+        }
+        phases = _phases(query.get("phase", []))
+        place = listing.read_place(single(query, "page"))
+        size = min(last or listing.PAGE, listing.PAGE_MAX)
+
+        def read() -> tuple[list[Job], Place | None, dict[str, int] | None]:
+            store, oldest_first = self.manager.store, order.lower() == "oldest"
+            jobs, next_place = store.page(last=size, place=place, oldest_first=oldest_first, phases=phases, **filters)
+            return jobs, next_place, None if place else store.count(phases=list(Phase), **filters)
+
+        async with self.manager.readers:
+            jobs, next_place, counts = await asyncio.to_thread(read)
+        queued = [job.job_id for job in jobs if job.phase is Phase.QUEUED][:_EXPLAINED]
+        jobs = [self.manager.described(job) if job.job_id in queued else job for job in jobs]
+        self.json(listing.jobs_page(jobs, next_place, counts))
+
     def whose(self, everybody: str | None) -> str | None:
         """The owner whose jobs a list shows; None for those of all, where an administrator sent ALL=1."""
         if everybody is None or everybody.strip() == "0":
@@ -93,12 +134,14 @@ class JobListMixin(UWSHandler):
         resources = self.take_resources(job_type, sent)
         if kind.wants_root:
             resources["root"] = self.root
-        asked = Control(run_id, single(control, "executionduration"), single(control, "destruction"), resources)
+        after = control.get("after", [])
+        asked = Control(run_id, single(control, "executionduration"), single(control, "destruction"), resources, after)
         values, given = sort_out(sent, self.parts(), kind.files)
         if phase is not None or given:
             # a job that cannot run is refused before it exists, and a bad one before its files are taken
             kind.validate(with_files(values, given), phase is not None)
             kind.resources(resources)
+            self.manager.chains.check(self.owner, after)
         self.manager.admit(self.owner, run=phase is not None)
         if not given:
             job = self.manager.create(self.owner, job_type, values, asked)
@@ -117,6 +160,15 @@ class JobListMixin(UWSHandler):
         self.see_job(job)
 
 
+class FoundMixin(UWSHandler):
+    """``/uws/<id>``: sends on to the job of that id, whatever its type."""
+
+    async def get(self, job_id: str) -> None:
+        self.see_job(self.manager.find(self.owner, job_id, is_admin=self.is_admin))
+
+    head = get
+
+
 class JobMixin(UWSHandler):
     """``/uws/<type>/<id>``: the job, with WAIT; deletion; parameters and phase by POST."""
 
@@ -132,7 +184,9 @@ class JobMixin(UWSHandler):
         if seconds is not None and self.request.method == "GET" and (not phases or job.phase in phases):
             self.waiting = Wait(self.owner)
             job = await self.manager.wait(job, seconds, self.waiting)
-        if self.wants_html():
+        if self.wants_json():
+            self.json(listing.whole_job(self.manager.described(job), self.root))
+        elif self.wants_html():
             self.html(html.job_page(self.manager.described(job), self.root))
         else:
             self.xml(xml.job_document(self.manager.described(job), self.root))
@@ -153,6 +207,8 @@ class JobMixin(UWSHandler):
                 raise UsageError(f"ACTION '{action[:60]}' is not known: the only action is DELETE")
             await self.delete(job_type, job_id)
             return
+        if "after" in control:
+            raise UsageError("AFTER can be given only when a job is created")
         parts = self.parts()
         if resources := self.take_resources(job_type, sent):
             self.may_change(job)
@@ -238,16 +294,17 @@ def _phases(values: list[str]) -> list[Phase]:
         raise UsageError(f"PHASE '{' '.join(values)[:80]}' is not a phase; the phases are: {allowed}") from None
 
 
-def _after(value: str | None) -> datetime | None:
+def _time(name: str, value: str | None) -> datetime | None:
     try:
         return None if value is None else parse_time(value)
     except ValueError as error:
-        raise UsageError(f"AFTER {error}") from None
+        raise UsageError(f"{name} {error}") from None
 
 
 def make_routes(base: type[RequestHandler], manager: JobManager, files: JobFiles) -> list[tuple[str, Any, Any]]:
     """The routes of all job lists for an application whose handlers derive from ``base``."""
     mixins: list[tuple[str, type]] = [(r"/uws/?", JobListMixin), (r"/uws/events", EventsMixin)]
+    mixins += [(r"/uws/(\d[\w.-]*)", FoundMixin)]
     for jobs in (r"/uws/([a-z][a-z0-9_-]*)", rf"/({'|'.join(sorted(SERVICES))})/async"):
         job = rf"{jobs}/(\d[\w.-]*)"
         mixins += [

@@ -27,6 +27,7 @@ class JobType:
     to ``jobInfo``: names must be those of XML elements.
 
     With ``wants_root``, ``resources`` is given the service's URL, as the client of the job sees it, as ``root``.
+    ``owners`` are those who may create jobs of it; None: everybody.
     ``error_document`` makes of an error's message the XML that ``/error`` answers, which is plain text without it.
     """
 
@@ -42,6 +43,7 @@ class JobType:
     info: Mapping[str, str] = field(default_factory=dict)
     queue: Callable[[Job], Mapping[str, str]] = lambda job: {}
     wants_root: bool = False
+    owners: frozenset[str] | None = None
     error_document: Callable[[str], str] | None = None
 
 
@@ -49,10 +51,12 @@ class JobType:
 class Control:
     """The job control parameters a client may send when it creates a job; None: not sent.
 
-    ``resources`` are those of the job type's ``resource_names`` that were sent.
+    ``resources`` are those of the job type's ``resource_names`` that were sent, ``after`` the ids of the jobs that
+    must have COMPLETED before it starts.
     """
 
     run_id: str | None = None
     execution_duration: str | None = None
     destruction: str | None = None
     resources: Mapping[str, str] = field(default_factory=dict)
+    after: Sequence[str] = ()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .access import Act, check_access
+from .chains import AFTER, WAITING, Chains
 from .clock import CreationTimes
 from .destruction import Undertaker
 from .errors import NotAllowed, NotFound, UsageError
@@ -59,6 +60,8 @@ class JobManager:
     limits: Limits = field(default_factory=Limits)
     fallback: Executor | None = None
     events: Hub = field(default_factory=Hub)
+    #: Who reads much of the store does so in a thread, few at a time: the others' connections stay free.
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _doubtful: set[str] = field(default_factory=set)
 
@@ -75,6 +78,8 @@ class JobManager:
             doubtful=self._doubt,
         )
         self.undertaker = Undertaker(self.store, self.events, self.quotas, self.abort, self._executor)
+        self.chains = Chains(self.store, self._again, self.report, self._background, self._doubt)
+        self.events.followers.append(self.chains)
 
     # -- reading
 
@@ -91,6 +96,14 @@ class JobManager:
         if job is None or job.job_type != job_type:
             raise NotFound(f"there is no job '{job_id[:80]}' of type '{job_type[:80]}'")
         check_access(job, owner, is_admin, act)
+        return job
+
+    def find(self, caller: str, job_id: str, *, is_admin: bool = False) -> Job:
+        """The job of that id, of any type, if it is there and the caller may see it."""
+        job = self.store.get(job_id)
+        if job is None:
+            raise NotFound(f"there is no job '{job_id[:80]}'")
+        check_access(job, caller, is_admin, "see")
         return job
 
     async def wait(self, job: Job, seconds: float, wait: Wait | None = None) -> Job:
@@ -156,11 +169,14 @@ class JobManager:
         Where there are ``uploads`` they stand in the folder of ``job_id`` already, which is :meth:`reserved`.
         """
         kind = self.job_type(job_type)
+        if kind.owners is not None and owner not in kind.owners:
+            raise NotAllowed(f"jobs of the type '{kind.name}' are for the user who runs the service only")
         run_id = _checked_run_id(control.run_id)
         if not owner or len(owner) > OWNER_MAX:
             raise UsageError(f"an owner's name has 1 to {OWNER_MAX} characters, not {len(owner)}")
         parameters = kind.validate(values, False)
         kind.resources(control.resources)
+        after = self.chains.check(owner, control.after)
         disk = sum(upload.size for upload in uploads)
         self.quotas.admit_job(owner, disk)
         created = self._times.next()
@@ -174,7 +190,7 @@ class JobManager:
             execution_duration=self._duration(kind, control.execution_duration),
             destruction=self.limits.destruction(control.destruction, created),
             parameters=parameters,
-            info=dict(control.resources),
+            info={**control.resources, **({AFTER: after} if after else {})},
             uploads=tuple(uploads),
             disk=disk,
         )
@@ -228,7 +244,7 @@ class JobManager:
         kind = self.types.get(job.job_type)
         if job.phase is not Phase.QUEUED or kind is None:
             return job
-        return replace(job, info={**job.info, **kind.queue(job)})
+        return replace(job, info={**job.info, **kind.queue(job), **self.chains.waits_for(job)})
 
     def set_run_id(self, job: Job, text: str) -> Job:
         changed = self.store.update(job.job_id, [Phase.PENDING], run_id=_checked_run_id(text))
@@ -259,6 +275,8 @@ class JobManager:
             return job
         parameters = kind.validate(job.parameters, True)
         info = {**kind.resources(job.info), **kind.info}
+        if after := job.info.get(AFTER):
+            info |= {AFTER: after, WAITING: after}
         self.quotas.admit_run(job.owner)
         try:
             queued = self.store.move(job.job_id, Phase.QUEUED, parameters=parameters, info=info)
@@ -268,7 +286,10 @@ class JobManager:
         if queued is None:
             raise self._wrong_phase(job, "only a PENDING job can be run")
         self.events.changed(queued)
-        await self._start(kind, queued)
+        if after:
+            self.chains.hold(queued)
+        else:
+            await self._start(kind, queued)
         return self.store.get(job.job_id) or queued
 
     async def abort(self, job: Job) -> Job:
@@ -277,7 +298,7 @@ class JobManager:
             return job
         if job.phase in TERMINAL:
             raise self._wrong_phase(job, "it has ended already")
-        if job.phase in (Phase.PENDING, Phase.HELD):
+        if job.phase in (Phase.PENDING, Phase.HELD) or self.chains.drop(job.job_id):
             aborted = self.store.move(job.job_id, Phase.ABORTED, end_time=utcnow())
             if aborted is not None:
                 self.events.changed(aborted)
@@ -357,6 +378,8 @@ class JobManager:
         executor = self._executor(job.job_type)
         if executor is None:
             self._report_unknown(job)
+        elif job.phase is Phase.QUEUED and WAITING in job.info:
+            self.chains.hold(job)
         else:
             self._background(executor.settle(job))
 

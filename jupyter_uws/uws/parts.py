@@ -120,10 +120,10 @@ class LogMixin(UWSHandler):
     async def get(self, job_type: str, job_id: str, stream: str) -> None:
         job = self.job(job_type, job_id)
         path = self.files.log(job, stream)
-        if path.exists():
+        if path.exists() and path.stat().st_size:
             await self.send(path, "text/plain; charset=UTF-8")
         else:
-            self.text("")  # it has not started yet
+            self.text("")  # nothing yet: whatever range is asked for, that is no error
 
     head = get
 

@@ -6,6 +6,7 @@ reports that cross each other cannot both win.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -27,6 +28,9 @@ LISTED = tuple(phase for phase in Phase if phase is not Phase.ARCHIVED)
 IN_HAND = tuple(sorted(ACTIVE - {Phase.HELD}))
 #: Jobs due for destruction that are looked at together.
 BATCH = 500
+
+#: Where a page of a list ends: creation time [microseconds since 1970] and id of its last job.
+Place = tuple[int, str]
 
 
 class JobStore:
@@ -155,7 +159,7 @@ class JobStore:
 
     def pages(self, size: int = 1000, **filters: Any) -> Iterator[list[JobRef]]:
         """The same list in pieces of ``size``, each read when it is asked for: a million jobs in bounded memory."""
-        before: tuple[int, str] | None = None
+        before: Place | None = None
         left = filters.pop("last", None)
         while left is None or left > 0:
             rows = self._rows(tuple(REF), last=size if left is None else min(size, left), before=before, **filters)
@@ -166,22 +170,41 @@ class JobStore:
             left = None if left is None else left - len(rows)
             before = (rows[-1].creation_time, rows[-1].job_id)
 
+    def page(
+        self, *, last: int, place: Place | None = None, oldest_first: bool = False, **filters: Any
+    ) -> tuple[list[Job], Place | None]:
+        """Up to ``last`` whole jobs beyond ``place``, and the place to go on from; None where these are all.
+
+        The filters are those of :meth:`refs`, ``until`` (exclusive), and ``text``, which is in the run id or in
+        the id, in any case. A text that few have makes it look at all jobs of the owner: not for the event loop.
+        """
+        rows = self._rows(tuple(JOB), last=last + 1, before=place, oldest_first=oldest_first, **filters)
+        jobs = [decode(row) for row in rows[:last]]
+        return jobs, (rows[last - 1].creation_time, rows[last - 1].job_id) if len(rows) > last else None
+
+    def count(self, **filters: Any) -> dict[str, int]:
+        """How many jobs there are in each phase, of those that :meth:`page` lists; it looks at all of them."""
+        values = _given(filters)
+        statement = _counts(tuple(sorted(set(filters.get("phases") or LISTED))), frozenset(values))
+        with self.database.connect() as connection:
+            return {str(phase): int(count) for phase, count in connection.execute(statement, values)}
+
     def _rows(
         self,
         columns: tuple[sa.Column[Any], ...],
         *,
-        owner: str | None = None,
-        job_type: str | None = None,
-        phases: Sequence[Phase] = (),
-        after: datetime | None = None,
         last: int | None = None,
-        before: tuple[int, str] | None = None,
+        before: Place | None = None,
+        oldest_first: bool = False,
+        **filters: Any,
     ) -> Sequence[sa.Row[Any]]:
-        values: dict[str, Any] = {"owner": owner, "job_type": job_type, "after": microseconds(after), "last": last}
+        values = _given(filters)
+        if last is not None:
+            values["last"] = last
         if before is not None:
             values["before_time"], values["before_id"] = before
-        values = {name: value for name, value in values.items() if value is not None}
-        statement = _select(columns, tuple(sorted(set(phases or LISTED))), frozenset(values))
+        phases = tuple(sorted(set(filters.get("phases") or LISTED)))
+        statement = _select(columns, phases, frozenset(values), oldest_first)
         with self.database.connect() as connection:
             return connection.execute(statement, values).all()
 
@@ -237,7 +260,6 @@ _INSERT = sa.insert(jobs)
 _REMAINS = sa.insert(remains)
 _IS_REMAINS = sa.select(remains.c.job_id).where(remains.c.job_id == sa.bindparam("the_job"))
 _BURIED = sa.delete(remains).where(remains.c.job_id == sa.bindparam("the_job"))
-_NEWEST_FIRST = (jobs.c.creation_time.desc(), jobs.c.job_id.desc())
 
 
 @lru_cache(maxsize=64)
@@ -260,30 +282,67 @@ def _archive() -> Any:
     return statement.values({name: sa.bindparam(f"new_{name}") for name in columns}).returning(*JOB)
 
 
+def _given(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the filters but for the phases, which stand in the statement's text."""
+    text = filters.get("text")
+    values = {
+        "owner": filters.get("owner"),
+        "job_type": filters.get("job_type"),
+        "after": microseconds(filters.get("after")),
+        "until": microseconds(filters.get("until")),
+        "text": f"%{re.sub(_WILDCARD, _ESCAPED, text)}%" if text else None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_WILDCARD, _ESCAPED = re.compile(r"([%_\\])"), r"\\\1"
+
+
+def _contains(column: sa.Column[str]) -> sa.ColumnElement[bool]:
+    return sa.func.lower(column).like(sa.func.lower(sa.bindparam("text")), escape="\\")
+
+
+def _filters(given: frozenset[str]) -> list[sa.ColumnElement[bool]]:
+    """The conditions for those filters that are given; their values are parameters."""
+    known: dict[str, sa.ColumnElement[bool]] = {
+        "owner": jobs.c.owner == sa.bindparam("owner"),
+        "job_type": jobs.c.job_type == sa.bindparam("job_type"),
+        "after": jobs.c.creation_time > sa.bindparam("after"),
+        "until": jobs.c.creation_time < sa.bindparam("until"),
+        "text": _contains(jobs.c.run_id) | _contains(jobs.c.job_id),
+    }
+    return [condition for name, condition in known.items() if name in given]
+
+
 @lru_cache(maxsize=256)
-def _select(columns: tuple[sa.Column[Any], ...], phases: tuple[Phase, ...], given: frozenset[str]) -> Any:
+def _select(
+    columns: tuple[sa.Column[Any], ...], phases: tuple[Phase, ...], given: frozenset[str], oldest_first: bool
+) -> Any:
     """The list: of these phases, filtered by what is ``given``.
 
     With LAST the newest of each phase are taken from its part of an index and merged: that reads no more than LAST
     rows of each, however many jobs there are.
     """
 
+    def in_turn(table: sa.FromClause) -> list[sa.UnaryExpression[Any]]:
+        return [each.asc() if oldest_first else each.desc() for each in (table.c.creation_time, table.c.job_id)]
+
     def part(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        statement = sa.select(*columns).where(condition)
-        if "owner" in given:
-            statement = statement.where(jobs.c.owner == sa.bindparam("owner"))
-        if "job_type" in given:
-            statement = statement.where(jobs.c.job_type == sa.bindparam("job_type"))
-        if "after" in given:
-            statement = statement.where(jobs.c.creation_time > sa.bindparam("after"))
+        statement = sa.select(*columns).where(condition, *_filters(given))
         if "before_id" in given:
+            here = sa.tuple_(jobs.c.creation_time, jobs.c.job_id)
             place = sa.tuple_(sa.bindparam("before_time"), sa.bindparam("before_id"))
-            statement = statement.where(sa.tuple_(jobs.c.creation_time, jobs.c.job_id) < place)
-        statement = statement.order_by(*_NEWEST_FIRST)
+            statement = statement.where(here > place if oldest_first else here < place)
+        statement = statement.order_by(*in_turn(jobs))
         return statement.limit(sa.bindparam("last")) if "last" in given else statement
 
     if "last" not in given or len(phases) == 1:
         return part(_in_phase(phases))
     parts = sa.union_all(*(sa.select(part(_in_phase([phase])).subquery()) for phase in phases)).subquery()
-    newest_first = (parts.c.creation_time.desc(), parts.c.job_id.desc())
-    return sa.select(parts).order_by(*newest_first).limit(sa.bindparam("last"))
+    return sa.select(parts).order_by(*in_turn(parts)).limit(sa.bindparam("last"))
+
+
+@lru_cache(maxsize=64)
+def _counts(phases: tuple[Phase, ...], given: frozenset[str]) -> Any:
+    statement = sa.select(jobs.c.phase, sa.func.count()).where(_in_phase(phases), *_filters(given))
+    return statement.group_by(jobs.c.phase)

@@ -16,7 +16,8 @@ from astropy.time import Time
 
 from jupyter_uws.client import Archive, ObservationTable, QueryError, ServiceError, UnknownTarget
 from jupyter_uws.client.adql import COLUMNS, HC_TEV_M, quoted
-from jupyter_uws.client.archive import TruncatedResult, read_votable
+from jupyter_uws.client.archive import TruncatedResult
+from jupyter_uws.client.votable import read_votable
 
 
 def test_by_name(archive: Archive) -> None:

@@ -23,8 +23,9 @@ from jupyter_uws.client import (
     ServiceError,
     ServiceUnreachable,
 )
-from jupyter_uws.client import jobs as jobs_module
-from jupyter_uws.client.constraints import seconds
+from jupyter_uws.client import job as job_module
+from jupyter_uws.client import joblist as joblist_module
+from jupyter_uws.client.durations import seconds
 from jupyter_uws.client.results import MissingResult, Result
 from jupyter_uws.client.uws import ResultReference
 
@@ -159,7 +160,7 @@ def test_what_is_no_time_is_named(given: object) -> None:
 
 
 def test_long_lists_are_shown_in_part(jobs: JobService, monkeypatch) -> None:
-    monkeypatch.setattr(jobs_module, "SHOWN", 1)
+    monkeypatch.setattr(joblist_module, "SHOWN", 1)
     for _ in range(2):
         jobs.submit("sleeper", duration=0)
     listed = jobs.jobs(last=2)
@@ -202,7 +203,7 @@ def test_a_url_that_is_no_service_is_refused(odd) -> None:
 
 
 def test_a_service_that_is_gone_during_wait_is_told(sim_archive: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(jobs_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(job_module, "PATIENCE", 0.5)
     with run_service(tmp_path, sim_archive) as running:
         job = JobService(running.url, running.token).submit("sleeper", duration=300)
         caught: list[Exception] = []

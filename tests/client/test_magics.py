@@ -107,3 +107,114 @@ def test_errors_are_one_sentence(shell, line: str, message: str) -> None:
 def test_words_with_blanks_stay_whole(shell) -> None:
     job = shell.run_line_magic("uws", """run sleeper run_id="my {first} 'job'" duration={ {"a": 0}["a"] }""")
     assert job.wait(progress=False).document.run_id == "my {first} 'job'"
+
+
+def test_the_archive_is_searched(shell, capsys) -> None:
+    runs = shell.run_line_magic("archive", "search Crab --radius 2deg")
+    assert len(runs) == 4
+    shell.user_ns["where"] = runs.pointings[0]
+    assert shell.run_line_magic("archive", "search {where} --radius '1 deg' --energy 1TeV - -n near") is None
+    assert "near: 4 observations" in capsys.readouterr().out
+    assert len(shell.run_line_magic("archive", "search --time 2023-11-01 2023-11-03 --maxrec 2")) == 2
+    runs.basket("of the magics")
+    assert len(shell.run_line_magic("archive", 'basket "of the magics"')) == 4
+    assert "of the magics" in shell.run_line_magic("archive", "baskets")
+    for line, message in (
+        ("search Crab --radus 2", "no option --radus; it has: --radius"),
+        ("search --time 2004", "--time needs two values"),
+        ("search Crab --maxrec x", "'x' is not a whole number"),
+        ("find Crab", "%archive find: write"),
+        ("basket nothing", "nothing"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            shell.run_line_magic("archive", line)
+
+
+def test_a_cell_is_a_job(shell, capsys) -> None:
+    shell.user_ns["seconds"] = 0.1
+    cell = "# how long\nduration = {seconds}\nfail: false\n"
+    job = shell.run_cell_magic("uws", "job sleeper --run-id 'one two' --wait", cell)
+    assert (job.phase, job.document.run_id, job.parameters["duration"]) == ("COMPLETED", "one two", ["0.1"])
+    assert shell.run_cell_magic("uws", f"job sleeper -n later --after {job.id}", "duration: 0\n") is None
+    assert shell.user_ns["later"].wait(progress=False).document.info["after"] == job.id
+    shell.run_line_magic("uws", f"log {job.id}")
+    shell.run_line_magic("uws", f"log {job.id.rpartition('-')[2]} -f")
+    assert capsys.readouterr().out.count("sleeping for 0.1 s") == 2
+    again = shell.run_line_magic("uws", f"rerun {job.id} duration=0")
+    assert again.parameters["duration"] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("duration = {1/0}", "ZeroDivisionError"),
+        ("duration", "neither name = value nor name: value"),
+        ("duration: 1\nduration: 2", "twice"),
+        ("duration: {a: 1}", "SyntaxError|NameError|invalid"),
+        ("duration: [1", "duration: while parsing"),
+        ("cuts:\n  energy: 1", "cuts is a mapping"),
+    ],
+)
+def test_bad_cells(shell, cell: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        shell.run_cell_magic("uws", "job sleeper", cell)
+
+
+def test_what_python_gives_is_a_value_and_nothing_else(shell) -> None:
+    shell.user_ns["evil"] = "0\nfail = true\nexecution_duration: 1 {__import__('os')}"
+    for submit in (
+        lambda: shell.run_cell_magic("uws", "job sleeper", "duration = {evil}"),
+        lambda: shell.run_line_magic("uws", "run sleeper duration={evil}"),
+    ):
+        with pytest.raises(UsageError, match="DURATION|duration"):
+            submit()
+
+
+def test_parameters_in_yaml() -> None:
+    from jupyter_uws.magics.words import parameters, value
+
+    cell = "obs_ids:\n  - 1\n  - 2\nmodel: pl\nwhen: 2004-12-01\nmore: [1, 2]\nruns: {found}\nname = a b = c\n"
+    found = parameters(cell, lambda text: value(text, {"found": [3]}.get))
+    assert found == {
+        "obs_ids": [1, 2], "model": "pl", "when": "2004-12-01", "more": [1, 2], "runs": [3], "name": "a b = c",
+    }  # fmt: skip
+
+
+def test_adql_with_a_table_of_the_notebook(shell) -> None:
+    shell.user_ns["mine"] = Table({"obs": ["100001", "100002"], "weight": [1.0, 2.0]})
+    query = "SELECT obs_id, weight FROM ivoa.obscore JOIN tap_upload.mine ON obs_id = obs"
+    found_rows = shell.run_cell_magic("adql", "--upload mine=mine --format qtable", query)
+    assert sorted(found_rows["weight"]) == [1.0, 2.0]
+    with pytest.raises(UsageError, match="'mine=nothing' is not NAME=TABLE"):
+        shell.run_cell_magic("adql", "--upload mine=nothing", query)
+    with pytest.raises(UsageError, match="nosuchtable"):
+        shell.run_cell_magic("adql", "--upload mine=mine", "SELECT * FROM nosuchtable")
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("%uws sh", "show"),
+        ("%uws run slee", "sleeper"),
+        ("%uws run sleeper dur", "duration="),
+        ("%%uws job quick", "quicklook"),
+        ("%%uws job sleeper\ndur", "duration = "),
+        ("%archive sea", "search"),
+        ("%archive search Crab --rad", "--radius"),
+        ("%%adql --service sim", "simbad"),
+        ("%%adql\nSELECT obs_id FROM ivoa.obs", "ivoa.obscore"),
+        ("%%adql\nSELECT obs_id FROM ivoa.obscore WHERE t_exp", "t_exptime"),
+    ],
+)
+def test_completion(shell, text: str, offered: str) -> None:
+    from IPython.core.completer import provisionalcompleter
+
+    with provisionalcompleter():
+        found = [completion.text for completion in shell.Completer.completions(text, len(text))]
+    assert any(offered.endswith(word) or word.endswith(offered) for word in found), found
+
+
+def test_ids_are_completed(shell) -> None:
+    job = shell.run_line_magic("uws", "run sleeper duration=0")
+    _, found = shell.complete("", f"%uws wait {job.id[:10]}", len(f"%uws wait {job.id[:10]}"))
+    assert any(job.id in word or job.id.endswith(word) for word in found)

@@ -19,7 +19,7 @@ from pyvo.dal.adhoc import DatalinkResults
 from pyvo.io import vosi
 from running import RunningService, wait_until
 
-from jupyter_uws.client.jobs import JobService
+from jupyter_uws.client import JobService
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parent / "uws.xsd"), allow="local")
 

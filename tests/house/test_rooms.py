@@ -19,7 +19,7 @@ OFFERS = {"__init__.py", "__main__.py"}
 #: Rooms that may import less than all that stands below them.
 ONLY = {
     "client": {"client"},
-    "magics": {"magics", "widgets", "client"},
+    "magics": {"magics", "widgets", "client", "job"},
     "widgets": {"widgets", "client"},
     "extension": {"extension", "launcher", "relay", "relay_socket", "rendezvous"},
     "execution": {"execution", "jobs", "uws"},

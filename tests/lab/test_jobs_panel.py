@@ -1,97 +1,49 @@
-"""The side panel "Jobs" and the launcher card, in a real JupyterLab.
-
-In the first tests the browser gets the documents that our server writes, from jobs made up by the
-test: so every state of the panel can be had at will. The last one tells the story with the real service.
-"""
+"""The jobs in a real JupyterLab with the real service: panel, form, page, comparison, notifications, status bar."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
-
-from jupyter_uws.uws.model import ErrorSummary, Job
-from jupyter_uws.uws.phases import Phase
-from jupyter_uws.uws.xml import job_document, jobs_document
+from playwright.sync_api import Locator, Page, Response, expect
 
 pytestmark = pytest.mark.browser
-SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "lab"
-REASON = "No run covers RA 12.5 Dec -80.0: the nearest pointing is 61.2 deg away"
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHOTS = ROOT / "screenshots" / "lab"
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+TOKEN = {"token": "of-the-tests"}
+PATIENCE = 60_000
 
 
-def make_job(number: int, job_type: str, phase: Phase, **more: Any) -> Job:
-    created = datetime(2026, 11, 21, 20, number, tzinfo=UTC)
-    return Job(f"20261121-0000000{number}", job_type, "ada", phase, created, **more)
-
-
-JOBS = [
-    make_job(6, "quicklook", Phase.QUEUED),
-    make_job(5, "spectrum", Phase.EXECUTING, info={"progress": 0.4, "message": "run 2 of 4"}),
-    make_job(4, "spectrum", Phase.COMPLETED, run_id="Crab <b>"),
-    make_job(3, "spectrum", Phase.ERROR, error=ErrorSummary(REASON)),
-    make_job(2, "sleeper", Phase.ABORTED),
-]
-
-
-class Answers:
-    """Answers the panel's requests as the service does, and keeps what it was asked to do."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.jobs: list[Job] = []
-        self.down = False
-        self.lists = 0
-        self.done: list[tuple[str, str, str | None, bool]] = []
-        self.root = f"{url}jupyter-uws/"
-        page.route(lambda address: address.startswith(self.root), self.answer)
-
-    def answer(self, route: Route) -> None:
-        request = route.request
-        path = urlsplit(request.url).path.removeprefix(urlsplit(self.root).path).split("/")
-        if self.down:
-            route.fulfill(status=503, content_type="text/plain", body="the service runs on host node7, not here\n")
-        elif path == ["uws"]:
-            self.lists += 1
-            route.fulfill(content_type="text/xml", body=jobs_document(self.jobs, self.root))
-        elif request.method == "GET":
-            job = next(job for job in self.jobs if job.job_id == path[2])
-            route.fulfill(content_type="text/xml", body=job_document(job, self.root))
-        else:
-            self.change(request.method, path[2])
-            self.done.append((request.method, "/".join(path), request.post_data, "x-xsrftoken" in request.headers))
-            route.fulfill(content_type="text/xml", body="")
-
-    def change(self, method: str, job_id: str) -> None:
-        if method == "DELETE":
-            self.jobs = [job for job in self.jobs if job.job_id != job_id]
-        else:
-            self.jobs = [replace(job, phase=Phase.ABORTED) if job.job_id == job_id else job for job in self.jobs]
-
-
-def open_lab(page: Page, url: str) -> None:
-    page.goto(f"{url}lab?token=of-the-tests&reset")
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
-    page.locator(".jp-Launcher").wait_for()
+def open_lab(page: Page, url: str, reset: str = "&reset") -> None:
+    page.goto(f"{url}lab?token=of-the-tests{reset}")
+    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=PATIENCE)
+    page.locator("#jp-main-dock-panel").wait_for()
 
 
 @pytest.fixture
-def answers(browsing: Any, lab: Any) -> Iterator[Answers]:
-    answers = Answers(browsing.page, lab.url)
+def page(browsing: Any, lab: Any) -> Iterator[Page]:
+    """JupyterLab with nothing open, and no job; nothing foreign is asked for, and nothing is an error."""
     open_lab(browsing.page, lab.url)
-    yield answers
+    yield browsing.page
     assert browsing.foreign == []
-    errors = [text for text in browsing.errors if "503" not in text]
-    assert errors == []
+    assert [text for text in browsing.errors if "503" not in text] == []
 
 
 def shot(page: Page, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def shot_dark(page: Page, name: str) -> None:
+    """The same in both themes."""
+    shot(page, name)
+    set_theme(page, "JupyterLab Dark")
+    shot(page, f"{name}-dark")
+    set_theme(page, "JupyterLab Light")
 
 
 def set_theme(page: Page, theme: str) -> None:
@@ -101,54 +53,199 @@ def set_theme(page: Page, theme: str) -> None:
     page.locator("#jupyterlab-splash").wait_for(state="detached")
 
 
-def test_panel_through_its_states(answers: Answers, browsing: Any) -> None:
-    page = browsing.page
-    assert answers.lists == 0, "the panel asked before it was seen"
-    page.get_by_role("tab", name="Jobs").click()
-    panel = page.locator("#jupyter-uws-jobs")
-    expect(panel).to_contain_text("No jobs yet")
-    shot(page, "jobs-empty")
-
-    answers.jobs = list(JOBS)
-    rows = panel.locator("tbody")
-    expect(rows).to_have_count(5)
-    expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40")
-    expect(panel).to_contain_text("run 2 of 4")
-    expect(panel).to_contain_text(REASON)
-    shot(page, "jobs-light")
-    set_theme(page, "JupyterLab Dark")
-    shot(page, "jobs-dark")
-    set_theme(page, "JupyterLab Light")
-
-    running, failed = JOBS[1].job_id, JOBS[3].job_id
-    panel.get_by_role("button", name=f"Abort spectrum {running}").click()
-    expect(panel.locator(f"[data-job-id='{running}']")).to_have_attribute("data-phase", "ABORTED")
-    panel.get_by_role("button", name=f"Delete spectrum {failed}").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    expect(rows).to_have_count(5)
-    panel.get_by_role("button", name=f"Delete spectrum {failed}").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(rows).to_have_count(4)
-    assert answers.done == [
-        ("POST", f"uws/spectrum/{running}/phase", "PHASE=ABORT", True),
-        ("DELETE", f"uws/spectrum/{failed}", None, True),
+def violations(page: Page, selector: str) -> list[str]:
+    """What axe-core finds serious in a part of the page."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(f"axe.run('{selector}', {{resultTypes: ['violations']}})")
+    return [
+        f"{each['id']}: {each['help']} {[node['html'][:200] for node in each['nodes']]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
     ]
 
-    answers.down = True
-    expect(panel.get_by_role("alert")).to_contain_text("the service runs on host node7, not here")
-    expect(rows).to_have_count(4)
-    shot(page, "jobs-unreachable")
-    answers.down = False
-    panel.get_by_role("button", name="Retry").click()
-    expect(panel.get_by_role("alert")).to_have_count(0)
+
+def show_panel(page: Page) -> Locator:
+    page.get_by_role("tab", name="Jobs", exact=True).click()
+    return page.locator("#jupyter-uws-jobs")
 
 
-def test_panel_is_whole_at_250_pixels_and_rests_when_hidden(answers: Answers, browsing: Any) -> None:
-    page = browsing.page
-    answers.jobs = list(JOBS)
-    page.get_by_role("tab", name="Jobs").click()
-    panel = page.locator("#jupyter-uws-jobs")
-    expect(panel.locator("tbody")).to_have_count(5)
+def tab(page: Page, kind: str) -> Locator:
+    """The page in sight of the main area whose id begins so."""
+    return page.locator(f"[id^='jupyter-uws-{kind}']:visible")
+
+
+def submit(page: Page, url: str, **form: str) -> str:
+    """The address of a new job."""
+    answer = page.request.post(f"{url}jupyter-uws/uws/sleeper", params=TOKEN, form=form, max_redirects=0)
+    assert answer.status == 303, answer.text()
+    return str(answer.headers["location"])
+
+
+def keeps_a_job(response: Response) -> bool:
+    """Whether JupyterLab has written down that the page of a job is open."""
+    request = response.request
+    return request.method == "PUT" and "/workspaces/" in request.url and "jupyter-uws-job-" in (request.post_data or "")
+
+
+def test_story(page: Page, lab: Any) -> None:
+    """From the form to the result, again with a change, compared, deleted."""
+    panel = show_panel(page)
+    expect(panel).to_contain_text("No jobs yet", timeout=PATIENCE)
+    assert violations(page, "#jupyter-uws-jobs") == []
+    shot(page, "jobs-empty")
+    status = page.locator(".jp-UWSJobs-status")
+    expect(status).to_have_text("0 | 0")
+
+    panel.get_by_role("button", name="New job").last.click()
+    form = tab(page, "form")
+    form.get_by_label("Job type").select_option("sleeper")
+    duration = form.get_by_label("duration: Duration [s]")
+    expect(duration).to_have_value("5")
+    duration.fill("long")
+    form.get_by_role("button", name="Run now").click()
+    problem = form.get_by_role("alert")
+    expect(problem).to_have_text("duration is 'long', allowed is a number, 0 to 86400 s (without its unit)")
+    refused = page.request.post(f"{lab.url}jupyter-uws/uws/sleeper", params=TOKEN, form={"duration": "long"})
+    assert refused.text().strip() == problem.inner_text()
+    form.get_by_text("Cores, memory, time").click()
+    assert violations(page, ".jp-UWSForm") == []
+    shot_dark(page, "job-form")
+    duration.fill("300")
+    form.get_by_label("Run id").fill("night <b>1</b>")
+    form.get_by_role("button", name="Run now").click()
+    expect(form).to_have_count(0)
+
+    job = tab(page, "job-")
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("EXECUTING", timeout=PATIENCE)
+    expect(job.get_by_role("progressbar")).to_be_visible()
+    expect(job.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 300 s")
+    expect(status).to_have_text("1 | 0")
+    row = panel.locator(".jp-UWSJobs-job")
+    expect(row.get_by_role("progressbar")).to_be_visible()
+    assert violations(page, ".jp-UWSPage") == []
+    shot_dark(page, "job-running")
+    job.get_by_role("button", name="Abort").click()
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("ABORTED")
+    expect(status).to_have_text("0 | 0")
+
+    job.get_by_role("button", name="Run again …").click()
+    expect(duration).to_have_value("300")
+    expect(form.get_by_label("Run id")).to_have_value("night <b>1</b>")
+    duration.fill("0.2")
+    form.get_by_role("button", name="Run now").click()
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("COMPLETED", timeout=PATIENCE)
+    expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n")
+    expect(job.get_by_role("row", name="fail")).to_contain_text("default")
+    toast = page.locator(".Toastify__toast")
+    expect(toast).to_contain_text("sleeper night <b>1</b> is done")
+    expect(toast.get_by_role("button", name="Open")).to_be_visible()
+    shot_dark(page, "job-done")
+    job.get_by_role("button", name="Open", exact=True).click()
+    expect(tab(page, "result")).to_contain_text("slept for 0.2 s")
+
+    expect(row).to_have_count(2)
+    for box in panel.get_by_role("checkbox").all():
+        box.check()
+    panel.get_by_role("button", name="Compare").click()
+    differs = tab(page, "compare").locator("tr[data-differs='true']")
+    expect(differs).to_have_count(1)
+    expect(differs).to_contain_text("duration")
+    expect(differs.locator("td")).to_have_text(["0.2", "300"])
+    assert violations(page, ".jp-UWSPage-comparison") == []
+    shot_dark(page, "job-compare")
+
+    panel.get_by_role("button", name="Group by run id").click()
+    expect(panel.locator(".jp-UWSJobs-group")).to_have_count(1)
+    panel.get_by_role("button", name="night <b>1</b> 2").click()
+    expect(row).to_have_count(0)
+    panel.get_by_role("button", name="Group by run id").click()
+
+    panel.get_by_role("button", name="Delete", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 jobs and all results will be deleted")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(row).to_have_count(2)
+    panel.get_by_role("button", name="Delete", exact=True).click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(panel).to_contain_text("No jobs yet")
+
+
+def test_failed_pending_and_deleted_elsewhere(page: Page, lab: Any) -> None:
+    """Jobs that others start and delete are seen; what is pending can be run; a page comes back after a reload."""
+    panel = show_panel(page)
+    failing = submit(page, lab.url, duration="0.1", fail="true", RUNID="bad", PHASE="RUN")
+    bad = panel.locator(".jp-UWSJobs-job", has_text="bad")
+    expect(bad).to_have_attribute("data-phase", "ERROR", timeout=PATIENCE)
+    expect(bad).to_contain_text("the sleeper was asked to fail after 0.1 s")
+    toast = page.locator(".Toastify__toast")
+    expect(toast).to_contain_text("sleeper bad has failed: the sleeper was asked to fail")
+    with page.expect_response(keeps_a_job):
+        toast.get_by_role("button", name="Open").click()
+    job = tab(page, "job-")
+    expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail after 0.1 s")
+    shot_dark(page, "job-failed")
+
+    page.reload()
+    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=PATIENCE)
+    expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail", timeout=PATIENCE)
+    assert page.request.delete(failing, params=TOKEN, max_redirects=0).status == 303
+    expect(job.get_by_role("alert")).to_contain_text("This job was deleted.")
+    shot(page, "job-deleted")
+
+    page.evaluate("jupyterapp.commands.execute('jupyter-uws:new-job', {type: 'sleeper', parameters: {duration: 0.3}})")
+    form = tab(page, "form")
+    expect(form.get_by_label("duration: Duration [s]")).to_have_value("0.3")
+    form.get_by_label("Run id").fill("later " + "x" * 300)
+    form.get_by_role("button", name="Save as pending").click()
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("PENDING")
+    later = job.get_by_label("Longest run [s]")
+    later.fill("77")
+    later.blur()
+    expect(job.get_by_label("Longest run [s]")).to_have_value("77")
+    job.get_by_role("button", name="Run", exact=True).click()
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("COMPLETED", timeout=PATIENCE)
+    shot(page, "job-long-name")
+
+    page.evaluate("jupyterapp.commands.execute('jupyter-uws:open-cluster')")
+    cluster = tab(page, "cluster")
+    expect(cluster).to_contain_text("local: ")
+    expect(cluster.get_by_role("row")).not_to_have_count(0)
+    assert violations(page, "#jupyter-uws-cluster") == []
+    shot_dark(page, "cluster")
+
+    job_tab = page.get_by_role("tab", name=re.compile("^sleeper later"))
+    job_tab.click()
+    job.get_by_role("button", name="Open in notebook").click()
+    cell = page.locator(".jp-Notebook .jp-CodeCell").first
+    expect(cell).to_contain_text("uws.job(", timeout=PATIENCE)
+    job_tab.click()
+    job.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(panel).to_contain_text("No jobs yet")
+    page.evaluate("jupyterapp.commands.execute('application:close-all')")
+
+
+def test_filters_a_narrow_panel_and_no_service(page: Page, lab: Any) -> None:
+    lists: list[str] = []
+    page.on("request", lambda request: lists.append(request.url) if "/uws?" in request.url else None)
+    jobs = [submit(page, lab.url, RUNID=f"run {number} " + "y" * 60) for number in range(3)]
+    expect(page.locator(".jp-UWSJobs-status")).to_have_text("0 | 0")
+    assert lists == [], "the panel asked before it was seen"
+    panel = show_panel(page)
+    rows = panel.locator(".jp-UWSJobs-job")
+    expect(rows).to_have_count(3)
+    rows.nth(0).locator(".jp-UWSJobs-open").focus()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1).locator(".jp-UWSJobs-open")).to_be_focused()
+    panel.get_by_role("button", name="Filter the list").click()
+    panel.get_by_label("Run id or job id").fill("RUN 1")
+    expect(rows).to_have_count(1)
+    panel.get_by_label("Phase").select_option("ERROR")
+    expect(panel).to_contain_text("No job matches these filters.")
+    shot(page, "jobs-filtered")
+    panel.get_by_role("button", name="Show all jobs").click()
+    expect(rows).to_have_count(3)
+
     handle = page.locator("#jp-main-split-panel > .lm-SplitPanel-handle:not(.lm-mod-hidden)").first
     box, edge = panel.bounding_box(), handle.bounding_box()
     page.mouse.move(edge["x"] + edge["width"] / 2, 400)
@@ -156,58 +253,29 @@ def test_panel_is_whole_at_250_pixels_and_rests_when_hidden(answers: Answers, br
     page.mouse.move(box["x"] + 250, 400, steps=4)
     page.mouse.up()
     assert 240 <= panel.bounding_box()["width"] <= 255
-    for cell in panel.locator(".jp-UWSJobs-job > tr:first-child > td").all():
-        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth"), cell.inner_text()
-    assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+    for element in (panel, rows.first, panel.locator(".jp-UWSJobs-head"), panel.locator(".jp-UWSJobs-filters")):
+        if element.count():
+            assert element.evaluate("each => each.scrollWidth <= each.clientWidth"), element
     shot(page, "jobs-250px")
 
     page.get_by_role("tab", name="File Browser").click()
-    expect(page.locator("#jupyter-uws-jobs")).to_be_hidden()
-    page.wait_for_timeout(100)  # an answer may be under way
-    asked = answers.lists
-    page.wait_for_timeout(2500)  # longer than the interval of the poll
-    assert answers.lists == asked
+    expect(panel).to_be_hidden()
+    asked = len(lists)
+    for job in jobs[1:]:
+        assert page.request.delete(job, params=TOKEN, max_redirects=0).status == 303
+    show_panel(page)
+    expect(rows).to_have_count(1)
+    assert len(lists) == asked, "the list was read anew though the stream told of every change"
 
-
-def test_quickstart_card(answers: Answers, browsing: Any, lab: Any) -> None:
-    page, notebook = browsing.page, lab.root / "notebooks" / "quickstart.ipynb"
-    card = page.locator(".jp-LauncherCard", has_text="Observatory quickstart")
-    card.click()
-    # to its end: JupyterLab cuts what is longer than 140 characters
-    expect(page.locator(".Toastify__toast")).to_contain_text("or run: jupyter uws demo")
-    shot(page, "quickstart-missing")
-    browsing.errors[:] = [text for text in browsing.errors if "404" not in text]
-
-    notebook.parent.mkdir()
-    notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    card.click()
-    expect(page.get_by_role("tab", name="quickstart.ipynb")).to_be_visible()
-
-
-def test_panel_with_the_real_service(browsing: Any, lab: Any) -> None:
-    """The first look starts the service; jobs are seen running, and are aborted and deleted by their buttons."""
-    page = browsing.page
-    open_lab(page, lab.url)
-    page.get_by_role("tab", name="Jobs").click()
-    panel = page.locator("#jupyter-uws-jobs")
-    expect(panel).to_contain_text("No jobs yet", timeout=30_000)
-
-    post = {"token": "of-the-tests"}
-    for duration in ("0.2", "300"):
-        form = {"duration": duration, "PHASE": "RUN", "RUNID": f"{duration} s"}
-        answer = page.request.post(f"{lab.url}jupyter-uws/uws/sleeper", params=post, form=form, max_redirects=0)
-        assert answer.status == 303, answer.text()
-    short, long = (panel.locator("tbody", has_text=f"· {run_id}") for run_id in ("0.2 s", "300 s"))
-    expect(short).to_have_attribute("data-phase", "COMPLETED", timeout=60_000)
-    expect(long).to_have_attribute("data-phase", "EXECUTING", timeout=60_000)
-    expect(long.get_by_role("progressbar")).to_be_visible()
-    shot(page, "jobs-real")
-    long.get_by_role("button", name="Abort").click()
-    expect(long).to_have_attribute("data-phase", "ABORTED")
-    for row in (short, long):
-        row.get_by_role("button", name="Delete").click()
-        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-        expect(row).to_have_count(0)
+    down = re.compile("/jupyter-uws/")
+    page.route(down, lambda route: route.fulfill(status=503, content_type="text/plain", body="it runs on host node7\n"))
+    panel.get_by_role("button", name="Refresh the list").click()
+    expect(panel.get_by_role("alert")).to_contain_text("it runs on host node7")
+    expect(rows).to_have_count(1)
+    shot(page, "jobs-unreachable")
+    page.unroute(down)
+    panel.get_by_role("button", name="Retry").click()
+    expect(panel.get_by_role("alert")).to_have_count(0)
+    rows.first.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(panel).to_contain_text("No jobs yet")
-    assert browsing.foreign == []
-    assert browsing.errors == []

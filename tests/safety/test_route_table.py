@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import run_service
 from safety.conftest import ADMIN, OTHER, OWNER, Site
 from tornado.web import Application
 
@@ -41,6 +42,9 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/cluster": ("cluster", {"GET": "200 200 200 403", "HEAD": "200 200 200 403"}),
     # its own user's and administrators'; what is below it is in tests/service/test_service_dashboard.py
     r"/dashboard(?:/.*)?": ("dashboard", {"GET": "403 403 302", "HEAD": "403 403 302"}),
+    r"/remote": ("remote", PAGE),
+    # no such service; what is passed on is in tests/service/test_service_remotes.py
+    r"/remote/([^/]+)(?:/.*)?": ("remote/nosuch/tap", dict.fromkeys(("GET", "HEAD", "POST", "PUT", "DELETE"), "404")),
     r"/targets": ("targets", PAGE),
     r"/baskets": ("baskets", PAGE),
     # each caller has baskets of the own only, and here only the owner has one
@@ -63,6 +67,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/uws/?": ("uws", {**UWS_PAGE, "POST": "400"}),
     r"/uws/events": ("uws/events", UWS_PAGE),
     r"/uws/([a-z][a-z0-9_-]*)/?": ("uws/sleeper", {**UWS_PAGE, "POST duration=1": "303"}),
+    r"/uws/(\d[\w.-]*)": ("uws/ID", {"GET": "303 403 303", "HEAD": "303 403 303", "OPTIONS": "204"}),
     JOB: (
         "JOB",
         {
@@ -216,12 +221,46 @@ def test_the_table_holds(site: Site, places: dict[str, str], pattern: str) -> No
         for caller, status in expected.items():
             # a new one each time: what one caller does is nothing to the next
             path = template.replace("JOB", site.job()) if "JOB" in template else template
+            path = re.sub(r"\bID$", lambda _: site.job().rpartition("/")[2], path)
             path = re.sub(r"^QUERY\b", lambda _: site.query(), path).replace("QUERY_", "QUERY")
             found = ask(site, caller, method, path, body)
             if found != int(status):
                 wrong.append(f"{request} {path} as {caller}: {found}, not {status}")
     assert not wrong, "\n".join(wrong)
     site.healthy()
+
+
+OPEN = ("/tap/", "/datalink/", "/files/")
+
+
+@pytest.fixture(scope="module")
+def open_site(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with run_service(tmp_path_factory.mktemp("anonymous"), sim_archive, "--anonymous-archive") as running:
+        yield Site(running)
+
+
+def test_an_open_archive_is_read_by_anybody_and_nothing_else_is(open_site: Site, places: dict[str, str]) -> None:
+    wrong = []
+    job, query = open_site.job(), open_site.query()
+    for pattern, (template, allowed) in TABLE.items():
+        path = re.sub(r"^QUERY\b", query, template.replace("JOB", job)).replace("QUERY_", "QUERY")
+        for name, place in {**places, "DONE": job, "ANSWERED": query}.items():
+            path = path.replace(name, place)
+        named = {request.split()[0] for request in allowed}
+        requests = {**allowed, **{method: "405" for method in METHODS if method not in named}}
+        for request, statuses in requests.items():
+            method, _, body = request.partition(" ")
+            status = int(statuses.split()[0]) if pattern.startswith(OPEN) else 401
+            if (found := ask(open_site, "anonymous", method, path, body)) != status:
+                wrong.append(f"{request} {path}: {found}, not {status}")
+            if (found := ask_with_a_wrong_token(open_site, method, path)) != 401:
+                wrong.append(f"{request} {path} with a wrong token: {found}")
+    assert not wrong, "\n".join(wrong)
+    open_site.healthy()
+
+
+def ask_with_a_wrong_token(site: Site, method: str, path: str) -> int:
+    return site.ask("anonymous", method, path, headers={"Authorization": "token wrong"}).status_code
 
 
 # What an administrator may, in detail

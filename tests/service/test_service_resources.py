@@ -11,10 +11,10 @@ from running import RunningService, run_service
 from test_service_jobs import document, ended, submit
 
 from jupyter_uws.execution.cluster import ClusterConfig
-from jupyter_uws.execution.shape import Maxima
+from jupyter_uws.execution.shape import OVERHEAD, Maxima
 from jupyter_uws.jobs.description import JobDescription
 from jupyter_uws.service.config import ServeApp
-from jupyter_uws.service.resources import limits_of, maxima, resource_names, resources
+from jupyter_uws.service.resources import limits_of, maxima, offered, resource_names, resources
 from jupyter_uws.uws.errors import UsageError
 
 UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
@@ -182,3 +182,17 @@ def test_a_job_that_can_never_fit_is_not_created(service: RunningService) -> Non
     twice = service.post("uws/sleeper", {"CORES": ["1", "2"]})
     assert twice.text == "CORES is given 2 times with different values; give it once\n"
     assert service.get("uws/sleeper").text == before
+
+
+def test_forms_are_told_what_may_be_asked_for() -> None:
+    limits = {"cores": 16, "partitions": ["long", "short"]}
+    assert offered(described(cores=2, partition="short"), cluster(limits=limits)) == {
+        "cores": {"default": 2, "maximum": 16},
+        "memory": {"default": 2048, "maximum": 8192 - OVERHEAD},
+        "partition": {"default": "short", "choices": ["long", "short"]},
+    }
+    own = offered(described(gpus=1), cluster("local"))
+    assert set(own) == {"cores", "memory", "gpus"}  # nobody chooses names on the service's own host
+    assert own["gpus"] == {"default": 1, "maximum": 1}
+    named = described(parameters=({"name": "Cores", "type": "integer"},))
+    assert "cores" not in offered(named, cluster())

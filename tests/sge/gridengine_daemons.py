@@ -9,17 +9,20 @@ Engine that this machine is already part of is not touched. Needs root (sge_exec
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # run by hand
+
+from daemons import Daemons, by_hand, free_ports
 
 #: name of the program -> the package that has it
 PROGRAMS = {"sge_qmaster": "gridengine-master", "sge_execd": "gridengine-exec", "qsub": "gridengine-client"}
@@ -52,13 +55,11 @@ QUEUES = {
 
 
 @dataclass
-class GridEngine:
-    """A Grid Engine that runs. Programs find it by ``environment``."""
+class GridEngine(Daemons):
+    """A Grid Engine that runs."""
 
-    folder: Path
-    ports: tuple[int, int]
-    host: str
-    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ports: Sequence[int] = field(default_factory=lambda: free_ports(2, 17400))
+    host: str = field(default_factory=socket.gethostname)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,13 +70,6 @@ class GridEngine:
             "SGE_EXECD_PORT": str(self.ports[1]),
         }
 
-    def call(self, *argv: str | Path, timeout: float = 30) -> str:
-        """What a client program (qstat, qconf, ...) prints. Raises CalledProcessError."""
-        done = subprocess.run(
-            argv, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=timeout, check=True
-        )
-        return done.stdout
-
     def jobs(self) -> dict[str, str]:
         """The jobs that pend or run: id -> state."""
         rows = [line.split() for line in self.call("qstat", "-u", "*").splitlines()[2:]]
@@ -83,17 +77,11 @@ class GridEngine:
 
     def start(self, name: str) -> None:
         """Start a daemon: ``qmaster`` or ``execd``."""
-        environment = {**os.environ, **self.environment, "SGE_ND": "1"}  # in the foreground
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.daemons[name] = subprocess.Popen(
-                [f"sge_{name}"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.launch(name, [f"sge_{name}"], SGE_ND="1")  # in the foreground
 
-    def stop(self, name: str) -> None:
-        """End a daemon that was started here, at once: asked to end, qmaster may take long over it."""
-        daemon = self.daemons.pop(name)
-        daemon.kill()
-        daemon.wait()
+    def stop(self, name: str, signum: int = signal.SIGKILL) -> None:
+        """End a daemon at once: asked to end, qmaster may take long over it."""
+        super().stop(name, signum)
 
     def answers(self) -> bool:
         """Whether qmaster does."""
@@ -111,15 +99,15 @@ class GridEngine:
         """Start what does not run, and wait until the node takes jobs."""
         if "qmaster" not in self.daemons:
             self.start("qmaster")
-            _until(self.answers, "qmaster does not answer", self.folder)
+            self.until(self.answers, "qmaster does not answer")
         if "execd" not in self.daemons:
             self.start("execd")
-        _until(self.idle, "the node does not come up", self.folder)
+        self.until(self.idle, "the node does not come up")
 
     def configure(self) -> None:
         """Make the queues, and let the scheduler look every second; qmaster keeps it."""
         self.start("qmaster")
-        _until(self.answers, "qmaster does not answer", self.folder)
+        self.until(self.answers, "qmaster does not answer")
         self.call("qconf", "-as", self.host)
         self._give("-Msconf", self.call("qconf", "-ssconf"), schedule_interval="0:0:1", flush_submit_sec=1)
         template = self.call("qconf", "-sq")
@@ -134,36 +122,12 @@ class GridEngine:
         file.write_text(_edited(text, **values))
         self.call("qconf", option, file)
 
-    def delete_all(self) -> None:
+    def end_jobs(self) -> None:
         """End all jobs, and wait until nothing of them is left."""
         if self.jobs():
             with contextlib.suppress(subprocess.CalledProcessError):  # they have ended meanwhile
                 self.call("qdel", "-u", "*")
-        _until(lambda: not self.jobs(), "jobs do not end", self.folder)
-
-    def down(self) -> None:
-        """Stop everything that was started here, jobs first."""
-        try:
-            if len(self.daemons) == 2:
-                with contextlib.suppress(subprocess.SubprocessError, TimeoutError):
-                    self.delete_all()
-        finally:
-            for name in reversed(list(self.daemons)):
-                self.stop(name)
-            # shepherds leave the tree of sge_execd; our folder's name in their environment tells whose they are
-            for pid in self.processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-    def processes(self) -> list[int]:
-        """The live processes, but for this one and its parents, whose SGE_ROOT is ours."""
-        mark = f"SGE_ROOT={self.folder}".encode()
-        found = []
-        for name in os.listdir("/proc"):
-            with contextlib.suppress(OSError):
-                if name.isdigit() and mark in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
-                    found.append(int(name))
-        return [pid for pid in found if pid != os.getpid()]
+        self.until(lambda: not self.jobs(), "jobs do not end")
 
 
 @contextlib.contextmanager
@@ -172,7 +136,7 @@ def grid_engine() -> Iterator[GridEngine]:
     folder = Path(tempfile.mkdtemp(prefix="uws-sge-"))
     try:
         folder.chmod(0o755)
-        running = GridEngine(folder, _free_ports(), socket.gethostname())
+        running = GridEngine(folder)
         _make_cell(running)
         try:
             running.configure()
@@ -229,33 +193,5 @@ def _edited(text: str, **values: object) -> str:
     return text
 
 
-def _free_ports() -> tuple[int, int]:
-    """Two free ports, below those the kernel deals out."""
-    for first in range(17400, 30000, 10):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in (first, first + 1):
-                    stack.enter_context(socket.socket()).bind(("", port))
-            except OSError:
-                continue
-            return first, first + 1
-    raise OSError("no free ports")
-
-
-def _until(condition: Callable[[], object], failure: str, folder: Path, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            logs = "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(folder.glob("*.log")))
-            raise TimeoutError(f"{failure}; the logs say:\n{logs}")
-        time.sleep(0.1)
-
-
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts its background jobs with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    begin = time.monotonic()
-    with grid_engine() as it, contextlib.suppress(KeyboardInterrupt):
-        print(f"# up after {time.monotonic() - begin:.1f} s; Ctrl-C takes it down")
-        print(*(f"export {name}={value}" for name, value in it.environment.items()), sep="\n", flush=True)
-        signal.pause()
+    by_hand(grid_engine)

@@ -168,7 +168,7 @@ async def test_nothing_is_left(engine: GridEngine, tmp_path: Path) -> None:
         script = tmp_path / "script"
         script.write_text("sleep 300 & sleep 300\n")
         other.call("qsub", "-S", "/bin/sh", "-o", "/dev/null", "-j", "y", script)
-        gridengine_daemons._until(lambda: "r" in other.jobs().values(), "no job runs", other.folder)
+        other.until(lambda: "r" in other.jobs().values(), "no job runs")
         folder = other.folder
     assert other.processes() == []
     assert not folder.exists()

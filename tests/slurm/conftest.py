@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import slurm_daemons
+from daemons import for_tests
 from slurm_daemons import Slurm
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "execution"))  # its bench and its shell job
@@ -17,11 +17,5 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "execution"))  # it
 @pytest.fixture(scope="session")
 def slurm(need: Callable[[str, str], str]) -> Iterator[Slurm]:
     """SLURM with three nodes of four processors each; the client programs find it."""
-    for program, package in slurm_daemons.PROGRAMS.items():
-        need(program, package)
-    if os.geteuid() != 0:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs root: slurmd runs as root")
-    with slurm_daemons.slurm() as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
+    with for_tests(slurm_daemons.slurm, slurm_daemons.PROGRAMS, need) as running:
         yield running

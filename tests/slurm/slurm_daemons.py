@@ -12,14 +12,16 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # run by hand
+
+from daemons import Daemons, by_hand, free_ports
 
 #: name of the daemon -> the package that has it
 PROGRAMS = {"munged": "munge", "slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "sbatch": "slurm-wlm"}
@@ -74,23 +76,12 @@ PartitionName=stopped Nodes=n1 MaxTime=1-00:00:00 DefMemPerCPU=500 State=DOWN
 """
 
 
-@dataclass
-class Slurm:
-    """A SLURM that runs. Programs find it by ``environment``."""
-
-    folder: Path
-    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+class Slurm(Daemons):
+    """A SLURM that runs."""
 
     @property
     def environment(self) -> dict[str, str]:
         return {"SLURM_CONF": str(self.folder / "slurm.conf")}
-
-    def call(self, *argv: str, timeout: float = 30) -> str:
-        """What a client program (squeue, scontrol, ...) prints. Raises CalledProcessError."""
-        done = subprocess.run(
-            argv, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=timeout, check=True
-        )
-        return done.stdout
 
     def jobs(self) -> dict[str, str]:
         """The jobs that pend or run: id -> state."""
@@ -111,20 +102,7 @@ class Slurm:
             "slurmctld": ["slurmctld", "-D"],
             # a host name of its own: what runs there must not be taken for something on the service's host
         }.get(name, ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec slurmd -D -N "$0"', name])
-        with (self.folder / f"{name}.out").open("ab") as out:
-            self.daemons[name] = subprocess.Popen(
-                argv, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
-
-    def stop(self, name: str, signum: int = signal.SIGTERM) -> None:
-        """End a daemon that was started here."""
-        daemon = self.daemons.pop(name)
-        daemon.send_signal(signum)
-        try:
-            daemon.wait(10)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
+        self.launch(name, argv)
 
     def idle(self) -> bool:
         """Whether the controller answers and all nodes are up."""
@@ -140,37 +118,13 @@ class Slurm:
             if name not in self.daemons:
                 self.start(name)
             if name == "munged":
-                _until((self.folder / "munge.socket").exists, "munged does not listen", self.folder)
-        _until(self.idle, "the nodes do not come up", self.folder)
+                self.until((self.folder / "munge.socket").exists, "munged does not listen")
+        self.until(self.idle, "the nodes do not come up")
 
-    def cancel_all(self) -> None:
+    def end_jobs(self) -> None:
         """End all jobs, and wait until nothing of them is left."""
         self.call("scancel", "--full", f"--user={os.geteuid()}")
-        _until(lambda: not self.jobs(), "jobs do not end", self.folder)
-
-    def down(self) -> None:
-        """Stop everything that was started here, jobs first."""
-        try:
-            if "slurmctld" in self.daemons:
-                with contextlib.suppress(subprocess.SubprocessError, TimeoutError):
-                    self.cancel_all()
-        finally:
-            for name in reversed(list(self.daemons)):
-                self.stop(name)
-            # step daemons leave the tree of slurmd; our folder's name in their environment tells whose they are
-            for pid in self.processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-    def processes(self) -> list[int]:
-        """The live processes, but for this one and its parents, whose SLURM_CONF is ours."""
-        mark = f"SLURM_CONF={self.folder}/slurm.conf".encode()
-        found = []
-        for name in os.listdir("/proc"):
-            with contextlib.suppress(OSError):
-                if name.isdigit() and mark in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
-                    found.append(int(name))
-        return [pid for pid in found if pid != os.getpid()]
+        self.until(lambda: not self.jobs(), "jobs do not end")
 
 
 @contextlib.contextmanager
@@ -183,7 +137,7 @@ def slurm() -> Iterator[Slurm]:
         for name in ("state", *(f"slurmd.{node}" for node in NODES)):
             (folder / name).mkdir()
         host = re.sub(r"\..*", "", socket.gethostname())
-        ports = _free_ports(1 + len(NODES))
+        ports = free_ports(1 + len(NODES))
         (folder / "slurm.conf").write_text(CONF.format(host=host, folder=folder, ports=ports, cpus=CPUS))
         # GPUs as far as SLURM is concerned: it counts files
         (folder / "gres.conf").write_text("NodeName=n2 Name=gpu File=/dev/null\nNodeName=n2 Name=gpu File=/dev/zero\n")
@@ -200,33 +154,5 @@ def slurm() -> Iterator[Slurm]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_ports(count: int) -> list[int]:
-    """``count`` free ports in a row, below those the kernel deals out."""
-    for first in range(17000, 30000, 10):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return list(range(first, first + count))
-    raise OSError("no free ports")
-
-
-def _until(condition: Callable[[], object], failure: str, folder: Path, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            logs = "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(folder.glob("*.[lo]*[gt]")))
-            raise TimeoutError(f"{failure}; the logs say:\n{logs}")
-        time.sleep(0.05)
-
-
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts its background jobs with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    begin = time.monotonic()
-    with slurm() as it, contextlib.suppress(KeyboardInterrupt):
-        print(f"# up after {time.monotonic() - begin:.1f} s; Ctrl-C takes it down")
-        print(*(f"export {name}={value}" for name, value in it.environment.items()), sep="\n", flush=True)
-        signal.pause()
+    by_hand(slurm)

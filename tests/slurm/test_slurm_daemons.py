@@ -17,7 +17,7 @@ def test_nothing_is_left(slurm: Slurm, tmp_path: Path) -> None:
     """A second one beside the first, taken down with a job that runs."""
     with slurm_daemons.slurm() as other:
         other.call("sbatch", f"--output={tmp_path}/out", "--wrap", "sleep 300 & sleep 300")
-        slurm_daemons._until(lambda: "RUNNING" in other.jobs().values(), "no job runs", other.folder)
+        other.until(lambda: "RUNNING" in other.jobs().values(), "no job runs")
         assert slurm.folder != other.folder
         folder = other.folder
     assert other.processes() == []

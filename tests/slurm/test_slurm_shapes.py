@@ -16,7 +16,7 @@ from jupyter_uws.execution import allocations
 @pytest.fixture(autouse=True)
 def nothing_left(slurm: Slurm) -> Iterator[None]:
     yield
-    slurm.cancel_all()
+    slurm.end_jobs()
 
 
 def asked_for(slurm: Slurm) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The commands of docs/observers/tap.md, as they stand there, against a real service."""
+"""The programs of docs/observers/tap.md and adql.md, as they stand there, against a real service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ import pyarrow.parquet
 import pytest
 from running import RunningService, run_service
 
-PAGE = (Path(__file__).parents[2] / "docs" / "observers" / "tap.md").read_text()
+PAGES = Path(__file__).parents[2] / "docs" / "observers"
+#: What adql.md takes from the page before it.
+SESSION = """
+import os, requests
+url, session = os.environ["JUPYTER_UWS_URL"], requests.Session()
+session.headers["Authorization"] = f"token {os.environ['JUPYTER_UWS_TOKEN']}"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +28,11 @@ def service(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
-def run(command: list[str], language: str, folder: Path, service: RunningService) -> str:
-    program = "\n".join(re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+def run(
+    command: list[str], language: str, folder: Path, service: RunningService, page: str = "tap.md", before: str = ""
+) -> str:
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", (PAGES / page).read_text(), re.MULTILINE | re.DOTALL)
+    program = "\n".join([before, *blocks])
     environment = {**os.environ, "JUPYTER_UWS_URL": service.url, "JUPYTER_UWS_TOKEN": service.token}
     done = subprocess.run(
         command, input=program, capture_output=True, text=True, timeout=120, cwd=folder, env=environment
@@ -36,6 +45,13 @@ def test_the_python_program(service: RunningService, tmp_path: Path) -> None:
     said = run([sys.executable, "-W", "ignore", "-"], "python", tmp_path, service)
     assert "Sim Crab" in said
     assert len(re.findall(r"^ *Crab +100001$", said, re.MULTILINE)) == 2, said
+
+
+def test_the_python_programs_of_the_page_on_adql(service: RunningService, tmp_path: Path) -> None:
+    said = run([sys.executable, "-W", "ignore", "-"], "python", tmp_path, service, "adql.md", SESSION)
+    assert "#this event-list http" in said, said
+    assert "28 deg pos.eq.ra" in said
+    assert "28 False" in said
 
 
 def test_the_shell_commands(service: RunningService, tmp_path: Path, need: Callable[[str, str], str]) -> None:

@@ -262,8 +262,8 @@ def test_capabilities_tell_limits_uploads_and_formats(server: Server) -> None:
     capability = next(c for c in pyvo.dal.TAPService(server.url).capabilities if c.standardid.endswith("/TAP"))
     methods = {method.ivo_id.partition("#")[2] for method in capability.uploadmethods}
     assert methods == {"upload-inline", "upload-http", "upload-https"}
-    assert capability.uploadlimit.hard.content == limits.UPLOAD_ROWS
-    assert capability.executionduration.hard == limits.JOB_DURATION_MAX
+    assert capability.uploadlimit.hard.content == limits.DEFAULT.upload_rows
+    assert capability.executionduration.hard == limits.DEFAULT.job_duration_max
     for kind in capability.outputformats:
         for name in (kind.mime, *kind.aliases):
             answer = requests.get(server.url + "/sync", params={"QUERY": TOP5, "RESPONSEFORMAT": name}, timeout=10)

@@ -20,7 +20,7 @@ from astropy.io import fits, votable
 from astropy.table import MaskedColumn, Table
 from tap_server import Server
 
-from jupyter_uws.tap import limits
+from jupyter_uws.tap.limits import DEFAULT
 
 ALL = "SELECT * FROM TAP_UPLOAD.t ORDER BY i"
 NAMES = ["b", "ub", "s", "i", "l", "f", "d", "t", "u"]
@@ -192,15 +192,18 @@ RESOURCE = '<RESOURCE><TABLE><FIELD name="a" datatype="int"/><DATA>%s</DATA></TA
             (EVIL % ("", RESOURCE.replace('"int"', '"char" arraysize="90000"') % ("<TABLEDATA>" + "<TR/>" * 999)))
             .encode()
             .replace(b"</DATA>", b"</TABLEDATA></DATA>"),
-            "its texts of fixed width are too long",
+            "its texts and arrays of fixed size are too long",
         ),
-        ((EVIL % ("", RESOURCE.replace('"int"', '"int" arraysize="3"') % "")).encode(), "the column a holds arrays"),
+        (
+            (EVIL % ("", RESOURCE.replace('"int"', '"char" arraysize="3x*"') % "")).encode(),
+            "the column a holds arrays of texts: send them as FITS or Parquet",
+        ),
         (b"a,A\n1,2\n", "each column needs a name of its own"),
         (b"a,b\n1\n", "cannot be read"),
         (b"SIMPLE  =                    T", "cannot be read"),
         (b"PAR1" + b"\0" * 20, "cannot be read"),
-        (b"a\n" + b"1\n" * (limits.UPLOAD_ROWS + 1), f"{limits.UPLOAD_ROWS} are allowed"),
-        (b"x" * (limits.UPLOAD_BYTES + 1), f"allowed are at most {limits.UPLOAD_BYTES}"),
+        (b"a\n" + b"1\n" * (DEFAULT.upload_rows + 1), f"{DEFAULT.upload_rows} are allowed"),
+        (b"x" * (DEFAULT.upload_size + 1), f"allowed are at most {DEFAULT.upload_size}"),
         (",".join(f"c{i}" for i in range(501)).encode() + b"\n", "it has 501 columns, 500 are allowed"),
     ],
     ids=range(15),

@@ -1,39 +1,188 @@
 /**
- * The UWS service behind the Jupyter server, over HTTP.
+ * The UWS service behind the Jupyter server, over HTTP: the JSON of its job lists, its files and its cluster.
+ * Every method rejects with a readable sentence.
  */
 import { ServerConnection } from '@jupyterlab/services';
 
-import { request } from '../http';
-import { IJobRef, IJobService } from './model';
+import { request, serviceUrl } from '../http';
+import { ICluster } from './cluster';
+import { IJobType } from './description';
+import { IJob, IJobDocument, IJobRef, readDocument, readJob } from './job';
 
-/** How many jobs the panel asks for: the newest. */
-const LAST = 50;
+/** The filters of a list; empty ones are left out. Times are ISO 8601. */
+export interface IQuery {
+  readonly phases: readonly string[];
+  readonly type: string;
+  /** In the run id or the id, in any case. */
+  readonly text: string;
+  readonly after: string;
+  readonly before: string;
+  readonly oldestFirst: boolean;
+}
 
-export class JobService implements IJobService {
-  constructor(private readonly _settings: ServerConnection.ISettings) {}
+export interface IPage {
+  readonly jobs: readonly IJob[];
+  /** What asks for the next page; null with the last one. */
+  readonly next: string | null;
+  /** How many jobs match in each phase, whatever phases are asked for; with the first page only. */
+  readonly counts: Readonly<Record<string, number>> | null;
+}
 
-  list(): Promise<string> {
-    return this._request([], { method: 'GET' }, `?LAST=${LAST}`);
+/** A piece of a log; `end` is the offset in bytes to go on from. */
+export interface ILogPart {
+  readonly bytes: Uint8Array;
+  readonly end: number;
+}
+
+export type Stream = 'stdout' | 'stderr';
+
+type Json = Readonly<Record<string, unknown>>;
+
+export class JobService {
+  /** `prefix` is the path of the service's root below the extension's, empty for the user's own service. */
+  constructor(
+    private readonly _settings: ServerConnection.ISettings,
+    private readonly _prefix: readonly string[] = []
+  ) {}
+
+  async list(query: IQuery, page: string | null, size: number): Promise<IPage> {
+    const form = new URLSearchParams({ LAST: String(size) });
+    query.phases.forEach(phase => {
+      form.append('PHASE', phase);
+    });
+    const more = { TEXT: query.text, AFTER: query.after, BEFORE: query.before, PAGE: page ?? '' };
+    for (const [name, value] of Object.entries(more)) {
+      if (value) {
+        form.set(name, value);
+      }
+    }
+    if (query.oldestFirst) {
+      form.set('ORDER', 'oldest');
+    }
+    const path = query.type ? listPath(query.type) : ['uws'];
+    const json = await this._json(path, {}, `?${form.toString()}`);
+    const jobs = json.jobs as Json[];
+    return { ...(json as unknown as IPage), counts: (json.counts as IPage['counts']) ?? null, jobs: jobs.map(readJob) };
   }
 
-  document(job: IJobRef): Promise<string> {
-    return this._request([job.type, job.id], { method: 'GET' });
+  async document(job: IJobRef): Promise<IJobDocument> {
+    return readDocument(await this._json(jobPath(job)));
+  }
+
+  /** All job types that can be started by a form. */
+  async types(): Promise<IJobType[]> {
+    return (await this._json(['uws', 'types'])).types as IJobType[];
+  }
+
+  /** The names of the user's baskets of runs. */
+  async baskets(): Promise<string[]> {
+    const found = (await this._json(['baskets'])).baskets as { readonly name: string }[];
+    return found.map(basket => basket.name);
+  }
+
+  /** The runs in a basket, each an obs_publisher_did. */
+  async basket(name: string): Promise<string[]> {
+    return (await this._json(['baskets', name])).obs_publisher_dids as string[];
+  }
+
+  /** Make a job, with `PHASE=RUN` among the values to start it. */
+  async create(type: string, values: FormData): Promise<IJobDocument> {
+    return readDocument(await this._post(listPath(type), values));
+  }
+
+  async run(job: IJobRef): Promise<void> {
+    await this._post([...jobPath(job), 'phase'], new URLSearchParams({ PHASE: 'RUN' }));
   }
 
   async abort(job: IJobRef): Promise<void> {
-    const body = new URLSearchParams({ PHASE: 'ABORT' }).toString();
-    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
-    await this._request([job.type, job.id, 'phase'], { method: 'POST', body, headers });
+    await this._post([...jobPath(job), 'phase'], new URLSearchParams({ PHASE: 'ABORT' }));
   }
 
   async delete(job: IJobRef): Promise<void> {
-    await this._request([job.type, job.id], { method: 'DELETE' });
+    await this._request(jobPath(job), { method: 'DELETE' });
   }
 
-  private async _request(path: string[], init: RequestInit, query = ''): Promise<string> {
-    const headers = new Headers(init.headers);
-    headers.set('Accept', 'application/xml');
-    const response = await request(this._settings, ['uws', ...path], { ...init, headers }, query);
+  /** Let the service remove the job's files and keep its record: that is what it does at the time of destruction. */
+  async archive(job: IJobRef): Promise<void> {
+    await this.setDestruction(job, new Date());
+  }
+
+  async setDestruction(job: IJobRef, time: Date): Promise<void> {
+    await this._post([...jobPath(job), 'destruction'], new URLSearchParams({ DESTRUCTION: time.toISOString() }));
+  }
+
+  async setExecutionDuration(job: IJobRef, seconds: string): Promise<void> {
+    await this._post([...jobPath(job), 'executionduration'], new URLSearchParams({ EXECUTIONDURATION: seconds }));
+  }
+
+  /** What a job has written from an offset on (negative: its last bytes), at most `size` bytes. */
+  async log(job: IJobRef, stream: Stream, from: number, size: number): Promise<ILogPart> {
+    // from a byte that is there already: a range with nothing in it would be an error
+    const first = Math.max(from - 1, 0);
+    const range = from < 0 ? `bytes=${from}` : `bytes=${first}-${from + size - 1}`;
+    const init: RequestInit = { headers: { Range: range, Accept: 'text/plain' } };
+    const url = serviceUrl(this._settings, [...this._prefix, ...jobPath(job), stream]);
+    const response = await ServerConnection.makeRequest(url, init, this._settings);
+    if (!response.ok) {
+      throw new Error(`The service answered ${response.status} ${response.statusText}`);
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const start = Number(/bytes (\d+)-/.exec(response.headers.get('Content-Range') ?? '')?.[1] ?? 0);
+    return { bytes: bytes.subarray(Math.max(0, from - start)), end: Math.max(from, start + bytes.length) };
+  }
+
+  /** The whole story of an error. */
+  async errorDetail(job: IJobRef): Promise<string> {
+    return (await this._request([...jobPath(job), 'error'], {})).text();
+  }
+
+  resultUrl(job: IJobRef, name: string): string {
+    return this.url([...jobPath(job), 'results', name]);
+  }
+
+  /** The first bytes of a result, as text. */
+  async resultText(job: IJobRef, name: string, size: number): Promise<string> {
+    const init: RequestInit = { headers: { Range: `bytes=0-${size - 1}` } };
+    const response = await ServerConnection.makeRequest(this.resultUrl(job, name), init, this._settings);
+    if (!response.ok) {
+      throw new Error(`The service answered ${response.status} ${response.statusText}`);
+    }
     return response.text();
   }
+
+  async cluster(): Promise<ICluster> {
+    return (await this._json(['cluster'])) as unknown as ICluster;
+  }
+
+  /** The URL of something of the service. */
+  url(path: readonly string[]): string {
+    return serviceUrl(this._settings, [...this._prefix, ...path]);
+  }
+
+  private async _post(path: readonly string[], body: URLSearchParams | FormData): Promise<Json> {
+    // JupyterLab would call it JSON; of a FormData only the browser knows the boundary. And it would add the time to
+    // the address of what may not be cached, which the service would take for a parameter
+    const encoded = new Response(body);
+    const headers = { 'Content-Type': encoded.headers.get('Content-Type') ?? '' };
+    return this._json(path, { method: 'POST', body: await encoded.blob(), headers, cache: 'no-cache' });
+  }
+
+  private async _json(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Json> {
+    return (await (await this._request(path, init, query)).json()) as Json;
+  }
+
+  private _request(path: readonly string[], init: RequestInit, query = ''): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set('Accept', 'application/json');
+    return request(this._settings, [...this._prefix, ...path], { ...init, headers }, query);
+  }
+}
+
+/** Where the list of a job type is: TAP keeps its own where its clients look for it. */
+function listPath(type: string): string[] {
+  return type === 'tap' ? ['tap', 'async'] : ['uws', type];
+}
+
+export function jobPath(job: IJobRef): string[] {
+  return [...listPath(job.type), job.id];
 }

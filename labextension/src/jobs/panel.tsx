@@ -1,190 +1,241 @@
 /**
- * The side panel "Jobs": a live list of the user's UWS jobs.
+ * The list of the user's jobs: filters, rows as they scroll into sight, and actions on several at once.
  */
-import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
-import {
-  deleteIcon,
-  LabIcon,
-  ReactWidget,
-  refreshIcon,
-  stopIcon,
-  ToolbarButtonComponent,
-  UseSignal
-} from '@jupyterlab/ui-components';
-import { Message } from '@lumino/messaging';
-import { Poll } from '@lumino/polling';
+import { addIcon, filterListIcon, kernelIcon, listIcon, UseSignal } from '@jupyterlab/ui-components';
+import { useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
-import { jobsIcon } from '../icons';
-import { formatCreated, hasEnded, Job, JobsModel } from './model';
+import { IQuery } from './api';
+import { attempt, IHost } from './host';
+import { Action, actions, IJob, PHASES } from './job';
+import { EVERYTHING, JobList } from './list';
+import { Button, IconButton, Refresh, Trouble } from './parts';
+import { Rows } from './rows';
 
-/** Milliseconds between two looks at the list, and after failures, growing up to the second. */
-const INTERVAL = 2000;
-const INTERVAL_MAX = 30000;
+/** Milliseconds without a key until a text is looked for. */
+const TYPING = 250;
 
-export class JobsPanel extends ReactWidget {
-  constructor(private readonly _model: JobsModel) {
-    super();
-    this.id = 'jupyter-uws-jobs';
-    this.title.icon = jobsIcon;
-    this.title.caption = 'Jobs';
-    this.addClass('jp-UWSJobs');
-    this._poll = new Poll({
-      name: 'jupyter-uws:jobs',
-      auto: false,
-      factory: () => this._model.refresh(),
-      frequency: { interval: INTERVAL, backoff: true, max: INTERVAL_MAX },
-      standby: () => (this.isVisible ? 'when-hidden' : true)
-    });
-  }
-
-  dispose(): void {
-    this._poll.dispose();
-    super.dispose();
-  }
-
-  protected onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    void this._poll.start();
-  }
-
-  protected onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    void this._poll.stop();
-  }
-
-  protected render(): JSX.Element {
-    return (
-      <UseSignal signal={this._model.changed}>
-        {() => <JobsView model={this._model} refresh={() => void this._poll.refresh()} />}
-      </UseSignal>
-    );
-  }
-
-  private readonly _poll: Poll;
+interface IProps {
+  readonly list: JobList;
+  readonly host: IHost;
+  /** Ask anew, after the service did not answer. */
+  readonly retry: () => void;
 }
 
-function JobsView({ model, refresh }: { model: JobsModel; refresh: () => void }): JSX.Element {
-  const { jobs, error } = model;
+export function JobsView(props: IProps): JSX.Element {
+  return <UseSignal signal={props.list.changed}>{() => <View {...props} />}</UseSignal>;
+}
+
+function View({ list, host, retry }: IProps): JSX.Element {
+  const { jobs, error, query } = list;
+  const { trans } = host;
+  const [filtering, setFiltering] = useState(false);
+  const [resets, setResets] = useState(0);
+  const filtered = JSON.stringify(query) !== JSON.stringify(EVERYTHING);
+  const total = Object.entries(list.counts)
+    .filter(([phase]) => (query.phases.length ? query.phases.includes(phase) : phase !== 'ARCHIVED'))
+    .reduce((sum, [, count]) => sum + count, 0);
+  const reset = (): void => {
+    list.setQuery(EVERYTHING);
+    setResets(resets + 1);
+  };
   return (
     <>
       <div className="jp-UWSJobs-head">
-        <h2>Jobs</h2>
-        <ToolbarButtonComponent icon={refreshIcon} tooltip="Refresh the list" onClick={refresh} />
+        <h2>{trans.__('Jobs')}</h2>
+        <span className="jp-UWSJobs-total" aria-live="polite">
+          {jobs !== null && total.toLocaleString()}
+        </span>
+        <IconButton icon={addIcon} label={trans.__('New job')} act={() => { host.openNewJob({}); }} />
+        <IconButton
+          icon={filterListIcon}
+          label={trans.__('Filter the list')}
+          pressed={filtering || filtered}
+          act={() => { setFiltering(!filtering); }}
+        />
+        <IconButton
+          icon={listIcon}
+          label={trans.__('Group by run id')}
+          pressed={list.grouped}
+          act={() => { list.setGrouped(!list.grouped); }}
+        />
+        <IconButton icon={kernelIcon} label={trans.__('Cluster')} act={() => { host.openCluster(); }} />
+        <Refresh label={trans.__('Refresh the list')} act={retry} />
       </div>
+      {(filtering || filtered) && <Filters key={resets} list={list} host={host} />}
+      <Selection list={list} host={host} />
       {error !== null && (
-        <div className="jp-UWSJobs-error" role="alert">
-          <strong>{jobs ? 'The service does not answer; the list is old.' : 'The service does not answer.'}</strong>
-          <p>{error}</p>
-          <button className="jp-mod-styled jp-mod-accept" onClick={refresh}>
-            Retry
-          </button>
-        </div>
+        <Trouble
+          title={
+            jobs
+              ? trans.__('The service does not answer; the list is old.')
+              : trans.__('The service does not answer.')
+          }
+          words={error}
+          trans={trans}
+          retry={retry}
+        />
       )}
-      {jobs === null && error === null && <p className="jp-UWSJobs-note">Asking the service …</p>}
-      {jobs?.length === 0 && (
-        <p className="jp-UWSJobs-note">
-          No jobs yet: start one in a notebook, for example <code>JobService().submit(&quot;sleeper&quot;)</code>, or
-          open the <em>Observatory quickstart</em> from the launcher.
-        </p>
-      )}
-      {jobs !== null && jobs.length > 0 && <JobsTable model={model} jobs={jobs} />}
+      {jobs === null && error === null && <p className="jp-UWSJobs-note">{trans.__('Asking the service …')}</p>}
+      {jobs?.length === 0 && !list.loading && <Empty filtered={filtered} host={host} reset={reset} />}
+      {jobs !== null && jobs.length > 0 && <Rows key={JSON.stringify(query)} list={list} host={host} />}
     </>
   );
 }
 
-function JobsTable({ model, jobs }: { model: JobsModel; jobs: readonly Job[] }): JSX.Element {
+function Empty({ filtered, host, reset }: { filtered: boolean; host: IHost; reset: () => void }): JSX.Element {
+  const { trans } = host;
+  return filtered ? (
+    <div className="jp-UWSJobs-note">
+      <p>{trans.__('No job matches these filters.')}</p>
+      <Button act={reset}>{trans.__('Show all jobs')}</Button>
+    </div>
+  ) : (
+    <div className="jp-UWSJobs-note">
+      <p>{trans.__('No jobs yet. A job looks at observations on the cluster, and goes on when you close this page.')}</p>
+      <Button kind="accept" act={() => { host.openNewJob({}); }}>
+        {trans.__('New job')}
+      </Button>
+    </div>
+  );
+}
+
+/** The midnight in local time that begins a day of a date field. */
+function midnight(day: string, more = 0): string {
+  const [year, month, date] = day.split('-').map(Number);
+  return day ? new Date(year ?? 0, (month ?? 1) - 1, (date ?? 1) + more).toISOString() : '';
+}
+
+function Filters({ list, host }: { list: JobList; host: IHost }): JSX.Element {
+  const { trans } = host;
+  const { query } = list;
+  const types = [...new Set([...(list.jobs ?? []).map(job => job.type), query.type])].filter(Boolean).sort();
+  const set = (change: Partial<IQuery>): void => {
+    list.setQuery(change);
+  };
+  const [text, setText] = useState(query.text);
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      if (text.trim() !== list.query.text) {
+        list.setQuery({ text: text.trim() });
+      }
+    }, TYPING);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [text, list]);
   return (
-    <div className="jp-UWSJobs-scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Job</th>
-            <th scope="col">Phase</th>
-            <th scope="col" aria-label="Action" />
-          </tr>
-        </thead>
-        {jobs.map(job => (
-          <JobRow key={`${job.type}/${job.id}`} model={model} job={job} />
+    <div className="jp-UWSJobs-filters" role="search" aria-label={trans.__('Filter the list')}>
+      <input
+        type="search"
+        className="jp-mod-styled jp-UWSJobs-wide"
+        placeholder={trans.__('Run id or job id')}
+        aria-label={trans.__('Run id or job id')}
+        value={text}
+        maxLength={200}
+        onChange={event => { setText(event.target.value); }}
+      />
+      <select
+        className="jp-mod-styled"
+        aria-label={trans.__('Phase')}
+        value={query.phases[0] ?? ''}
+        onChange={event => { set({ phases: event.target.value ? [event.target.value] : [] }); }}
+      >
+        <option value="">{trans.__('Any phase')}</option>
+        {PHASES.map(phase => (
+          <option key={phase} value={phase}>
+            {phase} {list.counts[phase] ? `(${list.counts[phase]})` : ''}
+          </option>
         ))}
-      </table>
+      </select>
+      <select
+        className="jp-mod-styled"
+        aria-label={trans.__('Type')}
+        value={query.type}
+        onChange={event => { set({ type: event.target.value }); }}
+      >
+        <option value="">{trans.__('Any type')}</option>
+        {types.map(type => (
+          <option key={type}>{type}</option>
+        ))}
+      </select>
+      <label>
+        {trans.__('From')}
+        <input type="date" className="jp-mod-styled" onChange={event => { set({ after: midnight(event.target.value) }); }} />
+      </label>
+      <label>
+        {trans.__('To')}
+        <input
+          type="date"
+          className="jp-mod-styled"
+          onChange={event => { set({ before: midnight(event.target.value, 1) }); }}
+        />
+      </label>
+      <select
+        className="jp-mod-styled jp-UWSJobs-wide"
+        aria-label={trans.__('Order')}
+        value={query.oldestFirst ? 'oldest' : 'newest'}
+        onChange={event => { set({ oldestFirst: event.target.value === 'oldest' }); }}
+      >
+        <option value="newest">{trans.__('Newest first')}</option>
+        <option value="oldest">{trans.__('Oldest first')}</option>
+      </select>
     </div>
   );
 }
 
-/** A third row where there is something to tell of a job: its progress, or why it failed. */
-function JobRow({ model, job }: { model: JobsModel; job: Job }): JSX.Element {
-  const name = `${job.type} ${job.runId ?? job.id}`;
-  return (
-    <tbody className="jp-UWSJobs-job" data-phase={job.phase} data-job-id={job.id}>
-      <tr>
-        <td title={`${name}, ${job.created?.toLocaleString() ?? ''}`}>{job.type}</td>
-        <td>
-          <span className="jp-UWSJobs-phase">{job.phase}</span>
-        </td>
-        <td>
-          {hasEnded(job.phase) ? (
-            <Action icon={deleteIcon} label={`Delete ${name}`} act={() => confirmDelete(model, job, name)} />
-          ) : (
-            <Action icon={stopIcon} label={`Abort ${name}`} act={() => model.abort(job)} />
-          )}
-        </td>
-      </tr>
-      <tr>
-        <td colSpan={3} className="jp-UWSJobs-small" title={job.runId ?? ''}>
-          {[formatCreated(job.created), job.runId].filter(Boolean).join(' · ')}
-        </td>
-      </tr>
-      {(job.progress !== null || job.message) && (
-        <tr>
-          <td colSpan={3}>
-            {job.progress !== null && <Progress value={job.progress} label={`Progress of ${name}`} />}
-            <div className="jp-UWSJobs-small jp-UWSJobs-message" title={job.message}>
-              {job.message}
-            </div>
-          </td>
-        </tr>
-      )}
-    </tbody>
-  );
-}
-
-function Progress({ value, label }: { value: number; label: string }): JSX.Element {
-  const percent = Math.round(100 * value);
-  return (
-    <div
-      className="jp-UWSJobs-progress"
-      role="progressbar"
-      aria-label={label}
-      aria-valuemin={0}
-      aria-valuemax={100}
-      aria-valuenow={percent}
-    >
-      <div style={{ width: `${percent}%` }} />
-    </div>
-  );
-}
-
-function Action(props: { icon: LabIcon; label: string; act: () => Promise<void> }): JSX.Element {
-  const onClick = (): void => {
-    props.act().catch((error: unknown) => {
-      Notification.error(`${props.label}: ${error instanceof Error ? error.message : String(error)}`);
-    });
+/** Of the selected jobs: how many there are, and what can be done with all of them. */
+function Selection({ list, host }: { list: JobList; host: IHost }): JSX.Element | null {
+  const { selected } = list;
+  const { trans } = host;
+  if (selected.length === 0) {
+    return null;
+  }
+  const able = (action: Action): IJob[] => selected.filter(job => actions(job.phase).includes(action));
+  const button = (action: Action, label: string): JSX.Element | null => {
+    const jobs = able(action);
+    return jobs.length === 0 ? null : (
+      <Button act={() => { attempt(host, () => confirmed(list, host, action, jobs)); }}>
+        {label} {jobs.length < selected.length && jobs.length}
+      </Button>
+    );
   };
   return (
-    <button className="jp-UWSJobs-action" title={props.label} aria-label={props.label} onClick={onClick}>
-      <props.icon.react tag="span" />
-    </button>
+    <div className="jp-UWSJobs-selection" role="toolbar" aria-label={trans.__('Selected jobs')}>
+      <span>{trans._n('%1 job', '%1 jobs', selected.length)}</span>
+      {button('abort', trans.__('Abort'))}
+      {button('archive', trans.__('Archive'))}
+      {button('delete', trans.__('Delete'))}
+      {selected.length === 2 && <Button act={() => { host.compare(selected); }}>{trans.__('Compare')}</Button>}
+      <Button act={() => { list.select(selected, false); }}>{trans.__('Clear')}</Button>
+    </div>
   );
 }
 
-async function confirmDelete(model: JobsModel, job: Job, name: string): Promise<void> {
-  const answer = await showDialog({
-    title: 'Delete this job?',
-    body: `${name} and all its results will be deleted. This cannot be undone.`,
-    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete' })]
-  });
-  if (answer.button.accept) {
-    await model.delete(job);
+/** Ask where it cannot be undone, then act. */
+export async function confirmed(list: JobList, host: IHost, action: Action, jobs: readonly IJob[]): Promise<void> {
+  const { trans } = host;
+  const count = jobs.length;
+  const [job] = jobs;
+  const what = count === 1 && job ? `${job.type} ${job.runId || job.id}` : trans._n('%1 job', '%1 jobs', count);
+  const questions = {
+    abort: {
+      title: trans._n('Abort this job?', 'Abort %1 jobs?', count),
+      body: trans.__('%1 will be stopped; what was computed so far is not a result.', what),
+      accept: trans.__('Abort')
+    },
+    archive: {
+      title: trans._n('Archive this job?', 'Archive %1 jobs?', count),
+      body: trans.__('Of %1 the record is kept, and all files are removed. This cannot be undone.', what),
+      accept: trans.__('Archive')
+    },
+    delete: {
+      title: trans._n('Delete this job?', 'Delete %1 jobs?', count),
+      body: trans.__('%1 and all results will be deleted. This cannot be undone.', what),
+      accept: trans.__('Delete')
+    }
+  };
+  if (action === 'run' || (await host.confirm(questions[action]))) {
+    await list.act(action, jobs);
   }
 }

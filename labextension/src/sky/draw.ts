@@ -114,7 +114,7 @@ export function drawSky(
 /** As a line: a polygon's inside would depend on the direction in which its corners are given. */
 function outline(region: Region, d3: D3Geo): GeoPermissibleObjects {
   if (region.kind === 'circle') {
-    const circle = d3.geoCircle().center([region.ra, region.dec]).radius(region.radius).precision(10);
+    const circle = d3.geoCircle().center([region.ra, region.dec]).radius(region.radius).precision(4);
     return { type: 'LineString', coordinates: circle().coordinates[0] ?? [] };
   }
   const corners = region.corners.map(([ra, dec]) => [ra, dec]);

@@ -1,0 +1,37 @@
+/**
+ * What the views need of whoever shows them, in JupyterLab or elsewhere.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { INewJob } from './form';
+import { IJobRef, IResult } from './job';
+
+export interface IQuestion {
+  readonly title: string;
+  readonly body: string;
+  readonly accept: string;
+}
+
+export interface IHost {
+  readonly trans: TranslationBundle;
+  openJob(job: IJobRef): void;
+  openNewJob(asked: INewJob): void;
+  openResult(job: IJobRef, result: IResult): void;
+  openCluster(): void;
+  compare(jobs: readonly IJobRef[]): void;
+  /** Put code into the notebook at hand, or into a new one. */
+  insertCode(code: string): Promise<void>;
+  copy(text: string): void;
+  confirm(question: IQuestion): Promise<boolean>;
+  /** Tell of something that went wrong. */
+  complain(sentence: string): void;
+  /** A file of those that the host keeps; null where none was chosen. */
+  pickFile(): Promise<File | null>;
+}
+
+/** Act, and complain where that fails. */
+export function attempt(host: IHost, act: () => Promise<unknown>): void {
+  act().catch((error: unknown) => {
+    host.complain(error instanceof Error ? error.message : String(error));
+  });
+}

@@ -1,0 +1,201 @@
+/**
+ * The plugin of the jobs: side panel, tabs, status bar, notifications and commands over one event stream.
+ */
+import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Clipboard, Dialog, ICommandPalette, Notification, showDialog } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { kernelIcon } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+
+import { jobsIcon } from '../icons';
+import { Activity } from './activity';
+import { JobService } from './api';
+import { IEventSource, JobEvents } from './events';
+import { IHost } from './host';
+import { JobList } from './list';
+import { insertCode } from './notebook';
+import { announce, INotice } from './notices';
+import { JobsView } from './panel';
+import { pickFile } from './picker';
+import { SeenWidget } from './seen';
+import { JobsStatus } from './status';
+import { Tabs } from './tabs';
+
+const ID = 'jupyter-uws:jobs';
+const PANEL = 'jupyter-uws-jobs';
+const CATEGORY = 'Observatory';
+export const NEW_JOB = 'jupyter-uws:new-job';
+export const OPEN_JOB = 'jupyter-uws:open-job';
+const OPEN_CLUSTER = 'jupyter-uws:open-cluster';
+
+export const jobs: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description: "The user's UWS jobs: a live list, a form for new ones, a page of each, notifications.",
+  autoStart: true,
+  optional: [ILayoutRestorer, ITranslator, ICommandPalette, ILauncher, IStatusBar, ISettingRegistry],
+  activate: (
+    app: JupyterFrontEnd,
+    restorer: ILayoutRestorer | null,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null,
+    launcher: ILauncher | null,
+    statusBar: IStatusBar | null,
+    settings: ISettingRegistry | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('jupyter_uws');
+    const service = new JobService(app.serviceManager.serverSettings);
+    const events = new JobEvents(
+      () => new EventSource(service.url(['uws', 'events'])) as IEventSource,
+      () => whyNot(service)
+    );
+    const list = new JobList(service, events);
+    const activity = new Activity(events, job => service.document(job));
+    const host: IHost = {
+      trans,
+      openJob: ref => void app.commands.execute(OPEN_JOB, { type: ref.type, id: ref.id }),
+      openNewJob: asked => void app.commands.execute(NEW_JOB, { ...asked } as ReadonlyPartialJSONObject),
+      openResult: (ref, result) => { tabs.openResult(ref, result); },
+      openCluster: () => void app.commands.execute(OPEN_CLUSTER),
+      compare: refs => { tabs.compare(refs); },
+      insertCode: code => insertCode(app, code),
+      copy: text => {
+        Clipboard.copyToSystem(text);
+        Notification.success(trans.__('Copied'), { autoClose: 1500 });
+      },
+      confirm: async ({ title, body, accept }) => {
+        const buttons = [Dialog.cancelButton(), Dialog.warnButton({ label: accept })];
+        return (await showDialog({ title, body, buttons })).button.accept;
+      },
+      complain: sentence => void Notification.error(sentence),
+      pickFile: () => pickFile(app.serviceManager.contents, trans)
+    };
+    const tabs = new Tabs(app, service, events, host);
+    const retry = (): void => {
+      events.retry();
+      void list.refresh();
+    };
+    const panel = new SeenWidget(<JobsView list={list} host={host} retry={retry} />, visible => {
+      list.setVisible(visible);
+    });
+    panel.id = PANEL;
+    panel.title.icon = jobsIcon;
+    panel.title.caption = trans.__('Jobs');
+    panel.addClass('jp-UWSJobs');
+    app.shell.add(panel, 'left', { rank: 500 });
+    addCommands(app, tabs, host);
+    for (const command of [NEW_JOB, OPEN_CLUSTER]) {
+      palette?.addItem({ command, category: CATEGORY });
+    }
+    launcher?.add({ command: NEW_JOB, category: CATEGORY, rank: 1 });
+    restorer?.add(panel, panel.id);
+    void restorer?.restore(tabs.jobs, {
+      command: OPEN_JOB,
+      args: tab => refOf(tab.id) ?? {},
+      name: tab => tab.id
+    });
+    const open = (): void => {
+      app.shell.activateById(PANEL);
+    };
+    statusBar?.registerStatusItem(ID, {
+      item: new SeenWidget(<JobsStatus activity={activity} events={events} host={host} open={open} />),
+      align: 'left',
+      rank: 50
+    });
+    let wanted = 'jupyterlab';
+    settings?.load(ID).then(
+      loaded => {
+        const read = (): void => {
+          wanted = loaded.get('notifications').composite as string;
+          if (wanted === 'desktop' && 'Notification' in window) {
+            void window.Notification.requestPermission();
+          }
+        };
+        loaded.changed.connect(read);
+        read();
+      },
+      () => undefined // without its schema: as it is by default
+    );
+    announce(activity, trans, notice => {
+      tell(notice, wanted, host);
+    });
+    void app.restored.then(() => {
+      events.start();
+    });
+  }
+};
+
+/** What the service says where it refuses the stream. */
+async function whyNot(service: JobService): Promise<string> {
+  try {
+    await service.cluster();
+    return 'The event stream broke off; it is asked for again.';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** The job of a tab with this id, for the command that opens it. */
+function refOf(id: string): { type: string; id: string } | null {
+  const [, type, job] = /^jupyter-uws-job-([^/]+)\/(.+)$/.exec(id) ?? [];
+  return type && job ? { type, id: job } : null;
+}
+
+function addCommands(app: JupyterFrontEnd, tabs: Tabs, { trans }: IHost): void {
+  const text = { type: 'string' } as const;
+  app.commands.addCommand(NEW_JOB, {
+    label: trans.__('New job'),
+    caption: trans.__('Choose a type of job, fill in its parameters, and run it'),
+    icon: jobsIcon,
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          type: text,
+          run_id: text,
+          parameters: { type: 'object' },
+          obs_ids: { type: 'array', items: text },
+          position: { type: 'object', properties: { ra: { type: 'number' }, dec: { type: 'number' } } }
+        }
+      }
+    },
+    execute: args => {
+      tabs.openNewJob(args);
+    }
+  });
+  app.commands.addCommand(OPEN_JOB, {
+    label: trans.__('Open a job'),
+    describedBy: { args: { type: 'object', properties: { type: text, id: text }, required: ['type', 'id'] } },
+    execute: args => {
+      tabs.openJob({ type: args.type as string, id: args.id as string });
+    }
+  });
+  app.commands.addCommand(OPEN_CLUSTER, {
+    label: trans.__('Cluster of the jobs'),
+    caption: trans.__('Workers, allocations and why they wait'),
+    icon: kernelIcon,
+    describedBy: { args: { type: 'object', properties: {} } },
+    execute: () => {
+      tabs.openCluster();
+    }
+  });
+}
+
+function tell(notice: INotice, wanted: string, host: IHost): void {
+  const { job } = notice;
+  const callback = (): void => {
+    if (job) {
+      host.openJob(job);
+    }
+  };
+  if (wanted === 'none') {
+    return;
+  }
+  const actions = job ? [{ label: host.trans.__('Open'), callback }] : [];
+  Notification.emit(notice.message, notice.failed ? 'error' : 'success', { actions, autoClose: 10000 });
+  if (wanted === 'desktop' && 'Notification' in window && window.Notification.permission === 'granted') {
+    new window.Notification(notice.message).onclick = callback;
+  }
+}

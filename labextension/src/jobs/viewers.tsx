@@ -1,0 +1,126 @@
+/**
+ * How a result is shown: by its type, in the job's page or in a tab of its own.
+ */
+import { useEffect, useState } from 'react';
+import type { JSX } from 'react';
+
+import { IHost } from './host';
+import { formatSize, IResult } from './job';
+
+/** A result and where its bytes are. */
+export interface IResultFile {
+  readonly result: IResult;
+  readonly url: string;
+  /** Its first bytes, as text. */
+  text(size: number): Promise<string>;
+}
+
+/** `full` is in a tab of its own, where there is room. */
+export type Viewer = (props: { file: IResultFile; host: IHost; full: boolean }) => JSX.Element;
+
+/** Bytes of a text that are shown inline, and in a tab. */
+const INLINE = 16 * 1024;
+const FULL = 1024 * 1024;
+
+/** Content type -> its viewer; others of the front end add theirs. */
+export const VIEWERS = new Map<string, Viewer>([
+  ['image/png', ImageViewer],
+  ['image/jpeg', ImageViewer],
+  ['image/gif', ImageViewer],
+  ['image/webp', ImageViewer],
+  // as a picture: what a script in it would do, it cannot
+  ['image/svg+xml', ImageViewer],
+  ['application/json', TextViewer],
+  ['application/yaml', TextViewer],
+  ['application/x-yaml', TextViewer],
+  ['application/xml', TextViewer]
+]);
+
+/** The viewer of a result; null where it can only be downloaded. */
+export function viewerFor(result: IResult): Viewer | null {
+  const type = (result.content_type.split(';')[0] ?? '').trim().toLowerCase();
+  return VIEWERS.get(type) ?? (type.startsWith('text/') ? TextViewer : null);
+}
+
+function ImageViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
+  const [broken, setBroken] = useState(false);
+  const { result } = file;
+  return broken ? (
+    <p className="jp-UWSJobs-note">{host.trans.__('%1 is not a picture that can be shown.', result.name)}</p>
+  ) : (
+    <img
+      className={full ? 'jp-UWSPage-picture jp-mod-full' : 'jp-UWSPage-picture'}
+      src={file.url}
+      alt={result.description || result.name}
+      onError={() => {
+        setBroken(true);
+      }}
+    />
+  );
+}
+
+function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
+  const [text, setText] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const size = full ? FULL : INLINE;
+  useEffect(() => {
+    let current = true;
+    // of an empty file no part can be asked for
+    const read = file.result.size === 0 ? Promise.resolve('') : file.text(size);
+    read.then(
+      words => {
+        if (current) {
+          setText(words);
+        }
+      },
+      (reason: unknown) => {
+        setError(reason instanceof Error ? reason.message : String(reason));
+      }
+    );
+    return () => {
+      current = false;
+    };
+  }, [file.url, size]);
+  const { result } = file;
+  const cut = (result.size ?? 0) > size;
+  return (
+    <>
+      {error !== null && <p role="alert">{error}</p>}
+      {text !== null && (
+        <pre tabIndex={0} aria-label={result.name}>
+          {cut ? text : pretty(result, text)}
+        </pre>
+      )}
+      {cut && (
+        <p className="jp-UWSJobs-note">
+          {host.trans.__('The first %1 of %2.', formatSize(size), formatSize(result.size))}
+        </p>
+      )}
+    </>
+  );
+}
+
+function pretty(result: IResult, text: string): string {
+  if (!result.content_type.startsWith('application/json')) {
+    return text;
+  }
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** A result alone, in a tab. */
+export function ResultView({ file, host }: { file: IResultFile; host: IHost }): JSX.Element {
+  const View = viewerFor(file.result);
+  return (
+    <div className="jp-UWSPage jp-UWSPage-result">
+      {View ? (
+        <View file={file} host={host} full={true} />
+      ) : (
+        <p className="jp-UWSJobs-note">{host.trans.__('%1 can only be downloaded.', file.result.name)}</p>
+      )}
+    </div>
+  );
+}
