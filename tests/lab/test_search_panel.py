@@ -54,6 +54,7 @@ def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     search = page.locator(".jp-UWSSearch")
     target = search.get_by_label("Target", exact=True)
     target.click(timeout=SLOW)
+    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
 
     # by name, with a suggestion, and no host but our own
     target.press_sequentially("crab")
@@ -216,7 +217,8 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     shot(page, "search-wrong")
     page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    page.set_viewport_size({"width": 420, "height": 900})
+    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    page.set_viewport_size({"width": 400, "height": 900})  # 320 px for the panel
     panes = search.locator(".jp-UWSSearch-panes")
     assert panes.evaluate("panes => panes.scrollWidth <= panes.clientWidth")
     check_accessibility(page, ".jp-UWSSearch")

@@ -5,7 +5,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import { VotableReader } from '../grid/votable';
 import { Table } from '../grid/table';
-import { request, serviceUrl } from '../http';
+import { serviceUrl } from '../http';
 import { ISource } from './targets';
 
 /** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
@@ -101,12 +101,12 @@ export class ArchiveService implements IArchiveService {
   }
 
   async sources(): Promise<ISource[]> {
-    const response = await request(this._settings, ['targets']);
+    const response = await this._ask(['targets']);
     return ((await response.json()) as { targets: ISource[] }).targets;
   }
 
   async links(did: string): Promise<ILink[]> {
-    const response = await request(this._settings, ['datalink', 'links'], {}, `?ID=${encodeURIComponent(did)}`);
+    const response = await this._ask(['datalink', 'links'], {}, `?ID=${encodeURIComponent(did)}`);
     const reader = new VotableReader();
     reader.push(await response.text());
     const status = reader.end();
@@ -140,7 +140,12 @@ export class ArchiveService implements IArchiveService {
     }
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
     const init: RequestInit = { method: 'POST', body: body.toString(), headers, ...(signal ? { signal } : {}) };
-    const url = serviceUrl(this._settings, [...this._tap, 'sync']);
+    return this._ask([...this._tap, 'sync'], init);
+  }
+
+  /** Rejects with the service's own words, which TAP and DataLink write as VOTables. */
+  private async _ask(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Response> {
+    const url = serviceUrl(this._settings, path, query);
     const response = await ServerConnection.makeRequest(url, init, this._settings);
     if (!response.ok) {
       throw await refusal(response);

@@ -88,7 +88,7 @@ export function drawSky(
     }
   }
   context.globalAlpha = 1;
-  points(context, scene, dots, selected);
+  points(context, scene, width, height, dots, selected);
   if (scene.cone !== null) {
     context.setLineDash([5, 4]);
     const circle = d3.geoCircle().center([scene.cone.ra, scene.cone.dec]).radius(scene.cone.radius);
@@ -114,7 +114,7 @@ export function drawSky(
 /** As a line: a polygon's inside would depend on the direction in which its corners are given. */
 function outline(region: Region, d3: D3Geo): GeoPermissibleObjects {
   if (region.kind === 'circle') {
-    const circle = d3.geoCircle().center([region.ra, region.dec]).radius(region.radius).precision(10);
+    const circle = d3.geoCircle().center([region.ra, region.dec]).radius(region.radius).precision(4);
     return { type: 'LineString', coordinates: circle().coordinates[0] ?? [] };
   }
   const corners = region.corners.map(([ra, dec]) => [ra, dec]);
@@ -138,14 +138,30 @@ function footprints({ screen, selection }: ISkyScene, width: number, height: num
   return visible.length > FOOTPRINTS ? chosen : visible;
 }
 
-function points(context: CanvasRenderingContext2D, { screen, selection }: ISkyScene, dots: string, selected: string): void {
+/** Points that fall on a place where one is drawn already are left out: so there are no more than places. */
+function points(
+  context: CanvasRenderingContext2D,
+  { screen, selection }: ISkyScene,
+  width: number,
+  height: number,
+  dots: string,
+  selected: string
+): void {
   const size = screen.x.length > 5000 ? 2 : 5;
+  const across = Math.ceil(width / 2);
+  const taken = new Uint8Array(across * Math.ceil(height / 2));
   for (const chosen of [false, true]) {
     context.fillStyle = chosen ? selected : dots;
     const side = chosen ? size + 1 : size;
+    const mark = chosen ? 2 : 1;
     screen.x.forEach((x, row) => {
-      if (!Number.isNaN(x) && selection.has(row) === chosen) {
-        context.fillRect(x - side / 2, (screen.y[row] ?? 0) - side / 2, side, side);
+      const y = screen.y[row] ?? NaN;
+      if (x >= 0 && x < width && y >= 0 && y < height && selection.has(row) === chosen) {
+        const place = (y >> 1) * across + (x >> 1);
+        if (taken[place] !== mark) {
+          taken[place] = mark;
+          context.fillRect(x - side / 2, y - side / 2, side, side);
+        }
       }
     });
   }
