@@ -165,6 +165,7 @@ def export(archive: Path, path: Path) -> None:
         + '  <meta name="subject">surveys</meta>\n  <table id="obs" onDisk="True" adql="True">\n'
         + f'    <mixin {values} {fixed}>//obscore#publish</mixin>\n{columns}\n    <index columns="obs_id"/>\n'
         '    <index columns="s_ra,s_dec" method="GIST" name="pos">spoint(RADIANS(s_ra),RADIANS(s_dec))</index>\n'
+        '    <index columns="s_ra,s_dec" name="q3c">q3c_ang2ipix(s_ra,s_dec)</index>\n'  # DaCHS asks cones by it
         f'  </table>\n  <data id="import"><sources pattern="{path.name}"/><csvGrammar/><make table="obs">'
         '<rowmaker idmaps="*"/></make></data>\n</resource>'
     )
