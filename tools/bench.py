@@ -15,6 +15,7 @@ def main(arguments: list[str]) -> int:
         print(f"benchmarks: {', '.join(names) or 'none yet'}\nusage: make bench ARGS='NAME OPTION...'")
         return 2 if arguments else 0
     sys.argv = arguments
+    sys.path.insert(0, str(FOLDER))  # as Python does for a script: they import each other
     runpy.run_path(str(FOLDER / f"{arguments[0]}.py"), run_name="__main__")
     return 0
 

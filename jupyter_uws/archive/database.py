@@ -1,8 +1,8 @@
 """The archive's DuckDB file: its tables, and how it is opened and replaced.
 
 ``_archive.*`` is internal: collections, files, runs, HDUs. ``ivoa.obscore`` is a view over ``_archive.obscore``, with
-some more columns whose names begin with an underscore; these are not in TAP_SCHEMA, the TAP engine may use them:
-``_x, _y, _z`` (unit vector of the pointing) and ``_zone`` (whole degrees of declination, the table's sort key).
+some more columns whose names begin with an underscore; these are not in TAP_SCHEMA, the TAP engine finds rows by them
+(:mod:`jupyter_uws.tap.places`). The table is sorted by one of them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ..tap.schema import write_tap_schema
+from ..tap import places
+from ..tap.ascii import note_ascii
+from ..tap.schema import TAP_SCHEMA_TABLES, write_tap_schema
 from .errors import ArchiveError
 from .obscore import HEA_KEY, OBSCORE, OBSCORE_HEA
 
-VERSION = 2
+VERSION = 3
 LOCK_TIMEOUT = 120.0  # seconds
 
 _TYPES = {"char": pa.string(), "int": pa.int32(), "long": pa.int64(), "double": pa.float64()}
@@ -70,10 +72,6 @@ SCHEMAS: dict[str, pa.Schema] = {
         {
             **{c.name: _TYPES[c.datatype] for c in OBSCORE.columns if c.name != "access_url"},
             "_links": pa.string(),
-            "_x": pa.float64(),
-            "_y": pa.float64(),
-            "_z": pa.float64(),
-            "_zone": pa.int32(),
         }
     ),
     "obscore_hea": pa.schema({c.name: _TYPES[c.datatype] for c in OBSCORE_HEA.columns}),
@@ -82,7 +80,7 @@ _ORDER = {
     "file": "collection, name",
     "run": "collection, obs_id",
     "hdu": "collection, obs_publisher_did, position",
-    "obscore": "_zone, s_ra, obs_publisher_did",
+    "obscore": f"{places.CELL}, obs_publisher_did",
     "obscore_hea": "obs_publisher_did",
 }
 
@@ -129,13 +127,15 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
             con.execute("CREATE SCHEMA _archive")
             con.execute("CREATE SCHEMA ivoa")
             for name, schema in SCHEMAS.items():
-                con.register("incoming", tables[name].cast(schema))
+                table = tables[name].cast(schema)
+                con.register("incoming", _placed(table) if name == "obscore" else table)
                 order = f" ORDER BY {_ORDER[name]}" if name in _ORDER else ""
                 con.execute(f"CREATE TABLE _archive.{name} AS SELECT * FROM incoming{order}")  # noqa: S608
                 con.unregister("incoming")
             con.execute(_view())
             con.execute("CREATE VIEW ivoa.obscore_hea AS SELECT * FROM _archive.obscore_hea")
             write_tap_schema(con, [OBSCORE, OBSCORE_HEA], keys=[HEA_KEY])
+            note_ascii(con, [OBSCORE, OBSCORE_HEA, *TAP_SCHEMA_TABLES])
             con.execute("CHECKPOINT stored")
             con.execute("USE memory")
             con.execute("DETACH stored")
@@ -152,7 +152,7 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
 def read_tables(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """All internal tables of an open archive."""
     return {
-        name: con.sql(f"SELECT * FROM _archive.{name}").to_arrow_table().cast(schema)  # noqa: S608
+        name: con.sql(f"SELECT {', '.join(schema.names)} FROM _archive.{name}").to_arrow_table().cast(schema)  # noqa: S608
         for name, schema in SCHEMAS.items()
     }
 
@@ -196,7 +196,15 @@ def _view() -> str:
         "coalesce(getvariable('root_url')::VARCHAR, '') || _links AS access_url" if c.name == "access_url" else c.name
         for c in OBSCORE.columns
     ]
-    return f"CREATE VIEW ivoa.obscore AS SELECT {', '.join(columns)}, _x, _y, _z, _zone FROM _archive.obscore"  # noqa: S608
+    return f"CREATE VIEW ivoa.obscore AS SELECT {', '.join([*columns, *places.TYPES])} FROM _archive.obscore"  # noqa: S608
+
+
+def _placed(obscore: pa.Table) -> pa.Table:
+    """The rows with their hidden columns."""
+    hidden = places.columns(*(obscore[name].combine_chunks() for name in ("s_ra", "s_dec", "s_region")))
+    for name, values in hidden.items():
+        obscore = obscore.append_column(name, values)
+    return obscore
 
 
 def _quoted(path: Path) -> str:

@@ -22,7 +22,7 @@ from .gadf import IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_f
 from .links import links_url
 from .obscore import publisher_did
 from .response_rows import has_responses, with_responses
-from .rows import hea_rows, is_convertible, obscore_rows, unit_vectors
+from .rows import hea_rows, is_convertible, obscore_rows
 
 Progress = Callable[[int, int], None]
 
@@ -338,11 +338,9 @@ def _new_rows(collection: str, runs: Sequence[_Run], facts: Mapping[int, RunFact
     ordered = [facts[run.indexed.obs_id] for run in runs]
     rows["obscore"] = obscore_rows(collection, ordered, sizes)
     rows["obscore_hea"] = hea_rows(collection, ordered)
-    vectors = unit_vectors([row["s_ra"] for row in rows["obscore"]], [row["s_dec"] for row in rows["obscore"]])
-    for row, (x, y, z) in zip(rows["obscore"], vectors.T, strict=True):
+    for row in rows["obscore"]:
         row.pop("access_url")
         row["_links"] = links_url(row["obs_publisher_did"])
-        row.update(_x=float(x), _y=float(y), _z=float(z), _zone=int(row["s_dec"] // 1))
     return rows
 
 

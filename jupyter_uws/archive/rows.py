@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import astropy.units as u
 import numpy as np
 from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, SkyCoord
 from astropy.time import Time
@@ -159,9 +158,3 @@ def _row(
         low, high = run.energy
         row.update(em_min=_HC_EV_M / (high * 1e12), em_max=_HC_EV_M / (low * 1e12))
     return row
-
-
-def unit_vectors(ra: Sequence[float], dec: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Unit vectors, shape (3, n), of positions in degrees."""
-    lon, lat = (np.asarray(values, dtype=float) * u.deg.to(u.rad) for values in (ra, dec))
-    return np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])

@@ -8,7 +8,7 @@ internal columns and tables have no way in, and ADQL's rules of names hold rathe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -16,6 +16,7 @@ from sqlglot import exp
 from . import grammar
 from .errors import ADQLError
 from .expressions import Expressions
+from .narrowing import Near, Spread
 from .schema import Table
 from .scope import (
     Name,
@@ -39,31 +40,60 @@ CATALOG = "archive"
 MAX_TABLES = 100
 MAX_COLUMNS = 2000
 
+# the engine gathers the rows of a LIMIT before it gives the first: of more than these, who reads them keeps count
+MOST_GATHERED = 10_000
+
+# the column of a spread item: internal, as all names that begin with an underscore
+_SPREAD = "_touched"
+
 
 @dataclass(frozen=True)
 class Query:
-    """A translated query. ``values`` describe its columns."""
+    """A translated query. ``values`` describe its columns.
+
+    It ``is_short`` where it reads a table or two, and of these only rows near a position, or TAP_SCHEMA. ``top`` is
+    the number of rows to stop at, where the SQL does not say it.
+    """
 
     sql: str
     values: tuple[Value, ...]
+    is_short: bool
+    top: int | None = None
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A table or a subquery of a FROM clause: ``sql`` is what it is, without the alias."""
+
+    sql: str
+    alias: str
+
+    def written(self, spread: Spread | None) -> str:
+        if spread is None:
+            return f"{self.sql} AS {self.alias}"
+        # a row for each cell, within the item: beside it, the engine would join before it narrows
+        rows = f"SELECT {self.alias}.*, unnest({spread.cells}) AS {_SPREAD} FROM {self.sql} AS {self.alias}"  # noqa: S608
+        return f"({rows}) AS {self.alias}"
 
 
 @dataclass(frozen=True)
 class _Relation:
-    """What stands between two commas of a FROM clause."""
+    """What stands between two commas of a FROM clause, in pieces: its items may still change."""
 
-    sql: str
+    pieces: tuple[str | _Item, ...]
     values: tuple[Value, ...]
     sources: tuple[Source, ...]
 
 
 def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None) -> Query:
-    """Translate one query on ``tables`` (by their names ``schema.table``), with at most ``limit`` rows.
+    """Translate one query on ``tables`` (by their names ``schema.table``), of which ``limit`` rows will be read.
 
     Raises :class:`ADQLError` with the position and the reason.
     """
     try:
-        return Query(*_Translator(text, tables).rows(grammar.parse(text), None, limit))
+        translator = _Translator(text, tables)
+        sql, values = translator.rows(grammar.parse(text), None, limit)
+        return Query(sql, values, translator.read <= 2 and not translator.whole, translator.top)
     except RecursionError:
         raise ADQLError("the query is nested too deeply") from None
 
@@ -74,6 +104,9 @@ class _Translator(Expressions):
         self.tables = tables
         self.aliases = 0
         self.read = 0  # tables read so far, those of a WITH query once for each use
+        self.spread: dict[str, Spread] = {}
+        self.top: int | None = None
+        self.whole: set[str] = set()  # aliases of tables that are read whole
         self.common: dict[str, tuple[str, tuple[Value, ...], int]] = {}  # WITH: name -> SQL name, columns, tables
 
     def rows(self, node: exp.Expr, parent: Scope | None, limit: int | None = None) -> tuple[str, tuple[Value, ...]]:
@@ -96,7 +129,7 @@ class _Translator(Expressions):
         if not node.args.get("from_"):
             raise self.error("ADQL needs a FROM clause: SELECT … FROM table", node)
         scope = Scope(parent)
-        from_sql = self._from(node, scope)
+        pieces = self._from(node, scope)
         values = self._select_list(node, scope)
         if not values:
             raise self.error("SELECT is followed by no columns", node)
@@ -105,10 +138,11 @@ class _Translator(Expressions):
             self.only(distinct)
         parts = [
             with_sql + "SELECT " + ("DISTINCT " if distinct is not None else "") + _select_items(values),
-            "FROM " + from_sql,
+            "",
         ]
         if where := node.args.get("where"):
-            parts.append("WHERE " + self.condition(where.this, scope))
+            parts.append("WHERE " + self._filter(where.this, scope, pieces))
+        parts[1] = "FROM " + self._written(pieces)
         if group := node.args.get("group"):
             self.only(group, "expressions")
             if not group.expressions:
@@ -116,13 +150,17 @@ class _Translator(Expressions):
             parts.append("GROUP BY " + ", ".join(self._group_term(term, scope) for term in group.expressions))
         if having := node.args.get("having"):
             parts.append("HAVING " + self.condition(having.this, scope))
-        if order := node.args.get("order"):
+        order = node.args.get("order")
+        if order:
             parts.append(self._order(order, values, scope))
         top = self._top(node)
+        offset = self._offset(node)
         rows = min((n for n in (top, limit) if n is not None), default=None)
-        if rows is not None:
+        if limit is not None and rows is not None and rows > MOST_GATHERED and not order and not offset:
+            self.top = top
+        elif rows is not None:
             parts.append(f"LIMIT {rows}")
-        parts.extend(self._offset(node))
+        parts.extend(offset)
         return " ".join(parts), values
 
     def _set_operation(
@@ -256,13 +294,34 @@ class _Translator(Expressions):
 
     # FROM
 
-    def _from(self, node: exp.Expr, scope: Scope) -> str:
-        """Fill ``scope`` with what the FROM clause offers; gives its SQL."""
+    def _from(self, node: exp.Expr, scope: Scope) -> tuple[str | _Item, ...]:
+        """Fill ``scope`` with what the FROM clause offers; gives its pieces."""
         start = node.args["from_"]
         self.only(start, "this")
         return self._joined(start.this, node.args.get("joins") or [], scope)
 
-    def _joined(self, first: exp.Expr, joins: list[exp.Expr], scope: Scope) -> str:
+    def _filter(self, node: exp.Expr, scope: Scope, pieces: Iterable[str | _Item]) -> str:
+        """A condition on what ``pieces`` give, of whose rows only those stay for which it holds."""
+        here = {piece.alias for piece in pieces if isinstance(piece, _Item)}
+        taken = {value.sql.lower() for source in scope.sources for value in source.values}
+        conditions = []
+        for found in self.filtered(node, scope):
+            if isinstance(found, str):
+                conditions.append(found)
+            elif isinstance(found, Near):
+                conditions.append(found.sql)
+                self.whole -= here & {found.alias}
+            elif found.alias in here - self.spread.keys() and f'{found.alias}."{_SPREAD}"' not in taken:
+                self.spread[found.alias] = found
+                conditions.append(f"{found.alias}.{_SPREAD} = {found.cell}")
+        return " AND ".join(conditions)
+
+    def _written(self, pieces: Iterable[str | _Item]) -> str:
+        return "".join(
+            piece if isinstance(piece, str) else piece.written(self.spread.get(piece.alias)) for piece in pieces
+        )
+
+    def _joined(self, first: exp.Expr, joins: list[exp.Expr], scope: Scope) -> tuple[str | _Item, ...]:
         done: list[_Relation] = []
         current = self._relation(first, scope)
         for join in joins:
@@ -277,7 +336,8 @@ class _Translator(Expressions):
         for relation in done:
             self._add_sources(relation.sources, scope, first)
             scope.visible.extend(relation.values)
-        return ", ".join(relation.sql for relation in done)
+        separated = [piece for relation in done for piece in (", ", *relation.pieces)]
+        return tuple(separated[1:])
 
     def _join(self, left: _Relation, right: _Relation, join: exp.Expr, scope: Scope) -> _Relation:
         side = str(join.args.get("side") or "").upper()
@@ -288,17 +348,16 @@ class _Translator(Expressions):
         if kind == "CROSS":
             if on or using or natural or side:
                 raise self.error("CROSS JOIN takes no condition", join)
-            return _Relation(f"{left.sql} CROSS JOIN {right.sql}", left.values + right.values, sources)
+            return _Relation((*left.pieces, " CROSS JOIN ", *right.pieces), left.values + right.values, sources)
         if kind not in ("", "INNER", "OUTER") or (kind == "OUTER" and not side):
             raise self.error(f"{side} {kind} JOIN is not ADQL".strip(), join)
         if natural and (on or using):
             raise self.error("NATURAL JOIN takes no condition", join)
-        word = f"{side} JOIN" if side else "JOIN"
+        pieces = (*left.pieces, f" {side} JOIN " if side else " JOIN ", *right.pieces)
         if on:
             inner = Scope(scope.parent, list(sources), list(left.values + right.values))
-            return _Relation(
-                f"{left.sql} {word} {right.sql} ON {self.condition(on, inner)}", left.values + right.values, sources
-            )
+            condition = self.condition(on, inner) if side else self._filter(on, inner, pieces)
+            return _Relation((*pieces, f" ON {condition}"), left.values + right.values, sources)
         if natural:
             names = {b.name.lower() for b in right.values}
             common = [Name(a.name) for a in left.values if a.name.lower() in names]
@@ -311,7 +370,7 @@ class _Translator(Expressions):
         used = {id(value) for pair in pairs for value in pair}
         rest = tuple(value for value in left.values + right.values if id(value) not in used)
         condition = " AND ".join(f"{a.sql} = {b.sql}" for a, b in pairs) or "TRUE"
-        return _Relation(f"{left.sql} {word} {right.sql} ON {condition}", shared + rest, sources)
+        return _Relation((*pieces, f" ON {condition}"), shared + rest, sources)
 
     def _one(self, relation: _Relation, name: Name) -> Value:
         found = [value for value in relation.values if name.matches(value.name)]
@@ -329,8 +388,8 @@ class _Translator(Expressions):
             self.only(node, "this")
             inner = Scope(scope.parent)
             table = node.this
-            sql = self._joined(_without_joins(table), table.args.get("joins") or [], inner)
-            return _Relation(f"({sql})", tuple(inner.visible), tuple(inner.sources))
+            pieces = self._joined(_without_joins(table), table.args.get("joins") or [], inner)
+            return _Relation(("(", *pieces, ")"), tuple(inner.visible), tuple(inner.sources))
         if isinstance(node, exp.Subquery):
             self.only(node, "this", "alias")
             alias = node.args.get("alias")
@@ -344,7 +403,7 @@ class _Translator(Expressions):
     def _named(self, sql: str, values: tuple[Value, ...], name: Name) -> _Relation:
         alias = self._alias()
         seen = renamed(values, alias)
-        return _Relation(f"{sql} AS {alias}", seen, (Source((name.text,), name.quoted, seen),))
+        return _Relation((_Item(sql, alias),), seen, (Source((name.text,), name.quoted, seen),))
 
     def _table(self, node: exp.Table) -> _Relation:
         if node.args.get("joins"):
@@ -369,11 +428,13 @@ class _Translator(Expressions):
             raise self.error(f"there is no table {written!r}{closest(written, self.tables)}", node)
         self._count(1, node)
         sql_name = self._alias()
+        if not table.name.startswith("tap_schema."):
+            self.whole.add(sql_name)
         values = table_values(table, sql_name)
         names = (self.name(alias.this).text,) if alias else (table.name.split(".")[1], table.name)
         source = Source(names, bool(alias and self.name(alias.this).quoted), values)
         full = table.sql or ".".join(map(sql_identifier, (CATALOG, *table.name.split("."))))
-        return _Relation(f"{full} AS {sql_name}", values, (source,))
+        return _Relation((_Item(full, sql_name),), values, (source,))
 
     def _add_sources(self, sources: tuple[Source, ...], scope: Scope, node: exp.Expr) -> None:
         for source in sources:

@@ -46,8 +46,10 @@ class Engine:
         What DuckDB may use, for all queries together.
     timeout
         Seconds that a query may work. The time its client takes to read does not count.
-    max_queries, max_waiting
-        How many queries run at a time, and how many more wait (up to ``timeout``) before they are refused.
+    max_queries, max_short, max_waiting
+        How many queries run at a time, and how many more wait (up to ``timeout``) before they are refused. Short
+        queries (:class:`~jupyter_uws.tap.adql.Query`) have places of their own, so that they need not wait for long
+        ones.
     limits
         What uploaded tables are held to, and what callers are told.
     """
@@ -59,7 +61,8 @@ class Engine:
         threads: int = 2,
         memory_limit: str = "512MB",
         timeout: float = 60.0,
-        max_queries: int = 8,
+        max_queries: int = 4,
+        max_short: int = 4,
         max_waiting: int = 64,
         limits: QueryLimits = DEFAULT,
     ) -> None:
@@ -67,10 +70,10 @@ class Engine:
         self.timeout = timeout
         self.limits = limits
         self._options = {"threads": threads, "memory_limit": memory_limit}
-        self._pool = ThreadPoolExecutor(max_queries, thread_name_prefix="tap")
-        self._slots = asyncio.Semaphore(max_queries)
-        self._waiting = 0
-        self._max_waiting = max_waiting
+        self._pool = ThreadPoolExecutor(max_queries + max_short, thread_name_prefix="tap")
+        self._long = _Lane(max_queries, max_waiting)
+        self._short = _Lane(max_short, max_waiting)
+        self._closed = False
         self.active: set[Result] = set()
         self._snapshot: Snapshot | None = None
         self._opening = asyncio.Lock()
@@ -82,6 +85,11 @@ class Engine:
     async def keys(self) -> tuple[ForeignKey, ...]:
         """The foreign keys between them."""
         return (await self._current()).keys
+
+    @property
+    def waiting(self) -> int:
+        """How many queries wait for a place."""
+        return self._long.waiting + self._short.waiting
 
     @asynccontextmanager
     async def query(
@@ -104,9 +112,14 @@ class Engine:
         Raises :class:`TAPError` (bad query, time-out, too many queries, no archive). Cancelling the task
         interrupts the query.
         """
-        async with self._slot(waits):
-            snapshot = await self._current()
-            result = Result(self, snapshot, adql, maxrec, variables or {}, uploads or {}, timeout or self.timeout)
+        snapshot, translated = await self._current(), None
+        if not uploads:  # a query on tables that are not there yet is translated when they are
+            translated = await asyncio.to_thread(translate, adql, snapshot.tables, limit=maxrec + 1)
+        lane = self._short if translated is not None and translated.is_short else self._long
+        async with lane.place(None if waits else self.timeout):
+            result = Result(
+                self, snapshot, adql, translated, maxrec, variables or {}, uploads or {}, timeout or self.timeout
+            )
             result.limits = limits or self.limits
             self.active.add(result)
             try:
@@ -120,25 +133,9 @@ class Engine:
         """Interrupt all queries and end the threads."""
         for result in self.active:
             result.stop()
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._snapshot = None
-
-    @asynccontextmanager
-    async def _slot(self, waits: bool) -> AsyncIterator[None]:
-        if self._slots.locked() and self._waiting >= self._max_waiting and not waits:
-            raise Overloaded("too many queries are waiting: try again later")
-        self._waiting += not waits
-        try:
-            async with asyncio.timeout(None if waits else self.timeout):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise Overloaded("too many queries are running: try again later") from None
-        finally:
-            self._waiting -= not waits
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     async def _current(self) -> Snapshot:
         async with self._opening:
@@ -149,7 +146,37 @@ class Engine:
             return self._snapshot
 
     async def in_thread(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise QueryTimeout("the query was stopped")
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+class _Lane:
+    """Places for so many queries at a time; others wait, so many of them, in the order in which they came."""
+
+    def __init__(self, places: int, max_waiting: int) -> None:
+        self._places = asyncio.Semaphore(places)
+        self.waiting = 0
+        self._max_waiting = max_waiting
+
+    @asynccontextmanager
+    async def place(self, patience: float | None) -> AsyncIterator[None]:
+        """A place for one query. One without ``patience`` [s] waits as long as it takes, and is not counted."""
+        counts = patience is not None
+        if counts and self._places.locked() and self.waiting >= self._max_waiting:
+            raise Overloaded("too many queries are waiting: try again later")
+        self.waiting += counts
+        try:
+            async with asyncio.timeout(patience):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Overloaded("too many queries are running: try again later") from None
+        finally:
+            self.waiting -= counts
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 class Result:
@@ -160,6 +187,7 @@ class Result:
         engine: Engine,
         snapshot: Snapshot,
         adql: str,
+        translated: Query | None,
         maxrec: int,
         variables: Mapping[str, str],
         uploads: Mapping[str, Path],
@@ -172,7 +200,9 @@ class Result:
         self.limits = engine.limits
         self._engine = engine
         self._snapshot = snapshot
-        self._maxrec = maxrec
+        self._translated = translated
+        self._maxrec = self._most = maxrec
+        self._by_top = False
         self._variables = variables
         self._uploads = uploads
         self._timeout = timeout
@@ -218,13 +248,17 @@ class Result:
     def _open(self) -> None:
         cursor = self._cursor = self._snapshot.cursor(self._variables)
         uploaded = {table.name: table for table in self._take_uploads(cursor)}
-        query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
+        query = self._translated
+        if query is None:
+            query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
         relation = cursor.sql(query.sql)
         is_text = [str(kind).startswith("VARCHAR") for kind in relation.types]
         ascii_only = [
             not text or all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves)
             for text, value in zip(is_text, query.values, strict=True)
         ]
+        if query.top is not None and query.top <= self._maxrec:
+            self._most, self._by_top = query.top, True
         self._reader = relation.to_arrow_reader(BATCH_ROWS)
         self.fields = _fields(query, self._reader.schema, ascii_only)
 
@@ -241,14 +275,15 @@ class Result:
 
     def _read(self) -> pa.RecordBatch | None:
         """The next batch, each column in the Arrow type of its field; None at the end."""
-        while not self.overflow and self._reader is not None:
+        while self._reader is not None:
             try:
                 batch = self._reader.read_next_batch()
             except StopIteration:
                 return None
-            if self.rows + batch.num_rows > self._maxrec:
-                batch = batch.slice(0, self._maxrec - self.rows)
-                self.overflow = True
+            if self.rows + batch.num_rows > self._most:
+                batch = batch.slice(0, self._most - self.rows)
+                self.overflow = not self._by_top
+                self._reader = None
             if batch.num_rows:
                 self.rows += batch.num_rows
                 arrays = [conform(array, field) for array, field in zip(batch.columns, self.fields, strict=True)]

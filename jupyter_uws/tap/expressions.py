@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sqlglot import exp
 
-from . import units
+from . import sphere, units
 from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, SHAPES, USER_FUNCTIONS
+from .narrowing import Near, Spread, narrowed
 from .schema import Column
 from .scope import NOT_ASCII, Scope, Value, closest
 from .userfunctions import UserFunctions
@@ -240,22 +242,30 @@ class Expressions(UserFunctions):
 
     def _comparison(self, node: exp.Expr, scope: Scope) -> str:
         self.only(node, "this", "expression")
+        # 1 = CONTAINS(…) is a condition of its own, which the engine can use better
+        if asked := _asked(node):
+            name, call, wanted = asked
+            condition = self.geometric_condition(name, call, scope)
+            return condition if wanted else f"(NOT {condition})"
         left, right = node.this, node.expression
-        for number, call in ((left, right), (right, left)):
-            # 1 = CONTAINS(…) is a condition of its own, which the engine can use better
-            if (
-                type(node) is exp.EQ
-                and isinstance(number, exp.Literal)
-                and number.name in ("0", "1")
-                and not number.is_string
-                and isinstance(call, exp.Anonymous)
-                and (name := str(call.this).upper()) in ("CONTAINS", "INTERSECTS")
-            ):
-                condition = self.geometric_condition(name, call, scope)
-                return condition if number.name == "1" else f"(NOT {condition})"
         sql = f"({self.value(left, scope)} {_COMPARISON[type(node)]} {self.value(right, scope)})"
         self._check_kinds([left, right], scope)
         return sql
+
+    def filtered(self, node: exp.Expr, scope: Scope) -> Iterator[str | Near | Spread]:
+        """The conditions that all must hold for a row to be kept, and what follows from them for its cell."""
+        for part in _conjuncts(node):
+            if (asked := _asked(part)) and asked[2]:
+                self.only(part, "this", "expression")
+                condition, first, second = self.compared(asked[0], asked[1], scope)
+                yield condition
+                yield from narrowed(first, second)
+                continue
+            yield self.condition(part, scope)
+            if found := _nearer(part):
+                start, end = self.ends(found[0], scope)
+                radius = self.value(found[1], scope)
+                yield from narrowed(start, sphere.Circle(end, f"CAST({radius} AS DOUBLE)"))
 
     def _check_kinds(self, operands: list[exp.Expr], scope: Scope) -> None:
         """Refuse to compare a number with text: the engine notices at some row, and does not name the column."""
@@ -335,6 +345,48 @@ class Expressions(UserFunctions):
                 )  # fmt: skip
             return column
         return None
+
+
+def _asked(node: exp.Expr) -> tuple[str, exp.Anonymous, bool] | None:
+    """What ``1 = CONTAINS(…)``, or the same with 0 or INTERSECTS, asks."""
+    if type(node) is not exp.EQ:
+        return None
+    for number, call in ((node.this, node.expression), (node.expression, node.this)):
+        if (
+            isinstance(number, exp.Literal)
+            and number.name in ("0", "1")
+            and not number.is_string
+            and isinstance(call, exp.Anonymous)
+            and (name := str(call.this).upper()) in ("CONTAINS", "INTERSECTS")
+        ):
+            return name, call, number.name == "1"
+    return None
+
+
+def _nearer(node: exp.Expr) -> tuple[exp.Anonymous, exp.Literal] | None:
+    """The DISTANCE and the number that it must not exceed, where the comparison is one of these."""
+    if isinstance(node, (exp.LT, exp.LTE)):
+        call, radius = node.this, node.expression
+    elif isinstance(node, (exp.GT, exp.GTE)):
+        radius, call = node.this, node.expression
+    else:
+        return None
+    if not isinstance(call, exp.Anonymous) or str(call.this).upper() != "DISTANCE":
+        return None
+    return (call, radius) if isinstance(radius, exp.Literal) and not radius.is_string else None
+
+
+def _conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:
+    """The operands of all ANDs at the top of a condition."""
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, exp.Paren):
+            waiting.append(part.this)
+        elif isinstance(part, exp.And):
+            waiting += [part.expression, part.this]
+        else:
+            yield part
 
 
 def _integer(number: int) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from sqlglot import exp
 
-from . import regions, sphere, stcs
+from . import places, regions, sphere, stcs
 from .functions import GEOMETRY, SHAPES, USER_FUNCTIONS
 from .resolver import Resolver
-from .schema import Column
+from .schema import Column, Sky
 from .scope import Scope
 
-_NUMBER = re.compile(r"CAST\((\(-)?([0-9.]+(?:e[+-]?[0-9]+)?)\)? AS DOUBLE\)\Z", re.IGNORECASE)
 _WHAT = {
     "POINT": "longitude and latitude",
     "CIRCLE": "longitude, latitude and radius, or a POINT and a radius,",
@@ -46,16 +43,20 @@ class Geometry(Resolver):
         return "'ICRS'" if name == "COORDSYS" else f"adql_area({sphere.numbers(shape)})"
 
     def geometric_condition(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
+        return self.compared(name, node, scope)[0]
+
+    def compared(self, name: str, node: exp.Anonymous, scope: Scope) -> tuple[str, sphere.Shape, sphere.Shape]:
+        """CONTAINS or INTERSECTS as a condition, and the two shapes."""
         if len(node.expressions) != 2:
             raise self.error(f"{name} takes two arguments", node)
         first, second = (self.shape(argument, name, scope) for argument in node.expressions)
         if name == "INTERSECTS":
             if isinstance(first, sphere.Point) and isinstance(second, sphere.Point):
                 raise self.error("INTERSECTS is not for two POINTs: use DISTANCE", node)
-            return sphere.intersects(first, second)
+            return sphere.intersects(first, second), first, second
         if isinstance(second, sphere.Point):
             raise self.error("the second argument of CONTAINS is a CIRCLE or another region, not a POINT", node)
-        return sphere.contains(first, second)
+        return sphere.contains(first, second), first, second
 
     def healpix_index(self, node: exp.Anonymous, scope: Scope) -> str:
         arguments = node.expressions
@@ -64,18 +65,27 @@ class Geometry(Resolver):
         if len(arguments) == 2:
             point = self._point(arguments[1], "ivo_healpix_index", scope)
         else:
-            point = sphere.Point(*(self._coordinate(argument, scope) for argument in arguments[1:]))
+            lon, lat = (self._coordinate(argument, scope) for argument in arguments[1:])
+            point = sphere.Point(lon, lat)
         return f"adql_healpix(CAST({self.value(arguments[0], scope)} AS BIGINT), {sphere.numbers(point)})"
 
     def _distance(self, node: exp.Anonymous, scope: Scope) -> str:
+        return sphere.distance(*self.ends(node, scope))
+
+    def ends(self, node: exp.Anonymous, scope: Scope) -> tuple[sphere.Point, sphere.Point]:
+        """The two points of a DISTANCE."""
         arguments = node.expressions
         if len(arguments) == 4:
-            lon1, lat1, lon2, lat2 = (self._coordinate(argument, scope) for argument in arguments)
-            return sphere.distance(sphere.Point(lon1, lat1), sphere.Point(lon2, lat2))
+            pairs = (arguments[:2], arguments[2:])
+            first, second = (
+                sphere.Point(self._coordinate(lon, scope), self._coordinate(lat, scope), self._place([lon, lat], scope))
+                for lon, lat in pairs
+            )
+            return first, second
         if len(arguments) != 2:
             raise self.error("DISTANCE takes two points, or lon1, lat1, lon2, lat2", node)
         first, second = (self._point(argument, "DISTANCE", scope) for argument in arguments)
-        return sphere.distance(first, second)
+        return first, second
 
     # shapes
 
@@ -112,8 +122,10 @@ class Geometry(Resolver):
         is_text = value.column.datatype in ("char", "unicodeChar")
         numbers = f"adql_region({value.sql})" if is_text else f"CAST({value.sql} AS DOUBLE[])"
         if xtype == "point":
-            return sphere.Point(*(f"list_extract({numbers}, {i})" for i in (1, 2)))
-        return sphere.Region(numbers, text=value.sql if is_text else None)
+            return sphere.Point(f"list_extract({numbers}, 1)", f"list_extract({numbers}, 2)")
+        if value.sky and value.alias and value.name == value.sky.region:
+            return _indexed_region(numbers, value.alias, value.sky)
+        return sphere.region_of_text(value.sql) if is_text else sphere.Region(numbers)
 
     def _region(self, node: exp.Anonymous) -> sphere.Shape:
         text = node.expressions[0] if len(node.expressions) == 1 else None
@@ -144,7 +156,7 @@ class Geometry(Resolver):
         count = _COUNTS.get(name)
         if len(coordinates) != count if count else len(coordinates) < 6 or len(coordinates) % 2:
             raise self.error(f"{name} takes {_WHAT[name]} in degrees", node)
-        values = [_number(coordinate) for coordinate in coordinates]
+        values = [sphere.number(coordinate) for coordinate in coordinates]
         known = [value for value in values if value is not None]
         if len(known) == len(values):
             try:
@@ -154,9 +166,10 @@ class Geometry(Resolver):
         if system != "ICRS":
             raise self.error(f"{system} coordinates must be numbers: those of columns are ICRS here", node)
         if name == "POINT":
-            return sphere.Point(*coordinates)
+            return sphere.Point(coordinates[0], coordinates[1], self._place(arguments, scope))
         if name == "CIRCLE":
-            return sphere.Circle(sphere.Point(*coordinates[:2]), coordinates[2])
+            lon, lat, radius = coordinates
+            return sphere.Circle(sphere.Point(lon, lat, self._place(arguments, scope)), radius)
         numbers = "[" + ", ".join(coordinates) + "]"
         return sphere.Region(f"adql_box({numbers})" if name == "BOX" else numbers)
 
@@ -170,6 +183,18 @@ class Geometry(Resolver):
             point = self._point(argument, name, scope)
             found += [point.lon, point.lat]
         return found + [self._coordinate(argument, scope) for argument in arguments[points:]]
+
+    def _place(self, arguments: list[exp.Expr], scope: Scope) -> sphere.Place | None:
+        """The row whose position the first arguments are: two columns, or a POINT of them."""
+        first = arguments[0]
+        if isinstance(first, exp.Anonymous):
+            return self._point(first, "POINT", scope).place if str(first.this).upper() == "POINT" else None
+        if not all(isinstance(argument, exp.Column) for argument in arguments[:2]):
+            return None
+        lon, lat = (self.column(argument, scope) for argument in arguments[:2])  # type: ignore[arg-type]
+        if not lon.sky or not lon.alias or lon.alias != lat.alias:
+            return None
+        return sphere.Place(lon.alias) if (lon.name, lat.name) == (lon.sky.lon, lon.sky.lat) else None
 
     def _is_point(self, node: exp.Expr, scope: Scope) -> bool:
         if isinstance(node, exp.Anonymous):
@@ -219,13 +244,11 @@ class Geometry(Resolver):
         return None
 
 
-def _number(sql: str) -> float | None:
-    """The value of a coordinate that is a plain number."""
-    found = _NUMBER.match(sql)
-    if found is None:
-        return None
-    value = float(found[2])
-    return -value if found[1] else value
+def _indexed_region(numbers: str, alias: str, sky: Sky) -> sphere.Region:
+    """The region of a table that has a circle around it in hidden columns."""
+    lon, lat, radius = (f"{alias}.{name}" for name in (places.LON, places.LAT, places.RADIUS))
+    circle = sphere.Circle(sphere.Point(lon, lat), radius)
+    return sphere.Region(numbers, circle, circle, f"{alias}.{places.IS_CIRCLE}", sphere.Place(alias, sky.reach))
 
 
 def _literal_shape(numbers: list[float], plain: list[str] | None = None, exact: bool = False) -> sphere.Shape:
@@ -234,9 +257,9 @@ def _literal_shape(numbers: list[float], plain: list[str] | None = None, exact: 
     shape = regions.regions(array, np.array([len(numbers)]))
     written = plain if exact and plain and len(plain) == len(numbers) != 4 else [_written(n) for n in numbers]
     if len(numbers) == 2:
-        return sphere.Point(*written)
+        return sphere.Point(written[0], written[1])
     if len(numbers) == 3:
-        return sphere.Circle(sphere.Point(*written[:2]), written[2])
+        return sphere.Circle(sphere.Point(written[0], written[1]), written[2])
     lon, lat = regions.positions(shape.centre[0])
     radius = np.degrees(regions.separation(shape.centre, shape.vertices[0]).max()) + 1e-9
     bound = sphere.Circle(sphere.Point(_written(float(lon)), _written(float(lat))), _written(float(radius)))

@@ -32,10 +32,24 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Sky:
+    """What a table's hidden columns tell of its columns ``lon``, ``lat`` and ``region``: see :mod:`.places`.
+
+    No region lies farther than ``reach`` (deg) from the position of its row.
+    """
+
+    lon: str
+    lat: str
+    region: str | None = None
+    reach: float = 0.0
+
+
+@dataclass(frozen=True)
 class Table:
     """One table or view, with its schema-qualified name (``ivoa.obscore``).
 
-    ``sql`` is what the engine calls it, where that is not this name in the archive's file.
+    ``sql`` is what the engine calls it, where that is not this name in the archive's file. ``sky`` is of no interest
+    to clients.
     """
 
     name: str
@@ -44,6 +58,7 @@ class Table:
     utype: str | None = None
     table_type: str = "table"
     sql: str | None = None
+    sky: Sky | None = None
 
 
 @dataclass(frozen=True)

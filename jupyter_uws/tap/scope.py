@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .schema import Column, Table
+from .schema import Column, Sky, Table
 
 # where the text of a value comes from: (table, column) of the archive
 Leaf = tuple[str, str]
@@ -31,12 +31,17 @@ class Name:
 
 @dataclass(frozen=True)
 class Value:
-    """A column of a query or of a source: its SQL, and what its description is, where it is a plain column."""
+    """A column of a query or of a source: its SQL, and what its description is, where it is a plain column.
+
+    A column of a table itself has the hidden columns of that ``sky`` beside it, under the table's ``alias``.
+    """
 
     name: str
     sql: str
     column: Column | None = None
     leaves: frozenset[Leaf] = frozenset()
+    alias: str | None = None
+    sky: Sky | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,14 @@ class Scope:
 def table_values(table: Table, sql_name: str) -> tuple[Value, ...]:
     """The columns of a table of the archive that is called ``sql_name`` in the translated query."""
     return tuple(
-        Value(column.name, f"{sql_name}.{sql_identifier(column.name)}", column, frozenset({(table.name, column.name)}))
+        Value(
+            column.name,
+            f"{sql_name}.{sql_identifier(column.name)}",
+            column,
+            frozenset({(table.name, column.name)}),
+            sql_name,
+            table.sky,
+        )
         for column in table.columns
     )
 
@@ -97,7 +109,7 @@ def renamed(values: Iterable[Value], sql_name: str) -> tuple[Value, ...]:
     """The columns of a subquery, seen from outside; its output names come from :func:`output_names`."""
     values = tuple(values)
     return tuple(
-        replace(value, sql=f"{sql_name}.{sql_identifier(name)}")
+        replace(value, sql=f"{sql_name}.{sql_identifier(name)}", alias=None, sky=None)
         for value, name in zip(values, output_names(values), strict=True)
     )
 
@@ -153,5 +165,5 @@ def joined_value(a: Value, b: Value, side: str) -> Value:
     if side == "RIGHT":
         return replace(b, name=a.name)
     if side == "FULL":
-        return replace(a, sql=f"COALESCE({a.sql}, {b.sql})", leaves=a.leaves | b.leaves)
+        return replace(a, sql=f"COALESCE({a.sql}, {b.sql})", leaves=a.leaves | b.leaves, alias=None, sky=None)
     return a

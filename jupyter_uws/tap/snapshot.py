@@ -12,7 +12,9 @@ import duckdb
 
 from . import udfs
 from .adql import CATALOG
+from .ascii import look_up, read_notes
 from .errors import ArchiveUnavailable
+from .places import read_sky
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
 from .scope import NOT_ASCII, Leaf, sql_identifier
 
@@ -43,13 +45,13 @@ class Snapshot:
             self._connection.execute("SET enable_external_access = false")
             self._connection.execute("SET lock_configuration = true")
             self._connection.execute(f"USE {CATALOG}")
-            self.tables: dict[str, Table] = read_tap_schema(self._connection)
+            self.tables: dict[str, Table] = read_sky(self._connection, read_tap_schema(self._connection))
             self.keys: tuple[ForeignKey, ...] = read_keys(self._connection)
+            self._ascii = read_notes(self._connection)
             self._connection.execute("USE memory")
         except duckdb.Error as error:
             self._connection.close()
             raise ArchiveUnavailable(f"the archive {path.name} cannot be opened: {first_line(error)}") from None
-        self._ascii: dict[Leaf, bool] = {}
         self._lock = threading.Lock()
 
     def cursor(self, variables: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
@@ -73,13 +75,7 @@ class Snapshot:
             return all(c.datatype != "unicodeChar" for c in uploaded[leaf[0]].columns if c.name == leaf[1])
         if leaf not in self._ascii:
             table, column = leaf
-            name = sql_identifier(column)
-            full = ".".join(map(sql_identifier, (CATALOG, *table.split("."))))
-            found = cursor.execute(
-                f"SELECT 1 FROM {full} WHERE strlen(CAST({name} AS VARCHAR)) <> length(CAST({name} AS VARCHAR))"  # noqa: S608
-                " LIMIT 1"
-            ).fetchall()
-            self._ascii[leaf] = not found
+            self._ascii[leaf] = look_up(cursor, ".".join(map(sql_identifier, (CATALOG, *table.split(".")))), column)
         return self._ascii[leaf]
 
 

@@ -8,20 +8,34 @@ cosine only. Expressions appear more than once in the result, so they must be pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, replace
 
 # by how much (deg) the declination range of a cone is widened, so that rounding never loses a point on its rim
-_MARGIN = "1e-9"
+_MARGIN = 1e-9
 
 # an STC-S or DALI circle; the coordinates are ICRS, so no other frame is taken
-_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_CIRCLE = rf"^\s*(?:(?:CIRCLE|Circle|circle)\s+)?(?:ICRS\s+)?{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}\s*$"
+_DIGITS = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_GROUPS = r"\s+".join(f"(?P<{name}>{_DIGITS})" for name in ("lon", "lat", "radius"))
+CIRCLE = rf"^\s*(?:(?:CIRCLE|Circle|circle)\s+)?(?:ICRS\s+)?{_GROUPS}\s*$"
+
+_NUMBER = re.compile(r"CAST\((\(?-)?([0-9.]+(?:e[+-]?[0-9]+)?)\)? AS DOUBLE\)\Z", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The row of the table ``alias``, whose cell is known, that a shape belongs to; it lies within ``reach`` (deg)."""
+
+    alias: str
+    reach: float = 0.0
 
 
 @dataclass(frozen=True)
 class Point:
     lon: str
     lat: str
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,9 @@ class Region:
 
     numbers: str
     within: Circle | None = None  # a circle that it lies in, where one is known
-    text: str | None = None  # the text that it is made of: mostly a circle
+    circle: Circle | None = None  # what it is where the condition ``is_circle`` holds: mostly
+    is_circle: str | None = None
+    place: Place | None = None
 
 
 Shape = Point | Circle | Region
@@ -55,49 +71,67 @@ def distance(a: Point, b: Point) -> str:
 
 
 def within(a: Point, b: Point, radius: str) -> str:
-    """Condition: the points are at most ``radius`` apart; false for a negative radius."""
-    half = "sin(radians({}) / 2)"
+    """Condition: the points are at most ``radius`` apart; false for a negative radius.
+
+    What is known is calculated here: the engine takes longer to plan a long formula than to find a few rows.
+    """
+    if number(a.lat) is not None:
+        a, b = b, a
+    lat, most = number(b.lat), number(radius)
     haversine = (
-        f"(pow({half.format(f'{b.lat} - {a.lat}')}, 2)"
-        f" + cos(radians({a.lat})) * cos(radians({b.lat})) * pow({half.format(f'{b.lon} - {a.lon}')}, 2))"
+        f"pow(sin(radians({a.lat} - {b.lat}) / 2), 2)"
+        f" + cos(radians({a.lat})) * {_cosine(b.lat)} * pow(sin(radians({a.lon} - {b.lon}) / 2), 2)"
     )
-    return (
-        f"({radius} >= 0 AND {a.lat} BETWEEN {b.lat} - {radius} - {_MARGIN} AND {b.lat} + {radius} + {_MARGIN}"
-        f" AND ({radius} >= 180 OR {haversine} <= pow(sin(radians(least({radius}, 180)) / 2), 2)))"
-    )
+    if most is None:
+        near = f"({radius} >= 180 OR {haversine} <= pow(sin(radians(least({radius}, 180)) / 2), 2))"
+    elif most < 180:
+        near = f"{haversine} <= {_written(math.sin(math.radians(most) / 2) ** 2)}"
+    else:
+        near = "TRUE"
+    if most is None or lat is None:
+        band = f"{a.lat} BETWEEN {b.lat} - {radius} - {_MARGIN} AND {b.lat} + {radius} + {_MARGIN}"
+    else:
+        band = f"{a.lat} BETWEEN {_written(lat - most - _MARGIN)} AND {_written(lat + most + _MARGIN)}"
+    positive = f"{radius} >= 0 AND " if most is None else "" if most >= 0 else "FALSE AND "
+    return f"({positive}{band} AND {near})"
+
+
+def _cosine(lat: str) -> str:
+    known = number(lat)
+    return f"cos(radians({lat}))" if known is None else _written(math.cos(math.radians(known)))
+
+
+def _written(value: float) -> str:
+    text = repr(value)
+    return f"({text if 'e' in text else text + 'e0'})"
 
 
 def contains(inner: Shape, outer: Shape) -> str:
     """Condition: ``inner`` lies within ``outer``, rim included."""
-    if isinstance(outer, Circle) and not isinstance(inner, Region):
-        if isinstance(inner, Point):
-            return within(inner, outer.centre, outer.radius)
-        return within(inner.centre, outer.centre, f"({outer.radius} - {inner.radius})")
-    exact = f"adql_contains({numbers(outer)}, {numbers(inner)})"
-    if isinstance(outer, Region) and outer.text and not isinstance(inner, Region):
-        return _if_circle(outer.text, contains(inner, circle_of(outer.text)), exact)
-    if isinstance(inner, Region) and inner.text and isinstance(outer, Circle):
-        return _if_circle(inner.text, contains(circle_of(inner.text), outer), exact)
-    if isinstance(outer, Region) and outer.within and not isinstance(inner, Region):
-        return _if_near(inner, outer.within, exact)
-    return exact
+    for shape in (outer, inner):
+        if isinstance(shape, Region) and shape.circle:
+            pair = (inner, shape.circle) if shape is outer else (shape.circle, outer)
+            rest = (inner, _polygon(shape)) if shape is outer else (_polygon(shape), outer)
+            return _by_kind(shape, contains(*pair), contains(*rest))
+    if isinstance(outer, Region) or isinstance(inner, Region):
+        return _if_near(inner, outer, f"adql_contains({numbers(outer)}, {numbers(inner)})")
+    if isinstance(outer, Point):
+        return "FALSE"
+    if isinstance(inner, Point):
+        return within(inner, outer.centre, outer.radius)
+    # a circle of negative radius is empty
+    inside = within(inner.centre, outer.centre, f"({outer.radius} - {inner.radius})")
+    return f"({inner.radius} >= 0 AND {inside})"
 
 
 def intersects(a: Shape, b: Shape) -> str:
     """Condition: the shapes have a point in common."""
-    if isinstance(a, Region) and not isinstance(b, Region):
-        a, b = b, a
-    if not isinstance(b, Region):
-        return _circles_meet(a, b)
-    exact = f"adql_intersects({numbers(a)}, {numbers(b)})"
-    if not isinstance(a, Region):
-        if b.text:
-            return _if_circle(b.text, intersects(a, circle_of(b.text)), exact)
-        return _if_near(a, b.within, exact) if b.within else exact
-    for one, other in ((a, b), (b, a)):
-        if one.text and other.within:
-            return _if_circle(one.text, _if_near(circle_of(one.text), other.within, exact), exact)
-    return exact
+    for shape, other in ((a, b), (b, a)):
+        if isinstance(shape, Region) and shape.circle:
+            return _by_kind(shape, intersects(shape.circle, other), intersects(_polygon(shape), other))
+    if isinstance(a, Region) or isinstance(b, Region):
+        return _if_near(a, b, f"adql_intersects({numbers(a)}, {numbers(b)})")
+    return _circles_meet(a, b)
 
 
 def numbers(shape: Shape) -> str:
@@ -119,26 +153,49 @@ def text(shape: Shape) -> str:
     return f"({kind} || ' ICRS ' || array_to_string({shape.numbers}, ' '))"
 
 
-def circle_of(text: str) -> Circle:
-    """The circle that a text in STC-S is; nulls for any other."""
-    lon, lat, radius = (f"TRY_CAST(regexp_extract({text}, '{_CIRCLE}', {n}) AS DOUBLE)" for n in (1, 2, 3))
-    return Circle(Point(lon, lat), radius)
+def region_of_text(text: str) -> Region:
+    """The region that a text in STC-S is."""
+    lon, lat, radius = (f"TRY_CAST(regexp_extract({text}, '{CIRCLE}', {n}) AS DOUBLE)" for n in (1, 2, 3))
+    circle = Circle(Point(lon, lat), radius)
+    return Region(f"adql_region({text})", circle=circle, is_circle=f"regexp_matches({text}, '{CIRCLE}')")
+
+
+def bound_of(shape: Shape) -> Point | Circle | None:
+    """A circle that the shape lies in, where one is known; a point for a point."""
+    return shape.within if isinstance(shape, Region) else shape
+
+
+def number(sql: str) -> float | None:
+    """The value of a coordinate that is a plain number."""
+    found = _NUMBER.match(sql)
+    if found is None:
+        return None
+    value = float(found[2])
+    return -value if found[1] else value
 
 
 def _circles_meet(a: Shape, b: Shape) -> str:
     if isinstance(a, Circle) and isinstance(b, Circle):
         # a circle of negative radius is empty
         return f"(least({a.radius}, {b.radius}) >= 0 AND {within(a.centre, b.centre, f'({a.radius} + {b.radius})')})"
-    if isinstance(b, Point):
+    if isinstance(a, Circle) and isinstance(b, Point):
         a, b = b, a
     return contains(a, b)
 
 
-def _if_circle(text: str, condition: str, otherwise: str) -> str:
-    return f"CASE WHEN regexp_matches({text}, '{_CIRCLE}') THEN {condition} ELSE {otherwise} END"
+def _polygon(region: Region) -> Region:
+    return replace(region, circle=None, is_circle=None)
 
 
-def _if_near(shape: Point | Circle, bound: Circle, exact: str) -> str:
-    """``exact``, asked for shapes only that touch ``bound``."""
-    near = intersects(shape, bound)
+def _by_kind(region: Region, circle: str, polygon: str) -> str:
+    """Conditions for a region that is a circle, and for one that is not; null where there is no region."""
+    return f"CASE {region.is_circle} WHEN TRUE THEN {circle} WHEN FALSE THEN {polygon} END"
+
+
+def _if_near(a: Shape, b: Shape, exact: str) -> str:
+    """``exact``, asked only where the circles around the shapes meet."""
+    first, second = bound_of(a), bound_of(b)
+    if first is None or second is None:
+        return exact
+    near = _circles_meet(first, second)
     return f"CASE WHEN {near} THEN {exact} ELSE {near} END"

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from . import healpix, regions, stcs
+from . import healpix, places, regions, stcs
 from .regions import Regions
 
 
@@ -29,6 +29,7 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
         ("adql_centroid", _centroid, [numbers], numbers),
         ("adql_region", _region, ["VARCHAR"], numbers),
         ("adql_box", _box, [numbers], numbers),
+        ("adql_cells", _cells, ["DOUBLE", "DOUBLE", "DOUBLE"], con.list_type("INTEGER")),
         ("adql_healpix", _healpix, ["BIGINT", numbers], "BIGINT"),
     ]
     for name, function, takes, gives in functions:
@@ -70,6 +71,16 @@ def _box(array: pa.ChunkedArray) -> pa.Array:
         return stcs.icrs("box", known, "ICRS") if len(known) == 4 else None
 
     return _each(array, vertices)
+
+
+def _cells(lon: pa.ChunkedArray, lat: pa.ChunkedArray, radius: pa.ChunkedArray) -> pa.Array:
+    """The cells that circles touch; none for one with a null."""
+    values = np.array([array.to_numpy().astype(np.float64) for array in (lon, lat, radius)])
+    valid = np.isfinite(values).all(axis=0) & (np.abs(values[1]) <= 90) & (values[2] >= 0)
+    found, counts = places.cells(*values[:, valid])
+    sizes = np.zeros(len(valid), np.int64)
+    sizes[valid] = counts
+    return pa.ListArray.from_arrays(np.append(0, np.cumsum(sizes)).astype(np.int32), pa.array(found, pa.int32()))
 
 
 def _healpix(order: pa.ChunkedArray, points: pa.ChunkedArray) -> pa.Array:

@@ -62,9 +62,11 @@ def test_row_of_a_run(archive: Path, simulated: Path) -> None:
     assert row["em_max"] == pytest.approx(1.239841984332e-6 / 0.5e12)
     assert row["em_min"] == pytest.approx(1.239841984332e-6 / 100e12)
     assert row["em_min"] < row["em_max"]
-    vector = SkyCoord(row["s_ra"], row["s_dec"], unit="deg").cartesian.xyz.value
-    assert [row["_x"], row["_y"], row["_z"]] == pytest.approx(vector)
-    assert row["_zone"] == 22
+    assert row["_cell"] == 360 * (90 + 22) + int(row["s_ra"])
+    assert row["_region_is_circle"]
+    assert [row["_region_lon"], row["_region_lat"]] == pytest.approx([row["s_ra"], row["s_dec"]], abs=1e-6)
+    assert row["_region_radius"] == 4
+    assert row["_region_reach"] == pytest.approx(4, abs=1e-6)
 
 
 def test_all_mandatory_columns_are_there_and_described(archive: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from jupyter_uws.archive import ArchiveError, add_store, collections, data_store, runs
@@ -38,6 +40,15 @@ def test_an_unknown_run(archive: Path, wanted: str, near: str) -> None:
     with pytest.raises(ArchiveError, match=rf"nearest: .*{near}.*100001 to 100310.* 28 runs") as caught:
         runs(archive, ["100001", wanted])
     assert f"run {wanted!r} is not in the archive" in str(caught.value)
+
+
+def test_an_archive_of_another_version_is_refused(archive: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older.duckdb"
+    shutil.copy(archive, older)
+    with duckdb.connect(str(older)) as con:
+        con.execute("UPDATE _archive.meta SET version = 2")
+    with pytest.raises(ArchiveError, match=r"older.duckdb: made by another version of jupyter-uws: move it away and"):
+        runs(older, ["100001"])
 
 
 def test_an_obs_id_in_two_collections(simulated: Path, own_store: Path, tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lab.conftest import Browsing, Lab
 from playwright.sync_api import expect
 from test_jobs_panel import PATIENCE, TOKEN, open_lab, shot_dark, tab
-
-from lab.conftest import Browsing, Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.gamma]
 
@@ -16,7 +15,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.gamma]
 def test_a_map_and_its_sky_coordinates_are_in_the_page(browsing: Browsing, lab: Lab) -> None:
     page = browsing.page
     open_lab(page, lab.url)
-    form = {"obs_ids": "100001 100002", "RA": "83.633", "Dec": "22.014", "nxpix": "60", "nypix": "60", "binsz": "0.05", "PHASE": "RUN"}
+    form = {
+        "obs_ids": "100001 100002",
+        "RA": "83.633",
+        "Dec": "22.014",
+        "nxpix": "60",
+        "nypix": "60",
+        "binsz": "0.05",
+        "PHASE": "RUN",
+    }
     made = page.request.post(f"{lab.url}jupyter-uws/uws/quicklook", params=TOKEN, form=form, max_redirects=0)
     assert made.status == 303, made.text()
     job = Path(made.headers["location"]).name

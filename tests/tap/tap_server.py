@@ -15,6 +15,7 @@ import tornado.netutil
 import tornado.web
 
 from jupyter_uws.service.jobs import Files
+from jupyter_uws.tap import places
 from jupyter_uws.tap.engine import Engine
 from jupyter_uws.tap.handlers import make_routes
 from jupyter_uws.tap.jobs import TAP, QueryExecutor, job_type
@@ -81,10 +82,14 @@ def make_archive(path: Path) -> Path:
                  'files/' || range AS _file, 1.0 AS _x FROM range(500)"""
         )
         con.execute(
-            """CREATE VIEW ivoa.obscore AS SELECT obs_id, target_name, s_ra, s_dec,
-                 'CIRCLE ICRS ' || s_ra || ' ' || s_dec || ' 2.5' AS s_region, t_min, calib_level,
-                 access_estsize, coalesce(getvariable('root_url')::VARCHAR, '') || _file AS access_url, _x
-               FROM _archive.rows"""
+            "ALTER TABLE _archive.rows ADD COLUMN s_region VARCHAR;"
+            "UPDATE _archive.rows SET s_region = 'CIRCLE ICRS ' || s_ra || ' ' || s_dec || ' 2.5'"
+        )
+        add_places(con, "_archive.rows")
+        con.execute(
+            f"""CREATE VIEW ivoa.obscore AS SELECT obs_id, target_name, s_ra, s_dec, s_region, t_min, calib_level,
+                 access_estsize, coalesce(getvariable('root_url')::VARCHAR, '') || _file AS access_url, _x,
+                 {", ".join(places.TYPES)} FROM _archive.rows"""  # noqa: S608
         )
         con.execute(
             """CREATE TABLE test.kinds (id INTEGER, b BOOLEAN, ub UTINYINT, s SMALLINT, i INTEGER, l BIGINT, f FLOAT,
@@ -101,6 +106,17 @@ def make_archive(path: Path) -> Path:
         con.execute("CREATE TABLE test.numbers AS SELECT range AS n, (range * 0.5)::DOUBLE AS x FROM range(1000000)")
         write_tap_schema(con, [OBSCORE, KINDS, NUMBERS], schemas={"test": "tables of the tests"})
     return path
+
+
+def add_places(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Give a table with s_ra, s_dec and s_region its hidden columns, and sort it by them."""
+    rows = con.sql(f"SELECT * FROM {table}").to_arrow_table()  # noqa: S608
+    found = places.columns(*(rows[name].combine_chunks() for name in ("s_ra", "s_dec", "s_region")))
+    for name, values in found.items():
+        rows = rows.append_column(name, values)
+    con.register("_placed", rows)
+    con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM _placed ORDER BY {places.CELL}")  # noqa: S608
+    con.unregister("_placed")
 
 
 class Base(tornado.web.RequestHandler):

@@ -67,12 +67,48 @@ async def test_the_number_of_queries_is_bounded(archive: Path) -> None:
     engine = Engine(archive, max_queries=1, max_waiting=1, timeout=20)
     async with engine.query("SELECT n FROM test.numbers", maxrec=5) as first:
         waiting = asyncio.create_task(rows(engine, "SELECT n FROM test.numbers"))
-        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not engine.waiting:
+                await asyncio.sleep(0.005)
         with pytest.raises(Overloaded, match="too many queries are waiting"):
             await rows(engine, "SELECT n FROM test.numbers")
         assert not waiting.done()
         assert await count(first) == 5
     assert await waiting == 10
+    engine.close()
+
+
+async def test_short_queries_do_not_wait_for_long_ones(archive: Path) -> None:
+    engine = Engine(archive, max_queries=1, timeout=30)
+    heavy = [asyncio.create_task(rows(engine, HEAVY)) for _ in range(2)]
+    async with asyncio.timeout(10):
+        while not engine.waiting:
+            await asyncio.sleep(0.005)
+    cone = "SELECT obs_id FROM ivoa.obscore WHERE 1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(10, 20, 8))"
+    assert await rows(engine, cone) > 0
+    assert engine.waiting == 1
+    assert not any(task.done() for task in heavy)
+    for task in heavy:  # the one that waits as well
+        task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*heavy, return_exceptions=True)
+    assert not engine.waiting
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("top", "maxrec", "given", "overflow"),
+    [(20_000, 30_000, 20_000, False), (20_000, 20_000, 20_000, False), (20_000, 15_000, 15_000, True),
+     (None, 15_000, 15_000, True), (2_000_000, 1_500_000, 1_000_000, False)],
+)  # fmt: skip
+async def test_long_results_end_where_they_are_asked_to(
+    archive: Path, top: int | None, maxrec: int, given: int, overflow: bool
+) -> None:
+    engine = Engine(archive)
+    query = f"SELECT {f'TOP {top} ' if top else ''}n FROM test.numbers"  # noqa: S608
+    async with engine.query(query, maxrec=maxrec) as result:
+        assert await count(result) == given
+        assert result.overflow == overflow
     engine.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from jupyter_uws.tap.ascii import look_up, note_ascii, read_notes
 from jupyter_uws.tap.schema import TAP_SCHEMA_TABLES, Column, Table, read_tap_schema, write_tap_schema
 
 TABLES = (
@@ -30,6 +31,19 @@ def test_tables_survive_the_round_trip_and_tap_schema_describes_itself() -> None
     for table in TAP_SCHEMA_TABLES:
         found = [row[0] for row in con.execute(f"DESCRIBE {table.name}").fetchall()]
         assert found == [column.name for column in table.columns]
+
+
+def test_it_is_noted_which_text_is_ascii() -> None:
+    con = duckdb.connect()
+    table = Table("main.words", (Column("plain", "char"), Column("Other", "char"), Column("none", "char")))
+    con.execute("""CREATE TABLE words AS SELECT 'a' AS plain, 'Källa' AS "Other", NULL::VARCHAR AS "none" """)
+    con.execute("CREATE SCHEMA tap_schema")
+    assert read_notes(con) == {}
+    note_ascii(con, [table])
+    assert read_notes(con) == {
+        ("main.words", "plain"): True, ("main.words", "Other"): False, ("main.words", "none"): True,
+    }  # fmt: skip
+    assert [look_up(con, "main.words", column.name) for column in table.columns] == [True, False, True]
 
 
 def test_names_are_written_as_queries_must_write_them() -> None:
