@@ -40,7 +40,7 @@ export interface IResultFile {
   readonly result: IResult;
   readonly url: string;
   /** Its bytes first..last, both included. */
-  range(first: number, last: number): Promise<Response>;
+  readonly range: (first: number, last: number) => Promise<Response>;
 }
 
 /** A file that was given for a parameter. */
