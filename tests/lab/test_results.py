@@ -30,7 +30,9 @@ def test_a_map_and_its_sky_coordinates_are_in_the_page(browsing: Browsing, lab: 
     page.evaluate(f"jupyterapp.commands.execute('jupyter-uws:open-job', {{type: 'quicklook', id: '{job}'}})")
     expect(tab(page, "job").get_by_text("COMPLETED", exact=True)).to_be_visible(timeout=2 * PATIENCE)
     shown = tab(page, "job")
-    view = shown.locator("[data-result] .jp-UWSPage-view").first
+    expect(shown.locator("[data-result='image'] img")).to_be_visible(timeout=PATIENCE)
+    shown.get_by_role("button", name="significance", exact=True).click()
+    view = shown.locator("[data-result='significance'] .jp-UWSPage-view")
     expect(view.locator("canvas").first).to_be_visible(timeout=PATIENCE)
     view.locator("canvas").first.hover()
     expect(view).to_contain_text("83.6")  # where the mouse points to, in the middle of the map

@@ -13,7 +13,7 @@ import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
 import { reading, repetition, retrieval } from './python';
-import { fileName, viewerFor } from './viewers';
+import { fileName, isShownAtOnce, viewerFor } from './viewers';
 
 interface IProps {
   readonly page: JobPage;
@@ -216,7 +216,7 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
   const { job, result, service, host } = props;
   const { trans } = host;
   const View = viewerFor(result);
-  const [open, setOpen] = useState(View !== null && (result.size ?? 0) < 1e7);
+  const [open, setOpen] = useState(() => isShownAtOnce(result, job.resultFiles));
   const file = service.resultFile(job, result);
   return (
     <article className="jp-UWSPage-file" data-result={result.name}>

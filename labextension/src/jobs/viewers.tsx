@@ -37,6 +37,18 @@ export function viewerFor(result: IResult): Viewer | null {
   return known ?? (type.startsWith('text/') ? TextViewer : null);
 }
 
+/** Bytes up to which a result is shown without being asked for. */
+const AT_ONCE = 1e7;
+
+/** Whether a page shows the result at once: maps and tables only where there is no picture that says it at a glance. */
+export function isShownAtOnce(result: IResult, all: readonly IResult[]): boolean {
+  const view = viewerFor(result);
+  if (view === null || (result.size ?? 0) > AT_ONCE) {
+    return false;
+  }
+  return view !== FormatViewer || !all.some(other => viewerFor(other) === ImageViewer);
+}
+
 /** The name with its extension, which tells formats that are served as others. */
 export function fileName(result: IResult): string {
   return result.path.split('/').at(-1) ?? result.name;
