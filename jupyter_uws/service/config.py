@@ -12,8 +12,10 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,30 @@ _FLAGS: dict[Any, Any] = {
         {"ServeApp": {"anonymous_archive": True}},
         "Open the archive (not the jobs) to readers without a token.",
     ),
+}
+
+
+def _limits(kind: type[Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """What makes limits of that kind of a dictionary. It raises ValueError, which names those that there are."""
+
+    known = [field.name for field in fields(kind)]
+
+    def make(given: Mapping[str, Any]) -> Any:
+        for name in given:
+            if name not in known:
+                raise ValueError(f"there is no limit {name!r}; the limits are: {', '.join(known)}")
+        return kind(**given)
+
+    return make
+
+
+#: The settings that are dictionaries, and what reads them.
+_PARSERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "form_limits": _limits(FormLimits),
+    "tap_limits": _limits(QueryLimits),
+    "anonymous_limits": anonymous_readers,
+    "resource_limits": partial(maxima, "slurm"),
+    "remote_services": remotes,
 }
 
 
@@ -182,46 +208,13 @@ class ServeApp(JupyterApp):
             raise TraitError(f"public_url: {url!r} is not a URL such as https://host/prefix/")
         return url if not url or url.endswith("/") else f"{url}/"
 
-    @validate("remote_services")
-    def _check_remote_services(self, proposal: Bunch) -> Any:
+    @validate(*_PARSERS)
+    def _check(self, proposal: Bunch) -> Any:
+        name = proposal["trait"].name
         try:
-            remotes(proposal["value"])
+            _PARSERS[name](proposal["value"])
         except ValueError as error:
-            raise TraitError(f"remote_services: {error}") from None
-        return proposal["value"]
-
-    @validate("form_limits")
-    def _check_form_limits(self, proposal: Bunch) -> Any:
-        try:
-            FormLimits(**proposal["value"])
-        except (TypeError, ValueError) as error:
-            known = ", ".join(field.name for field in fields(FormLimits))
-            raise TraitError(f"form_limits: {error}; the limits are: {known}") from None
-        return proposal["value"]
-
-    @validate("tap_limits")
-    def _check_tap_limits(self, proposal: Bunch) -> Any:
-        try:
-            QueryLimits(**proposal["value"])
-        except (TypeError, ValueError) as error:
-            known = ", ".join(field.name for field in fields(QueryLimits))
-            raise TraitError(f"tap_limits: {error}; the limits are: {known}") from None
-        return proposal["value"]
-
-    @validate("anonymous_limits")
-    def _check_anonymous_limits(self, proposal: Bunch) -> Any:
-        try:
-            anonymous_readers(proposal["value"])
-        except ValueError as error:
-            raise TraitError(f"anonymous_limits: {error}") from None
-        return proposal["value"]
-
-    @validate("resource_limits")
-    def _check_resource_limits(self, proposal: Bunch) -> Any:
-        try:
-            maxima("slurm", proposal["value"])
-        except ValueError as error:
-            raise TraitError(f"resource_limits: {error}") from None
+            raise TraitError(f"{name}: {error}") from None
         return proposal["value"]
 
     @default("log_level")

@@ -110,5 +110,5 @@ def test_stilts_finds_links_in_order(open_service: RunningService, need: Callabl
 def test_limits_that_cannot_be_are_named(limits: dict[str, int]) -> None:
     with pytest.raises(TraitError, match="anonymous_limits: "):
         ServeApp(anonymous_limits=limits)
-    with pytest.raises(TraitError, match="tap_limits: .*; the limits are: rows, "):
+    with pytest.raises(TraitError, match="tap_limits: (the|there is no) limit '(rows|memory|requests)'"):
         ServeApp(tap_limits={**limits, "memory": -1})
