@@ -216,7 +216,7 @@ def test_a_service_that_is_gone_during_wait_is_told(sim_archive: Path, tmp_path:
 
         thread = threading.Thread(target=wait)
         thread.start()
-        wait_until(lambda: job.document.phase == "EXECUTING")
+        wait_until(lambda: job.document.phase == "EXECUTING", 60)
         running.process.kill()
         thread.join(20)
     (error,) = caught
