@@ -65,7 +65,7 @@ def make_routes(
     ]
 
 
-class LinksMixin(FormMixin, _Handler):
+class LinksMixin(_Handler, FormMixin):
     """``/datalink/links``: what belongs to the runs named by ID, which may be given more than once."""
 
     def initialize(self, archive: Callable[[], Path], processings: Processings) -> None:

@@ -55,7 +55,7 @@ class _Handler(ErrorMixin, _Base):
         return self.query_limits or self.engine.limits
 
 
-class SyncMixin(FormMixin, _Handler):
+class SyncMixin(_Handler, FormMixin):
     """``/tap/sync``: a query and its rows in one request."""
 
     takes_files = True

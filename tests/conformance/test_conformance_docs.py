@@ -35,6 +35,8 @@ SAYS = [
     ["COMPLETED", "slept for 1 s", "sleeping for 1 s"],
     ["900", "duration is -5, allowed is 0 to 86400 s", "sleeper has no parameter 'colour'"],
     ["CORES '100000' is more than the"],
+    ["<after>"],
+    ["/uws/sleeper/"],
     ["ABORTED", "404"],
     ["<uws:jobs", "<uws:phase>COMPLETED</uws:phase>"],
     ["one\ntwo\n", "3"],
