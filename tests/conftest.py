@@ -15,12 +15,6 @@ from postgresql import PostgreSQL, run_postgresql
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes test, a folder's tests are one's: they share a service, a SLURM, a browser."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
-
-
 @pytest.fixture(scope="session")
 def hess_dir() -> Path:
     """The H.E.S.S. DL3 public test data release 1, where this machine has it."""

@@ -115,7 +115,6 @@ def for_tests(
 
 def free_ports(count: int, first: int = 17000) -> list[int]:
     """``count`` free ports in a row, below those the kernel deals out."""
-    first += 2000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # no two processes look there
     for start in range(first, 30000, 10):
         with contextlib.ExitStack() as stack:
             try:
