@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from postgresql import PostgreSQL, run_postgresql
@@ -71,3 +72,17 @@ def frontend() -> Path:
     """The folder of the built front end, that of the present sources."""
     subprocess.run([sys.executable, ROOT / "tools" / "frontend.py", "build"], check=True, timeout=280)
     return ROOT / "jupyter_uws" / "labextension"
+
+
+@pytest.fixture
+def shell(service: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """An IPython shell with the magics, on the folder's ``service``."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_UWS_URL", service.url)
+    monkeypatch.setenv("JUPYTER_UWS_TOKEN", service.token)
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "jupyter_uws")
+    yield shell
+    InteractiveShell.clear_instance()

@@ -7,21 +7,8 @@ import warnings
 import pytest
 from astropy.table import Table
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
-from running import RunningService
 
 from jupyter_uws.client import Job
-
-
-@pytest.fixture
-def shell(service: RunningService, monkeypatch: pytest.MonkeyPatch, tmp_path):
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_UWS_URL", service.url)
-    monkeypatch.setenv("JUPYTER_UWS_TOKEN", service.token)
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "jupyter_uws")
-    yield shell
-    InteractiveShell.clear_instance()
 
 
 def test_adql_returns_or_keeps_its_table(shell, capsys) -> None:

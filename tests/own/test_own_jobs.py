@@ -14,7 +14,6 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 from running import RunningService
 
 import jupyter_uws.jobs.describe as describe
@@ -168,17 +167,6 @@ def test_only_where_it_is_offered_and_only_for_the_own_user(service: RunningServ
     headers = {"X-UWS-Secret": secret, "X-UWS-Owner": "somebody", "Authorization": ""}
     answer = service.request("POST", "uws/python", files=form, headers=headers)
     assert (answer.status_code, "for the user who runs the service only" in answer.text) == (403, True)
-
-
-@pytest.fixture
-def shell(service: RunningService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_UWS_URL", service.url)
-    monkeypatch.setenv("JUPYTER_UWS_TOKEN", service.token)
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "jupyter_uws")
-    yield shell
-    InteractiveShell.clear_instance()
 
 
 def test_a_cell_on_the_cluster(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
