@@ -35,3 +35,16 @@ function describe(response: Response, body: string): string {
   const words = isText ? body.trim().slice(0, 500) : '';
   return words || `The service answered ${response.status} ${response.statusText}`;
 }
+
+/** A service of others that the operator named; reached at `remote/<name>` below the service's root. */
+export interface IRemote {
+  readonly name: string;
+  readonly kind: string;
+  readonly title: string;
+  /** Where programs reach it. */
+  readonly url: string;
+}
+
+export async function readRemotes(settings: ServerConnection.ISettings): Promise<IRemote[]> {
+  return ((await (await request(settings, ['remote'])).json()) as { services: IRemote[] }).services;
+}

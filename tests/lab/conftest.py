@@ -64,11 +64,18 @@ def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 @pytest.fixture(scope="session")
 def lab(frontend: Path, sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on an empty folder, with no configuration but its own."""
-    home = tmp_path_factory.mktemp("lab")
+    with run_lab(tmp_path_factory.mktemp("lab"), frontend, sim_archive) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def run_lab(home: Path, frontend: Path, archive: Path, configuration: str = "") -> Iterator[Lab]:
+    """JupyterLab in a folder of its own; ``configuration`` is its ``jupyter_uws_config.py``."""
     names = ("config", "data", "runtime", "settings", "workspaces", "ipython", "state", "root")
     folders = {name: home / name for name in names}
     for folder in folders.values():
         folder.mkdir(mode=0o700)
+    (folders["config"] / "jupyter_uws_config.py").write_text(configuration)
     extensions = home / "share" / "labextensions"
     extensions.mkdir(parents=True)
     (extensions / "jupyter-uws").symlink_to(frontend)
@@ -88,7 +95,7 @@ def lab(frontend: Path, sim_archive: Path, tmp_path_factory: pytest.TempPathFact
         "IPYTHONDIR": str(folders["ipython"]),
         "JUPYTER_PATH": str(home / "share"),
         "JUPYTER_UWS_STATE_DIR": str(folders["state"]),
-        "JUPYTER_UWS_ARCHIVE": str(sim_archive),
+        "JUPYTER_UWS_ARCHIVE": str(archive),
         "PYTHONPATH": str(ROOT),
     }
     port = free_port()

@@ -99,6 +99,12 @@ export class Rows {
     this._changed.emit();
   }
 
+  /** The names of the columns that are not shown. */
+  hide(names: Iterable<string>): void {
+    this._hidden = new Set(names);
+    this._changed.emit();
+  }
+
   setFormats(change: Partial<IFormats>): void {
     this._formats = { ...this._formats, ...change };
     this._changed.emit();

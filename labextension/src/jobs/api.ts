@@ -4,10 +4,11 @@
  */
 import { ServerConnection } from '@jupyterlab/services';
 
-import { request, serviceUrl } from '../http';
+import { IRemote, readRemotes, request, serviceUrl } from '../http';
 import { ICluster } from './cluster';
 import { IJobType } from './description';
 import { IJob, IJobDocument, IJobRef, IResult, IResultFile, readDocument, readJob } from './job';
+import { readJobs, readJobXml, referenced } from './uwsxml';
 
 /** The filters of a list; empty ones are left out. Times are ISO 8601. */
 export interface IQuery {
@@ -33,6 +34,9 @@ export interface ILogPart {
   readonly bytes: Uint8Array;
   readonly end: number;
 }
+
+/** Jobs of another service that are listed. */
+const REMOTE_JOBS = 200;
 
 export type Stream = 'stdout' | 'stderr';
 
@@ -66,7 +70,45 @@ export class JobService {
   }
 
   async document(job: IJobRef): Promise<IJobDocument> {
+    if (job.service !== undefined) {
+      return readJobXml(await this._xml(jobPath(job)), await this._remote(job.service), job.type);
+    }
     return readDocument(await this._json(jobPath(job)));
+  }
+
+  /** The UWS services of others that the operator named. */
+  async remotes(): Promise<IRemote[]> {
+    return (await readRemotes(this._settings)).filter(remote => remote.kind === 'uws');
+  }
+
+  /** The newest jobs of one of them. */
+  async jobsOf(remote: IRemote): Promise<IJob[]> {
+    return readJobs(await this._xml(['remote', remote.name], `?LAST=${REMOTE_JOBS}`), remote);
+  }
+
+  /** Return when a remote job has left a phase, or after half a minute (UWS 1.1, section 2.2.1.1). */
+  async wait(job: IJobRef, phase: string): Promise<void> {
+    await this._xml(jobPath(job), `?WAIT=30&PHASE=${encodeURIComponent(phase)}`);
+  }
+
+  /** Run a remote job once more, as another job. Rejects where a parameter was a file. */
+  async repeat(job: IJobDocument): Promise<IJobRef> {
+    const files = referenced(await this._xml(jobPath(job)));
+    if (files.length > 0) {
+      throw new Error(`${files.join(', ')}: a file was given, and another service does not give it back`);
+    }
+    const form = new URLSearchParams({ PHASE: 'RUN' });
+    for (const [name, values] of Object.entries(job.parameters)) {
+      values.forEach(value => {
+        form.append(name, value);
+      });
+    }
+    if (job.runId) {
+      form.set('RUNID', job.runId);
+    }
+    const answer = await this._post(jobPath(job).slice(0, -1), form);
+    const { id } = readJobXml(await answer.text(), await this._remote(job.service ?? ''), job.type);
+    return { id, type: job.type, ...(job.service === undefined ? {} : { service: job.service }) };
   }
 
   /** All job types that can be started by a form. */
@@ -87,7 +129,7 @@ export class JobService {
 
   /** Make a job, with `PHASE=RUN` among the values to start it. */
   async create(type: string, values: FormData): Promise<IJobDocument> {
-    return readDocument(await this._post(listPath(type), values));
+    return readDocument((await (await this._post(listPath(type), values)).json()) as Json);
   }
 
   async run(job: IJobRef): Promise<void> {
@@ -136,12 +178,15 @@ export class JobService {
     return (await this._request([...jobPath(job), 'error'], {})).text();
   }
 
-  resultUrl(job: IJobRef, name: string): string {
-    return this.url([...jobPath(job), 'results', name]);
+  resultUrl(job: IJobRef, { name, below, elsewhere }: IResult): string {
+    if (job.service === undefined) {
+      return this.url([...jobPath(job), 'results', name]);
+    }
+    return below ? this.url(['remote', job.service, ...below]) : (elsewhere ?? '');
   }
 
   resultFile(job: IJobRef, result: IResult): IResultFile {
-    const url = this.resultUrl(job, result.name);
+    const url = this.resultUrl(job, result);
     const range = (first: number, last: number): Promise<Response> =>
       ServerConnection.makeRequest(url, { headers: { Range: `bytes=${first}-${last}` } }, this._settings);
     return { result, url, range };
@@ -156,21 +201,35 @@ export class JobService {
     return serviceUrl(this._settings, [...this._prefix, ...path]);
   }
 
-  private async _post(path: readonly string[], body: URLSearchParams | FormData): Promise<Json> {
+  private async _post(path: readonly string[], body: URLSearchParams | FormData): Promise<Response> {
     // JupyterLab would call it JSON; of a FormData only the browser knows the boundary. And it would add the time to
     // the address of what may not be cached, which the service would take for a parameter
     const encoded = new Response(body);
     const headers = { 'Content-Type': encoded.headers.get('Content-Type') ?? '' };
-    return this._json(path, { method: 'POST', body: await encoded.blob(), headers, cache: 'no-cache' });
+    return this._request(path, { method: 'POST', body: await encoded.blob(), headers, cache: 'no-cache' });
   }
 
   private async _json(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Json> {
     return (await (await this._request(path, init, query)).json()) as Json;
   }
 
+  private async _xml(path: readonly string[], query = ''): Promise<string> {
+    return (await this._request(path, { cache: 'no-cache' }, query)).text();
+  }
+
+  private async _remote(name: string): Promise<IRemote> {
+    const found = (await (this._remotes ??= this.remotes())).find(remote => remote.name === name);
+    if (found === undefined) {
+      throw new Error(`There is no remote service '${name}' any more.`);
+    }
+    return found;
+  }
+
+  private _remotes: Promise<IRemote[]> | undefined;
+
   private _request(path: readonly string[], init: RequestInit, query = ''): Promise<Response> {
     const headers = new Headers(init.headers);
-    headers.set('Accept', 'application/json');
+    headers.set('Accept', path[0] === 'remote' ? 'text/xml, application/xml' : 'application/json');
     return request(this._settings, [...this._prefix, ...path], { ...init, headers }, query);
   }
 }
@@ -181,5 +240,8 @@ function listPath(type: string): string[] {
 }
 
 export function jobPath(job: IJobRef): string[] {
+  if (job.service !== undefined) {
+    return ['remote', job.service, ...job.type.split('/').filter(Boolean), job.id];
+  }
   return [...listPath(job.type), job.id];
 }

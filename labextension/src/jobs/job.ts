@@ -6,7 +6,10 @@
 /** Which job: its type's list and its id there. */
 export interface IJobRef {
   readonly id: string;
+  /** Of a remote job, the path between its service and its id, which may be empty. */
   readonly type: string;
+  /** The name of the remote service that has it; absent for the user's own. */
+  readonly service?: string;
 }
 
 /** What a list, and every event, says of a job. */
@@ -33,6 +36,9 @@ export interface IResult {
   readonly size: number | null;
   readonly sha256: string | null;
   readonly description: string;
+  /** Of a remote job: the path below its service, or the URL of what is not below it. */
+  readonly below?: readonly string[] | null;
+  readonly elsewhere?: string;
 }
 
 /** A result and where its bytes are. */
@@ -95,24 +101,29 @@ export function isActive(phase: string): boolean {
 
 export type Action = 'run' | 'abort' | 'archive' | 'delete';
 
-/** What can be done with a job of this phase. */
-export function actions(phase: string): Action[] {
+/** What can be done with a job of this phase; other services know no archive. */
+export function actions(phase: string, service?: string): Action[] {
   if (phase === 'PENDING') {
     return ['run', 'delete'];
   }
   if (!hasEnded(phase)) {
     return ['abort'];
   }
-  return phase === 'ARCHIVED' ? ['delete'] : ['archive', 'delete'];
+  return phase === 'ARCHIVED' || service !== undefined ? ['delete'] : ['archive', 'delete'];
 }
 
 export function keyOf(job: IJobRef): string {
-  return `${job.type}/${job.id}`;
+  return `${job.service === undefined ? '' : `${job.service}:`}${job.type}/${job.id}`;
+}
+
+/** Its type, with its service where that is another. */
+export function typeOf({ service, type }: IJobRef): string {
+  return service === undefined ? type : [service, type].filter(Boolean).join(' · ');
 }
 
 /** How people call a job. */
 export function nameOf(job: IJob): string {
-  return `${job.type} ${job.runId || job.id}`;
+  return `${typeOf(job)} ${job.runId || job.id}`;
 }
 
 type Json = Readonly<Record<string, unknown>>;

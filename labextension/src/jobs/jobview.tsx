@@ -8,7 +8,7 @@ import type { JSX } from 'react';
 import { JobService, jobPath } from './api';
 import { defaultOf, isDefault, textOf } from './description';
 import { attempt, confirmed, IHost } from './host';
-import { actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, nameOf } from './job';
+import { actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, nameOf, typeOf } from './job';
 import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
@@ -49,7 +49,7 @@ function View({ page, service, host }: IProps): JSX.Element {
       {job === null && error === null && <p className="jp-UWSJobs-note">{trans.__('Asking the service …')}</p>}
       {job && (
         <>
-          <Head page={page} job={job} host={host} />
+          <Head page={page} job={job} service={service} host={host} />
           <Timeline page={page} job={job} host={host} />
           {job.phase === 'ERROR' && <Failure page={page} job={job} host={host} />}
           {!deleted && <Results job={job} service={service} host={host} />}
@@ -70,17 +70,20 @@ interface IPart {
   readonly host: IHost;
 }
 
-function Head({ page, job, host }: IPart): JSX.Element {
+function Head({ page, job, service, host }: IPart & { service: JobService }): JSX.Element {
   const { trans } = host;
   const { type } = page;
   const again = (): void => {
     host.openNewJob({ type: job.type, run_id: job.runId, parameters: job.parameters });
   };
+  const repeat = async (): Promise<void> => {
+    host.openJob(await service.repeat(job));
+  };
   const labels = { run: trans.__('Run'), abort: trans.__('Abort'), archive: trans.__('Archive'), delete: trans.__('Delete') };
   return (
     <header>
       <h2>
-        {type?.title || job.type} <span className="jp-UWSPage-runid">{job.runId}</span>
+        {type?.title || typeOf(job)} <span className="jp-UWSPage-runid">{job.runId}</span>
       </h2>
       <p className="jp-UWSJobs-line">
         <Phase phase={job.phase} />
@@ -89,7 +92,7 @@ function Head({ page, job, host }: IPart): JSX.Element {
       {job.progress !== null && <Progress value={job.progress} label={trans.__('Progress of %1', nameOf(job))} />}
       {!page.deleted && (
         <div className="jp-UWSPage-bar" role="toolbar" aria-label={trans.__('Actions')}>
-          {actions(job.phase).map(action => (
+          {actions(job.phase, job.service).map(action => (
             <Button
               key={action}
               kind={action === 'run' ? 'accept' : undefined}
@@ -99,7 +102,12 @@ function Head({ page, job, host }: IPart): JSX.Element {
             </Button>
           ))}
           {type && <Button act={again}>{trans.__('Run again …')}</Button>}
-          <Button act={() => { attempt(host, () => host.insertCode(retrieval(job))); }}>{trans.__('Open in notebook')}</Button>
+          {job.service !== undefined && job.phase !== 'PENDING' && (
+            <Button act={() => { attempt(host, repeat); }}>{trans.__('Run again')}</Button>
+          )}
+          {job.service === undefined && (
+            <Button act={() => { attempt(host, () => host.insertCode(retrieval(job))); }}>{trans.__('Open in notebook')}</Button>
+          )}
           {type && (
             <Button act={() => { host.copy(repetition(type, job)); }}>{trans.__('Copy as Python')}</Button>
           )}
@@ -235,8 +243,10 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
         </span>
         <span className="jp-UWSPage-space" />
         {View && <Button act={() => { host.openResult(job, result); }}>{trans.__('Open')}</Button>}
-        <Button act={() => { attempt(host, () => host.insertCode(reading(job, result))); }}>{trans.__('To notebook')}</Button>
-        <a href={file.url} download={fileName(result)}>
+        {job.service === undefined && (
+          <Button act={() => { attempt(host, () => host.insertCode(reading(job, result))); }}>{trans.__('To notebook')}</Button>
+        )}
+        <a href={file.url} download={fileName(result)} target="_blank" rel="noreferrer">
           {trans.__('Download')}
         </a>
       </div>

@@ -4,6 +4,7 @@
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { IPage, IQuery } from './api';
+import { Elsewhere } from './elsewhere';
 import { JobEvent, JobEvents } from './events';
 import { Action, actions, IJob, IJobRef, keyOf } from './job';
 
@@ -53,8 +54,12 @@ function newestFirst(one: IJob, other: IJob): number {
 export class JobList {
   constructor(
     private readonly _service: IListService,
-    private readonly _events: JobEvents
+    private readonly _events: JobEvents,
+    private readonly _elsewhere: Elsewhere | null = null
   ) {
+    _elsewhere?.changed.connect(() => {
+      this._tell();
+    });
     _events.events.connect((_, event) => {
       this._take(event);
     });
@@ -67,9 +72,30 @@ export class JobList {
     return this._changed;
   }
 
-  /** The jobs that were read so far; null until the service has answered once. */
+  /** The jobs that were read so far, those of other services among them; null until the service has answered once. */
   get jobs(): readonly IJob[] | null {
-    return this._jobs;
+    const own = this._jobs;
+    const others = this._elsewhere?.jobs ?? [];
+    if (own === null || others.length === 0) {
+      return own;
+    }
+    const { _merged: kept, _query: query, _next: next } = this;
+    if (kept.own !== own || kept.others !== others || kept.query !== query) {
+      const order = query.oldestFirst ? -1 : 1;
+      const last = own.at(-1);
+      // what is older than the last of the own belongs beyond the pages that were read
+      const fitting = others.filter(
+        job => matches(job, query) && (next === null || !last || order * newestFirst(job, last) < 0)
+      );
+      const jobs = [...own, ...fitting].sort((one, other) => order * newestFirst(one, other));
+      this._merged = { own, others, query, jobs };
+    }
+    return this._merged.jobs;
+  }
+
+  /** Why other services did not answer, by their titles. */
+  get failures(): ReadonlyMap<string, string> {
+    return this._elsewhere?.failures ?? new Map<string, string>();
   }
 
   get query(): IQuery {
@@ -77,7 +103,13 @@ export class JobList {
   }
 
   get counts(): Readonly<Record<string, number>> {
-    return this._counts;
+    const counts = { ...this._counts };
+    for (const job of this._elsewhere?.jobs ?? []) {
+      if (matches(job, { ...this._query, phases: [job.phase] })) {
+        counts[job.phase] = (counts[job.phase] ?? 0) + 1;
+      }
+    }
+    return counts;
   }
 
   /** Why the service does not answer; null when it does. */
@@ -95,7 +127,7 @@ export class JobList {
   }
 
   get selected(): readonly IJob[] {
-    return (this._jobs ?? []).filter(job => this._selected.has(keyOf(job)));
+    return (this.jobs ?? []).filter(job => this._selected.has(keyOf(job)));
   }
 
   get grouped(): boolean {
@@ -110,6 +142,7 @@ export class JobList {
   setVisible(visible: boolean): void {
     this._visible = visible;
     this._changed.emit();
+    this._elsewhere?.setVisible(visible);
     clearInterval(this._reasons);
     if (visible) {
       this._reasons = setInterval(() => void this._explain(), REASONS);
@@ -171,7 +204,7 @@ export class JobList {
 
   /** What is shown line by line: the jobs, or groups of those with the same run id where the first of them stands. */
   rows(): Row[] {
-    const jobs = this._jobs ?? [];
+    const jobs = this.jobs ?? [];
     if (!this._grouped) {
       return jobs.map(job => ({ job }));
     }
@@ -189,7 +222,7 @@ export class JobList {
 
   /** Act on those of the jobs whose phase allows it; rejects with the first refusal, and how many there were. */
   async act(action: Action, jobs: readonly IJob[]): Promise<void> {
-    const waiting = jobs.filter(job => actions(job.phase).includes(action));
+    const waiting = jobs.filter(job => actions(job.phase, job.service).includes(action));
     const refused: string[] = [];
     const worker = async (): Promise<void> => {
       for (let job = waiting.shift(); job; job = waiting.shift()) {
@@ -202,6 +235,9 @@ export class JobList {
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    if (jobs.some(job => job.service !== undefined)) {
+      await this._elsewhere?.refresh();
+    }
     this._changed.emit();
     if (refused.length) {
       throw new Error(refused.length > 1 ? `${refused[0] ?? ''} (and ${refused.length - 1} more)` : refused[0]);
@@ -331,6 +367,7 @@ export class JobList {
   private readonly _selected = new Set<string>();
   private readonly _folded = new Set<string>();
   private _jobs: readonly IJob[] | null = null;
+  private _merged: { own?: readonly IJob[]; others?: readonly IJob[]; query?: IQuery; jobs: readonly IJob[] } = { jobs: [] };
   private _query = EVERYTHING;
   private _counts: Readonly<Record<string, number>> = {};
   private _next: string | null = null;

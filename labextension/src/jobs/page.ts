@@ -13,6 +13,8 @@ import { Log } from './log';
 export interface IPageService {
   document(job: IJobRef): Promise<IJobDocument>;
   types(): Promise<IJobType[]>;
+  /** Return when a remote job has left a phase, or after a bounded time. */
+  wait(job: IJobRef, phase: string): Promise<void>;
   log(job: IJobRef, stream: Stream, from: number, size: number): Promise<ILogPart>;
   errorDetail(job: IJobRef): Promise<string>;
   run(job: IJobRef): Promise<void>;
@@ -25,6 +27,8 @@ export interface IPageService {
 
 /** Milliseconds between two looks at the log of a job that runs. */
 const FOLLOW = 1000;
+/** Milliseconds before a remote job is waited for again: a service may not wait at all. */
+const AGAIN = 3000;
 
 export class JobPage {
   constructor(
@@ -64,13 +68,14 @@ export class JobPage {
 
   async load(): Promise<void> {
     const [job, types] = await Promise.allSettled([this._service.document(this.ref), this._service.types()]);
-    if (types.status === 'fulfilled') {
+    if (types.status === 'fulfilled' && this.ref.service === undefined) {
       this._type = types.value.find(type => type.name === this.ref.type) ?? null;
     }
     this._job = job.status === 'fulfilled' ? job.value : this._job;
     this._error = job.status === 'rejected' ? sentence(job.reason) : null;
-    this._deleted ||= /there is no job|was deleted/.test(this._error ?? '');
+    this._deleted ||= /there is no job|was deleted|service answered 404/i.test(this._error ?? '');
     this._changed.emit();
+    void this._follow();
     await this._readLogs();
   }
 
@@ -82,6 +87,7 @@ export class JobPage {
   setVisible(visible: boolean): void {
     this._visible = visible;
     this._changed.emit();
+    void this._follow();
     void this._readLogs();
   }
 
@@ -109,6 +115,7 @@ export class JobPage {
   dispose(): void {
     this._disposed = true;
     clearTimeout(this._timer);
+    clearTimeout(this._again);
     this._events.events.disconnect(this._take);
     Signal.clearData(this);
   }
@@ -130,6 +137,28 @@ export class JobPage {
     }
   };
 
+  /** A remote service tells nothing by itself: it is asked while somebody looks and something may happen. */
+  private async _follow(): Promise<void> {
+    const job = this._job;
+    const isOver = job === null || hasEnded(job.phase) || job.phase === 'PENDING';
+    if (this.ref.service === undefined || this._following || !this._visible || this._disposed || isOver) {
+      return;
+    }
+    this._following = true;
+    try {
+      await this._service.wait(this.ref, job.phase);
+    } catch {
+      // the job is read in any case, and tells what is wrong
+    }
+    clearTimeout(this._again);
+    this._again = setTimeout(() => {
+      this._following = false;
+      if (this._visible && !this._disposed) {
+        void this.load();
+      }
+    }, AGAIN);
+  }
+
   private async _readLogs(): Promise<void> {
     clearTimeout(this._timer);
     const job = this._job;
@@ -150,6 +179,8 @@ export class JobPage {
   private _deleted = false;
   private _visible = false;
   private _disposed = false;
+  private _following = false;
+  private _again: ReturnType<typeof setTimeout> | undefined;
   private _timer: ReturnType<typeof setTimeout> | undefined;
 }
 

@@ -76,6 +76,12 @@ function View({ list, host, retry }: IProps): JSX.Element {
           retry={retry}
         />
       )}
+      {error === null &&
+        [...list.failures].map(([title, words]) => (
+          <p key={title} className="jp-UWSJobs-note" role="status">
+            {trans.__('%1: %2', title, words)}
+          </p>
+        ))}
       {jobs === null && error === null && <p className="jp-UWSJobs-note">{trans.__('Asking the service …')}</p>}
       {jobs?.length === 0 && !list.loading && <Empty filtered={filtered} host={host} reset={reset} />}
       {jobs !== null && jobs.length > 0 && <Rows key={JSON.stringify(query)} list={list} host={host} />}
@@ -109,7 +115,7 @@ function midnight(day: string, more = 0): string {
 function Filters({ list, host }: { list: JobList; host: IHost }): JSX.Element {
   const { trans } = host;
   const { query } = list;
-  const types = [...new Set([...(list.jobs ?? []).map(job => job.type), query.type])].filter(Boolean).sort();
+  const types = [...new Set([...(list.jobs ?? []).filter(job => job.service === undefined).map(job => job.type), query.type])].filter(Boolean).sort();
   const set = (change: Partial<IQuery>): void => {
     list.setQuery(change);
   };
@@ -191,7 +197,7 @@ function Selection({ list, host }: { list: JobList; host: IHost }): JSX.Element 
   if (selected.length === 0) {
     return null;
   }
-  const able = (action: Action): IJob[] => selected.filter(job => actions(job.phase).includes(action));
+  const able = (action: Action): IJob[] => selected.filter(job => actions(job.phase, job.service).includes(action));
   const button = (action: Action, label: string): JSX.Element | null => {
     const jobs = able(action);
     return jobs.length === 0 ? null : (

@@ -13,8 +13,10 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { jobsIcon } from '../icons';
 import { Activity } from './activity';
 import { JobService } from './api';
+import { Elsewhere } from './elsewhere';
 import { IEventSource, JobEvents } from './events';
 import { IHost } from './host';
+import { IJobRef } from './job';
 import { JobList } from './list';
 import { insertCode } from './notebook';
 import { announce, INotice } from './notices';
@@ -51,11 +53,12 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       () => new EventSource(service.url(['uws', 'events'])) as IEventSource,
       () => whyNot(service)
     );
-    const list = new JobList(service, events);
+    const elsewhere = new Elsewhere(service);
+    const list = new JobList(service, events, elsewhere);
     const activity = new Activity(events, job => service.document(job));
     const host: IHost = {
       trans,
-      openJob: ref => void app.commands.execute(OPEN_JOB, { type: ref.type, id: ref.id }),
+      openJob: ref => void app.commands.execute(OPEN_JOB, { ...refOnly(ref) }),
       openNewJob: asked => void app.commands.execute(NEW_JOB, { ...asked } as ReadonlyPartialJSONObject),
       openResult: (ref, result) => { tabs.openResult(ref, result); },
       openCluster: () => void app.commands.execute(OPEN_CLUSTER),
@@ -76,6 +79,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
     const retry = (): void => {
       events.retry();
       void list.refresh();
+      void elsewhere.refresh();
     };
     const panel = new SeenWidget(<JobsView list={list} host={host} retry={retry} />, visible => {
       list.setVisible(visible);
@@ -93,7 +97,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
     restorer?.add(panel, panel.id);
     void restorer?.restore(tabs.jobs, {
       command: OPEN_JOB,
-      args: tab => refOf(tab.id) ?? {},
+      args: tab => ({ ...refOf(tab.id) }),
       name: tab => tab.id
     });
     const open = (): void => {
@@ -138,9 +142,13 @@ async function whyNot(service: JobService): Promise<string> {
 }
 
 /** The job of a tab with this id, for the command that opens it. */
-function refOf(id: string): { type: string; id: string } | null {
-  const [, type, job] = /^jupyter-uws-job-([^/]+)\/(.+)$/.exec(id) ?? [];
-  return type && job ? { type, id: job } : null;
+function refOf(id: string): IJobRef | null {
+  const [, service, type, job] = /^jupyter-uws-job-(?:([^/:]+):)?(.*)\/([^/]+)$/.exec(id) ?? [];
+  return type === undefined || job === undefined ? null : refOnly({ type, id: job, service: service ?? '' });
+}
+
+function refOnly({ type, id, service }: IJobRef): IJobRef & ReadonlyPartialJSONObject {
+  return service ? { type, id, service } : { type, id };
 }
 
 function addCommands(app: JupyterFrontEnd, tabs: Tabs, { trans }: IHost): void {
@@ -167,9 +175,9 @@ function addCommands(app: JupyterFrontEnd, tabs: Tabs, { trans }: IHost): void {
   });
   app.commands.addCommand(OPEN_JOB, {
     label: trans.__('Open a job'),
-    describedBy: { args: { type: 'object', properties: { type: text, id: text }, required: ['type', 'id'] } },
+    describedBy: { args: { type: 'object', properties: { type: text, id: text, service: text }, required: ['type', 'id'] } },
     execute: args => {
-      tabs.openJob({ type: args.type as string, id: args.id as string });
+      tabs.openJob(refOnly(args as unknown as IJobRef));
     }
   });
   app.commands.addCommand(OPEN_CLUSTER, {

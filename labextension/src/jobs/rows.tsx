@@ -6,7 +6,7 @@ import { KeyboardEvent, useEffect, useRef, useState } from 'react';
 import type { JSX } from 'react';
 
 import { attempt, confirmed, IHost } from './host';
-import { Action, actions, elapsed, formatCreated, hasEnded, IJob, keyOf, nameOf } from './job';
+import { Action, actions, elapsed, formatCreated, hasEnded, IJob, keyOf, nameOf, typeOf } from './job';
 import { JobList, Row } from './list';
 import { IconButton, Phase, Progress, useNow } from './parts';
 
@@ -169,7 +169,7 @@ function JobRow(props: { job: IJob; list: JobList; host: IHost; now: Date }): JS
         onClick={() => { host.openJob(job); }}
       >
         <span className="jp-UWSJobs-line">
-          <span className="jp-UWSJobs-type">{job.type}</span>
+          <span className="jp-UWSJobs-type">{typeOf(job)}</span>
           <span className="jp-UWSJobs-name">{job.runId}</span>
         </span>
         <span className="jp-UWSJobs-line">
@@ -177,7 +177,7 @@ function JobRow(props: { job: IJob; list: JobList; host: IHost; now: Date }): JS
           <span className="jp-UWSJobs-name jp-UWSJobs-small">{facts}</span>
         </span>
       </button>
-      {actions(job.phase)
+      {actions(job.phase, job.service)
         .filter(action => action !== 'archive')
         .map(action => (
           <IconButton

@@ -14,7 +14,7 @@ import { JobEvents } from './events';
 import { INewJob, JobForm } from './form';
 import { FormView } from './formview';
 import { IHost } from './host';
-import { IJobRef, IResult, keyOf } from './job';
+import { IJobRef, IResult, keyOf, typeOf } from './job';
 import { JobView } from './jobview';
 import { JobPage } from './page';
 import { SeenWidget } from './seen';
@@ -39,10 +39,10 @@ export class Tabs {
     this._open(id, () => {
       const page = new JobPage(this._service, this._events, ref);
       const view = <JobView page={page} service={this._service} host={this._host} />;
-      const tab = this._tab(view, ref.type, visible => { page.setVisible(visible); }, () => { page.dispose(); });
+      const tab = this._tab(view, typeOf(ref), visible => { page.setVisible(visible); }, () => { page.dispose(); });
       tab.id = id; // the tracker keeps it by that
       page.changed.connect(() => {
-        tab.title.label = page.job?.runId ? `${ref.type} ${page.job.runId}`.slice(0, 40) : ref.type;
+        tab.title.label = page.job?.runId ? `${typeOf(ref)} ${page.job.runId}`.slice(0, 40) : typeOf(ref);
         tab.title.caption = ref.id;
       });
       void page.load();

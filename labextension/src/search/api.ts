@@ -5,7 +5,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import { VotableReader } from '../grid/votable';
 import { Table } from '../grid/table';
-import { serviceUrl } from '../http';
+import { IRemote, readRemotes, serviceUrl } from '../http';
 import { ISource } from './targets';
 
 /** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
@@ -46,6 +46,10 @@ export interface IArchiveService {
   links(did: string): Promise<ILink[]>;
   /** The rows of a query as a file. */
   file(adql: string, format: string): Promise<Blob>;
+  /** The TAP services of others that the operator named. */
+  remotes(): Promise<IRemote[]>;
+  /** One of these in place of the own archive; null for the own. */
+  at(remote: IRemote | null): IArchiveService;
 }
 
 /** Work this long [ms], then let the page draw and answer; tell how far it is this often [ms]. */
@@ -53,11 +57,18 @@ const SLICE = 12;
 const TELL = 250;
 
 export class ArchiveService implements IArchiveService {
-  /** `tap` is the path of the TAP service below the service's root. */
   constructor(
     private readonly _settings: ServerConnection.ISettings,
-    private readonly _tap: readonly string[] = ['tap']
+    private readonly _remote: IRemote | null = null
   ) {}
+
+  at(remote: IRemote | null): ArchiveService {
+    return new ArchiveService(this._settings, remote);
+  }
+
+  async remotes(): Promise<IRemote[]> {
+    return (await readRemotes(this._settings)).filter(remote => remote.kind === 'tap');
+  }
 
   async rows(
     adql: string,
@@ -139,8 +150,10 @@ export class ArchiveService implements IArchiveService {
       body.set('MAXREC', String(maxrec));
     }
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
-    const init: RequestInit = { method: 'POST', body: body.toString(), headers, ...(signal ? { signal } : {}) };
-    return this._ask([...this._tap, 'sync'], init);
+    // else JupyterLab adds the time to the address, where a service may take it for a parameter
+    const init: RequestInit = { method: 'POST', body: body.toString(), headers, cache: 'no-cache', ...(signal ? { signal } : {}) };
+    const tap = this._remote === null ? ['tap'] : ['remote', this._remote.name];
+    return this._ask([...tap, 'sync'], init);
   }
 
   /** Rejects with the service's own words, which TAP and DataLink write as VOTables. */

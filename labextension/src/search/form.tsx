@@ -60,7 +60,17 @@ export function SearchFormView({ model, trans }: IProps): JSX.Element {
   );
   const choice = (field: 'productType' | 'collection' | 'instrument', label: string, values: readonly string[]): JSX.Element => (
     <Field label={label}>
-      {id => (
+      {id => model.remote !== null && field !== 'productType' ? (
+        <input
+          id={id}
+          className="jp-mod-styled"
+          placeholder={trans.__('any')}
+          value={form[field]}
+          onChange={event => {
+            model.setForm({ [field]: event.target.value });
+          }}
+        />
+      ) : (
         <div className="jp-select-wrapper">
           <select
             id={id}
@@ -81,6 +91,13 @@ export function SearchFormView({ model, trans }: IProps): JSX.Element {
       )}
     </Field>
   );
+  if (!model.hasObscore) {
+    return (
+      <p className="jp-UWS-note" role="status">
+        {trans.__('%1 has no table ivoa.obscore: its tables are asked in ADQL.', model.remote?.title ?? '')}
+      </p>
+    );
+  }
   return (
     <form
       className="jp-UWSSearch-form"
@@ -305,5 +322,31 @@ function TimeFields({ model, trans, field, label }: IProps & { field: 'start' | 
         </div>
       )}
     </div>
+  );
+}
+
+/** Which archive is asked; nothing where there is the own one only. */
+export function ServiceChoice({ model, trans }: IProps): JSX.Element | null {
+  const { remote, remotes } = model;
+  return remotes.length === 0 ? null : (
+    <Field label={trans.__('Archive')}>
+      {id => (
+        <div className="jp-select-wrapper">
+          <select
+            id={id}
+            className="jp-mod-styled"
+            value={remote?.name ?? ''}
+            onChange={event => void model.setService(event.target.value)}
+          >
+            <option value="">{trans.__('this observatory')}</option>
+            {remotes.map(({ name, title, url }) => (
+              <option key={name} value={name} title={url}>
+                {title}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
+    </Field>
   );
 }

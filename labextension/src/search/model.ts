@@ -3,10 +3,11 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
-import { Rows } from '../grid/rows';
+import { IFormats, Rows } from '../grid/rows';
 import { Table } from '../grid/table';
+import { IRemote } from '../http';
 import { IArchiveService, ILink, QueryError } from './api';
-import { countQuery, EMPTY_FORM, ICone, IFormQuery, ISearchForm, queryOf } from './query';
+import { countQuery, EMPTY_FORM, ICone, IFormQuery, ISearchForm, OBSCORE, OBSCORE_PRODUCTS, queryOf } from './query';
 import { ISchemaTable, readSchema, SCHEMA_QUERY } from './schema';
 import { TargetNames } from './targets';
 
@@ -20,6 +21,18 @@ export interface ISavedQuery {
   readonly adql: string;
 }
 
+/** What a new search begins with: the user's settings (`schema/search.json`). */
+export interface ISearchDefaults extends IFormats {
+  /** Name of a remote service; empty for the own archive. */
+  readonly service: string;
+  /** [deg] */
+  readonly radius: number;
+  /** Rows that are fetched at first. */
+  readonly rows: number;
+  /** Names of columns that are not shown. */
+  readonly hidden: readonly string[];
+}
+
 /** What of a search is kept over a reload. */
 export interface ISearchState {
   readonly form: ISearchForm;
@@ -27,6 +40,8 @@ export interface ISearchState {
   readonly edited: string | null;
   readonly recent: readonly string[];
   readonly saved: readonly ISavedQuery[];
+  /** Name of the remote service that is asked; empty for the own archive. */
+  readonly service: string;
 }
 
 export interface IResult {
@@ -44,6 +59,10 @@ export interface IChoices {
   readonly collections: readonly string[];
   readonly instruments: readonly string[];
 }
+
+const NO_CHOICES: IChoices = { productTypes: [], collections: [], instruments: [] };
+/** The columns by which rows of other services are opened. */
+const ACCESS = ['access_url', 'access_format', 'access_estsize'];
 
 export interface IFailure {
   readonly message: string;
@@ -63,13 +82,34 @@ export interface IOpened {
 }
 
 export class SearchModel {
-  constructor(readonly service: IArchiveService) {
+  constructor(private readonly _own: IArchiveService) {
+    this._service = _own;
     this._query = queryOf(this._form, this._names);
   }
 
   /** Emitted after every change of what the getters return. */
   get changed(): ISignal<this, void> {
     return this._changed;
+  }
+
+  /** The archive that is asked. */
+  get service(): IArchiveService {
+    return this._service;
+  }
+
+  /** Others that can be asked in place of the own archive. */
+  get remotes(): readonly IRemote[] {
+    return this._remotes;
+  }
+
+  /** The one of these that is asked; null for the own archive. */
+  get remote(): IRemote | null {
+    return this._remote;
+  }
+
+  /** Whether the form can be used: whether the service has `ivoa.obscore`. Until that is known, it can. */
+  get hasObscore(): boolean {
+    return this._schema.length === 0 || this._schema.some(table => table.name.toLowerCase() === OBSCORE);
   }
 
   get form(): ISearchForm {
@@ -134,15 +174,31 @@ export class SearchModel {
   }
 
   get state(): ISearchState {
-    return { form: this._form, edited: this._edited, recent: this._recent, saved: this._saved };
+    const { _form: form, _edited: edited, _recent: recent, _saved: saved } = this;
+    return { form, edited, recent, saved, service: this._wanted };
+  }
+
+  /** Take the settings; a search that has begun keeps its form and its service. */
+  setDefaults({ service, radius, rows, hidden, dates, energies, sexagesimal }: ISearchDefaults): void {
+    const isNew = this._form === this._empty && !this._ready;
+    this._empty = { ...EMPTY_FORM, radius: String(radius) };
+    this._firstRows = rows;
+    this.rows.hide(hidden);
+    this.rows.setFormats({ dates, energies, sexagesimal });
+    if (isNew) {
+      this._form = this._empty;
+      this._wanted = service;
+    }
+    this._update();
   }
 
   /** Take up a state that was kept; what it lacks is as in a new search. */
   restore(state: Partial<ISearchState>): void {
-    this._form = { ...EMPTY_FORM, ...state.form };
+    this._form = state.form === undefined ? this._empty : { ...EMPTY_FORM, ...state.form };
     this._edited = state.edited ?? null;
     this._recent = state.recent ?? [];
     this._saved = state.saved ?? [];
+    this._wanted = state.service ?? this._wanted;
     this._update();
   }
 
@@ -153,7 +209,7 @@ export class SearchModel {
 
   clearForm(): void {
     this._edited = null;
-    this.setForm(EMPTY_FORM);
+    this.setForm(this._empty);
   }
 
   /** The query as edited by hand; null, or what the form says, gives it back to the form. */
@@ -173,32 +229,42 @@ export class SearchModel {
     this._changed.emit();
   }
 
+  /** Ask another service, by its name; the own archive by ''. Never rejects: `unreachable` tells. */
+  async setService(name: string): Promise<void> {
+    this.cancel();
+    this._wanted = name;
+    this._ready = false;
+    this._edited = null;
+    this._schema = [];
+    this._choices = NO_CHOICES;
+    this._result = this._failure = this._opened = null;
+    await this.load();
+  }
+
   /** Ask the archive what there is: names, choices, tables. Never rejects: `unreachable` tells. */
   async load(): Promise<void> {
+    const turn = ++this._turn;
     this._unreachable = null;
     this._changed.emit();
     try {
-      const distinct = (column: string): Promise<string[]> => this._distinct(column);
-      const [sources, observed, productTypes, collections, instruments, schema] = await Promise.all([
-        this.service.sources(),
-        distinct('target_name'),
-        distinct('dataproduct_type'),
-        distinct('obs_collection'),
-        distinct('instrument_name'),
-        this.service.rows(SCHEMA_QUERY, FIRST_ROWS)
-      ]);
-      this._names = new TargetNames(sources, observed);
-      this._choices = { productTypes, collections, instruments };
-      this._schema = readSchema(schema.table);
-      this._ready = true;
+      this._remotes = await this._own.remotes();
+      if (turn !== this._turn) {
+        return;
+      }
+      this._remote = this._remotes.find(remote => remote.name === this._wanted) ?? null;
+      this._wanted = this._remote?.name ?? '';
+      this._service = this._own.at(this._remote);
+      await (this._remote === null ? this._loadOwn(turn) : this._loadRemote(turn));
     } catch (error) {
-      this._unreachable = words(error);
+      if (turn === this._turn) {
+        this._unreachable = words(error);
+      }
     }
     this._update();
   }
 
   /** Send the query and read its rows. Never rejects: `failure` tells. */
-  async run(maxrec = FIRST_ROWS): Promise<void> {
+  async run(maxrec = this._firstRows): Promise<void> {
     if (!this.isEdited && Object.keys(this._query.errors).length > 0) {
       return;
     }
@@ -222,7 +288,7 @@ export class SearchModel {
         this._result = { adql, table, cone, overflow, total };
         this._opened = null;
         this.rows.show(table);
-        if (table.rowCount > 0 && this._ready && this._choices.collections.length === 0) {
+        if (table.rowCount > 0 && this._ready && this._remote === null && this._choices.collections.length === 0) {
           void this.load(); // the archive was empty, and is no more
         }
       }
@@ -260,6 +326,10 @@ export class SearchModel {
     const id = table.column('obs_id')?.values[row];
     const title = [id, table.texts('target_name')?.[row]].filter(part => part !== undefined && part !== '').join(' · ');
     const base = { row, did, title: title || did };
+    if (this._remote !== null) {
+      this._open({ ...base, links: accessOf(table, row), error: null });
+      return;
+    }
     this._open({ ...base, links: null, error: null });
     try {
       const links = await this.service.links(did);
@@ -286,6 +356,38 @@ export class SearchModel {
   /** The rows as they are shown: order, filter, columns, selection. */
   readonly rows = new Rows();
 
+  private async _loadOwn(turn: number): Promise<void> {
+    const distinct = (column: string): Promise<string[]> => this._distinct(column);
+    const [sources, observed, productTypes, collections, instruments, schema] = await Promise.all([
+      this.service.sources(),
+      distinct('target_name'),
+      distinct('dataproduct_type'),
+      distinct('obs_collection'),
+      distinct('instrument_name'),
+      this.service.rows(SCHEMA_QUERY, FIRST_ROWS)
+    ]);
+    if (turn === this._turn) {
+      this._names = new TargetNames(sources, observed);
+      this._choices = { productTypes, collections, instruments };
+      this._schema = readSchema(schema.table);
+      this._ready = true;
+    }
+  }
+
+  /** What a service of unknown size has is not looked through: the choices are ObsCore's own, or typed. */
+  private async _loadRemote(turn: number): Promise<void> {
+    const [sources, schema] = await Promise.all([this._own.sources(), this.service.rows(SCHEMA_QUERY, FIRST_ROWS)]);
+    if (turn === this._turn) {
+      this._names = new TargetNames(sources);
+      this._choices = { ...NO_CHOICES, productTypes: OBSCORE_PRODUCTS };
+      this._schema = readSchema(schema.table);
+      this._ready = true;
+      if (!this.hasObscore) {
+        this._edited ??= `SELECT TOP 100 *\nFROM ${this._schema[0]?.name ?? 'TAP_SCHEMA.tables'}`;
+      }
+    }
+  }
+
   private _open(opened: IOpened | null): void {
     this._opened = opened;
     this._changed.emit();
@@ -308,15 +410,17 @@ export class SearchModel {
   }
 
   private _update(): void {
-    this._query = queryOf(this._form, this._names);
+    this._query = queryOf(this._form, this._names, this._remote === null ? [] : ACCESS);
     this._changed.emit();
   }
 
   private readonly _changed = new Signal<this, void>(this);
+  private _empty = EMPTY_FORM;
+  private _firstRows = FIRST_ROWS;
   private _form = EMPTY_FORM;
   private _names = new TargetNames();
   private _query: IFormQuery;
-  private _choices: IChoices = { productTypes: [], collections: [], instruments: [] };
+  private _choices = NO_CHOICES;
   private _schema: readonly ISchemaTable[] = [];
   private _edited: string | null = null;
   private _recent: readonly string[] = [];
@@ -328,6 +432,25 @@ export class SearchModel {
   private _unreachable: string | null = null;
   private _ready = false;
   private _opened: IOpened | null = null;
+  private _service: IArchiveService;
+  private _remotes: readonly IRemote[] = [];
+  private _remote: IRemote | null = null;
+  private _wanted = '';
+  private _turn = 0;
+}
+
+/** What the service of others tells of a row's data: where they are. */
+function accessOf(table: Table, row: number): ILink[] {
+  const text = (name: string): string => table.texts(name)?.[row] ?? '';
+  const url = text('access_url');
+  if (!/^https?:\/\//.test(url)) {
+    return [];
+  }
+  const contentType = text('access_format');
+  const isLinks = contentType.includes('content=datalink');
+  const size = 1000 * (table.numbers('access_estsize')?.[row] ?? NaN);
+  const link = { url, contentType, size, qualifier: '', error: '', serviceDef: '' };
+  return [{ ...link, semantics: isLinks ? '#datalink' : '#this', description: isLinks ? 'DataLink' : url }];
 }
 
 export function words(error: unknown): string {

@@ -4,6 +4,7 @@
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Clipboard, Dialog, ICommandPalette, MainAreaWidget, Notification, showDialog, WidgetTracker } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
 import { ReadonlyPartialJSONValue } from '@lumino/coreutils';
@@ -13,10 +14,11 @@ import { Baskets, BasketService } from '../baskets/model';
 import { telescopeIcon } from '../icons';
 import { ISearchActions } from './actions';
 import { ArchiveService } from './api';
-import { ISearchState, SearchModel } from './model';
+import { ISearchDefaults, ISearchState, SearchModel } from './model';
 import { SearchWidget } from './view';
 
-const COMMAND = 'jupyter-uws:search';
+const ID = 'jupyter-uws:search';
+const COMMAND = ID;
 const NEW_JOB = 'jupyter-uws:new-job';
 const CATEGORY = 'Observatory';
 const STATE = 'jupyter-uws:search';
@@ -24,18 +26,19 @@ const STATE = 'jupyter-uws:search';
 const PAUSE = 500;
 
 export const search: JupyterFrontEndPlugin<void> = {
-  id: 'jupyter-uws:search',
+  id: ID,
   description: 'Search the archive of observations, and go on with what was found.',
   autoStart: true,
   requires: [IStateDB],
-  optional: [ICommandPalette, ILauncher, ILayoutRestorer, ITranslator],
+  optional: [ICommandPalette, ILauncher, ILayoutRestorer, ITranslator, ISettingRegistry],
   activate: (
     app: JupyterFrontEnd,
     state: IStateDB,
     palette: ICommandPalette | null,
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    settings: ISettingRegistry | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_uws');
     const tracker = new WidgetTracker<MainAreaWidget<SearchWidget>>({ namespace: 'jupyter-uws-search' });
@@ -47,7 +50,7 @@ export const search: JupyterFrontEndPlugin<void> = {
       describedBy: { args: { type: 'object', properties: {} } },
       execute: async () => {
         if (opened === null || opened.isDisposed) {
-          opened = await create(app, state, trans);
+          opened = await create(app, state, settings, trans);
           await tracker.add(opened);
         }
         if (!opened.isAttached) {
@@ -62,14 +65,27 @@ export const search: JupyterFrontEndPlugin<void> = {
   }
 };
 
-async function create(app: JupyterFrontEnd, state: IStateDB, trans: TranslationBundle): Promise<MainAreaWidget<SearchWidget>> {
-  const settings = app.serviceManager.serverSettings;
-  const model = new SearchModel(new ArchiveService(settings));
+async function create(
+  app: JupyterFrontEnd,
+  state: IStateDB,
+  registry: ISettingRegistry | null,
+  trans: TranslationBundle
+): Promise<MainAreaWidget<SearchWidget>> {
+  const { serverSettings } = app.serviceManager;
+  const model = new SearchModel(new ArchiveService(serverSettings));
+  const chosen = await registry?.load(ID).catch(() => null); // without its schema: as it is by default
+  const read = (): void => {
+    if (chosen) {
+      model.setDefaults(chosen.composite as unknown as ISearchDefaults);
+    }
+  };
+  read();
+  chosen?.changed.connect(read);
   const kept = (await state.fetch(STATE)) as Partial<ISearchState> | undefined;
   model.restore(kept ?? {});
   const keep = new Debouncer(() => state.save(STATE, model.state as unknown as ReadonlyPartialJSONValue), PAUSE);
   model.changed.connect(() => void keep.invoke());
-  const baskets = new Baskets(new BasketService(settings));
+  const baskets = new Baskets(new BasketService(serverSettings));
   const content = new SearchWidget({ model, baskets, actions: actionsOf(app, trans), trans });
   const widget = new MainAreaWidget({ content });
   widget.id = 'jupyter-uws-search';
@@ -78,6 +94,7 @@ async function create(app: JupyterFrontEnd, state: IStateDB, trans: TranslationB
   widget.title.closable = true;
   widget.disposed.connect(() => {
     model.cancel();
+    chosen?.changed.disconnect(read);
     keep.dispose();
   });
   void model.load();

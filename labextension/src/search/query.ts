@@ -9,6 +9,12 @@ export const HC_TEV_M = 1.239841984332e-18;
 /** Event lists by any of the words that archives have for them. */
 const EVENTS = ['event', 'event-list', 'hea-event-list', 'hea-event-bundle'];
 
+/** The table of ObsCore 1.1. */
+export const OBSCORE = 'ivoa.obscore';
+/** Its words for `dataproduct_type` (section 3.3.1), and those for high energies. */
+export const OBSCORE_PRODUCTS: readonly string[] =
+  'event-list image cube spectrum sed timeseries visibility measurements'.split(' ');
+
 /** The columns of a search, those an observer looks at first in front. */
 export const COLUMNS: readonly string[] = [
   'obs_id',
@@ -91,8 +97,8 @@ function number(name: string, text: string, unit: string, range: (value: number)
   return value;
 }
 
-/** The query of a form. Names are looked up in `names`; what cannot be understood is in `errors`. */
-export function queryOf(form: ISearchForm, names: TargetNames): IFormQuery {
+/** The query of a form, with `more` columns. Names are looked up in `names`; what cannot be understood is in `errors`. */
+export function queryOf(form: ISearchForm, names: TargetNames, more: readonly string[] = []): IFormQuery {
   const errors: Partial<Record<keyof ISearchForm, string>> = {};
   const where: string[] = [];
   const attempt = <T>(field: keyof ISearchForm, read: () => T): T | null => {
@@ -160,7 +166,7 @@ export function queryOf(form: ISearchForm, names: TargetNames): IFormQuery {
     where.push(`t_exptime >= ${plain(exposure)}`);
   }
   const conditions = where.length > 0 ? `\nWHERE ${where.join('\n  AND ')}` : '';
-  const adql = `SELECT ${COLUMNS.slice(0, 8).join(', ')},\n  ${COLUMNS.slice(8).join(', ')}\nFROM ivoa.obscore${conditions}\nORDER BY t_min`;
+  const adql = `SELECT ${COLUMNS.slice(0, 8).join(', ')},\n  ${[...COLUMNS.slice(8), ...more].join(', ')}\nFROM ivoa.obscore${conditions}\nORDER BY t_min`;
   return { adql, where, cone, errors };
 }
 
@@ -211,9 +217,12 @@ export function selectionQuery(dids: readonly string[]): string {
   return `SELECT *\nFROM ivoa.obscore\nWHERE obs_publisher_did IN (\n  ${dids.map(quoted).join(',\n  ')}\n)\nORDER BY t_min`;
 }
 
-/** Python that finds the rows of a query, and of these the chosen ones. */
-export function pythonOf(adql: string, dids: readonly string[]): string {
-  const lines = ['from jupyter_uws import Archive', '', 'archive = Archive()', `rows = archive.adql(${pythonText(adql)})`];
+/** Python that finds the rows of a query, and of these the chosen ones; `url` is another TAP service's. */
+export function pythonOf(adql: string, dids: readonly string[], url = ''): string {
+  const lines =
+    url === ''
+      ? ['from jupyter_uws import Archive', '', 'archive = Archive()', `rows = archive.adql(${pythonText(adql)})`]
+      : ['import pyvo', '', `service = pyvo.dal.TAPService(${JSON.stringify(url)})`, `rows = service.run_sync(${pythonText(adql)}).to_table()`];
   if (dids.length > 0) {
     const runs = dids.map(did => `    ${JSON.stringify(did)},`).join('\n');
     lines.push(`selected = [\n${runs}\n]`, 'rows = rows[[did in selected for did in rows["obs_publisher_did"]]]');

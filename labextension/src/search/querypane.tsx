@@ -57,19 +57,24 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
         {model.isEdited ? (
           <>
             <span className="jp-UWSSearch-edited">{trans.__('edited by hand')}</span>
-            <button
+            {model.hasObscore && <button
               className="jp-UWS-link"
               onClick={() => {
                 model.setAdql(null);
               }}
             >
               {trans.__('Back to the form')}
-            </button>
+            </button>}
           </>
         ) : (
           <span className="jp-UWS-note">{trans.__('from the form')}</span>
         )}
         <span className="jp-UWS-space" />
+        {!model.hasObscore && (
+          <button className="jp-mod-styled jp-mod-accept" disabled={model.isRunning} onClick={() => void model.run()}>
+            {trans.__('Run')}
+          </button>
+        )}
         <button
           className="jp-UWS-link"
           aria-expanded={shown === 'saved'}

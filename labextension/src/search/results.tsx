@@ -82,7 +82,7 @@ function Summary({ result, model, trans }: { result: IResult } & Omit<IResultsPr
   const { table, overflow, total } = result;
   const count = table.rowCount.toLocaleString();
   if (table.rowCount === 0) {
-    const isEmpty = model.isReady && model.choices.collections.length === 0;
+    const isEmpty = model.isReady && model.remote === null && model.choices.collections.length === 0;
     return (
       <p className="jp-UWSSearch-none" role="status">
         {isEmpty
@@ -128,6 +128,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
   const adql = model.result?.adql ?? '';
   const all = selection.count === 0 || selection.count === model.rows.table?.rowCount;
   const query = (): string => (all ? adql : selectionQuery(dids));
+  const python = (): string => pythonOf(adql, all ? [] : dids, model.remote?.url);
   const inform = (done: Promise<string | null>): void => {
     done.then(
       sentence => {
@@ -146,7 +147,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
   };
   const copy = (what: string): Promise<string> =>
     Promise.resolve().then(() => {
-      actions.copy(what === 'adql' ? query() : pythonOf(adql, all ? [] : dids));
+      actions.copy(what === 'adql' ? query() : python());
       return trans.__('Copied');
     });
   return (
@@ -165,7 +166,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             {trans.__('clear')}
           </button>
         )}
-        {actions.newJob !== null && (
+        {actions.newJob !== null && model.remote === null && (
           <button
             className="jp-mod-styled"
             disabled={dids.length === 0}
@@ -180,21 +181,23 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
         <button
           className="jp-mod-styled"
           onClick={() => {
-            inform(actions.openInNotebook(pythonOf(adql, all ? [] : dids)));
+            inform(actions.openInNotebook(python()));
           }}
         >
           {trans.__('Open in notebook')}
         </button>
-        <button
-          className="jp-mod-styled"
-          aria-expanded={showsBaskets}
-          onClick={() => {
-            setBaskets(!showsBaskets);
-            void baskets.load();
-          }}
-        >
-          {trans.__('Baskets')}
-        </button>
+        {model.remote === null && (
+          <button
+            className="jp-mod-styled"
+            aria-expanded={showsBaskets}
+            onClick={() => {
+              setBaskets(!showsBaskets);
+              void baskets.load();
+            }}
+          >
+            {trans.__('Baskets')}
+          </button>
+        )}
         <label className="jp-UWSSearch-menu">
           <span className="jp-UWS-hidden">{trans.__('Copy or download')}</span>
           <select
@@ -222,7 +225,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
           </select>
         </label>
       </div>
-      {showsBaskets && (
+      {showsBaskets && model.remote === null && (
         <BasketsView
           baskets={baskets}
           dids={dids}

@@ -4,7 +4,7 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import { JSX } from 'react';
 
-import { SearchFormView } from './form';
+import { SearchFormView, ServiceChoice } from './form';
 import { QueryPane } from './querypane';
 import { IResultsProps, ResultsView } from './results';
 
@@ -25,6 +25,7 @@ export function SearchView(props: IResultsProps): JSX.Element {
   return (
     <div className="jp-UWSSearch-panes">
       <div className="jp-UWSSearch-side">
+        <ServiceChoice model={model} trans={trans} />
         {unreachable !== null && (
           <div className="jp-UWSSearch-failure" role="alert">
             <strong>{trans.__('The archive does not answer.')}</strong>

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Baskets, IBasket, IBasketChange, IBasketEntry, IBasketService } from '../../src/baskets/model';
 import { Table } from '../../src/grid/table';
+import { IRemote } from '../../src/http';
 import { IArchiveService, ILink, IRows, QueryError } from '../../src/search/api';
 import { SearchModel } from '../../src/search/model';
 
@@ -22,7 +23,9 @@ function tableOf(columns: Readonly<Record<string, readonly string[]>>): Table {
 /** An archive in memory. */
 class MemoryArchive implements IArchiveService {
   readonly asked: string[] = [];
+  readonly others = new Map<string, MemoryArchive>();
   trouble: Error | null = null;
+  tables = ['tap_schema.tables', 'ivoa.obscore'];
   overflow = false;
   /** Answers wait for these, where there are any. */
   gates: Promise<void>[] = [];
@@ -34,7 +37,7 @@ class MemoryArchive implements IArchiveService {
       throw this.trouble;
     }
     if (adql.includes('TAP_SCHEMA')) {
-      const table = tableOf({ table_name: ['tap_schema.tables', 'ivoa.obscore'], column_name: ['table_name', 's_ra'] });
+      const table = tableOf({ table_name: this.tables, column_name: ['table_name', 's_ra'] });
       return { table, overflow: false };
     }
     const distinct = /^SELECT DISTINCT (\w+)/.exec(adql)?.[1];
@@ -65,9 +68,67 @@ class MemoryArchive implements IArchiveService {
   file(): Promise<Blob> {
     return Promise.resolve(new Blob());
   }
+
+  remotes(): Promise<IRemote[]> {
+    return Promise.resolve([...this.others.keys()].map(name => ({ name, kind: 'tap', title: name, url: `https://${name}` })));
+  }
+
+  at(remote: IRemote | null): MemoryArchive {
+    return (remote && this.others.get(remote.name)) ?? this;
+  }
 }
 
 describe('SearchModel', () => {
+  it('begins with the settings, and keeps what was begun', async () => {
+    const service = new MemoryArchive();
+    service.others.set('far', new MemoryArchive());
+    const formats = { dates: false, energies: true, sexagesimal: true };
+    const model = new SearchModel(service);
+    model.setDefaults({ service: 'far', radius: 0.5, rows: 10, hidden: ['obs_id'], ...formats });
+    await model.load();
+    expect([model.remote?.name, model.form.radius, [...model.rows.hidden]]).toEqual(['far', '0.5', ['obs_id']]);
+    expect(model.rows.formats).toEqual(formats);
+    model.setForm({ target: 'Crab', radius: '1' });
+    model.setDefaults({ service: '', radius: 3, rows: 10, hidden: [], ...formats });
+    expect([model.remote?.name, model.form.target, model.form.radius]).toEqual(['far', 'Crab', '1']);
+    model.clearForm();
+    expect(model.form.radius).toBe('3');
+
+    const again = new SearchModel(service);
+    again.setDefaults({ service: 'far', radius: 3, rows: 10, hidden: [], ...formats });
+    again.restore({ service: '' });
+    await again.load();
+    expect(again.remote).toBeNull();
+  });
+
+  it('asks another service with its own tables, and comes back', async () => {
+    const service = new MemoryArchive();
+    const [far, catalogues] = [new MemoryArchive(), new MemoryArchive()];
+    catalogues.tables = ['tap_schema.tables', 'main.stars'];
+    service.others.set('far', far).set('catalogues', catalogues);
+    const model = new SearchModel(service);
+    await model.load();
+    expect(model.remotes.map(remote => remote.name)).toEqual(['far', 'catalogues']);
+    expect(model.adql).not.toContain('access_url');
+    await model.setService('far');
+    await model.run();
+    expect(far.asked).toHaveLength(2);
+    expect(far.asked[1]).toContain('access_url');
+    expect(model.state.service).toBe('far');
+
+    await model.setService('catalogues');
+    expect(model.hasObscore).toBe(false);
+    expect(model.result).toBeNull();
+    expect(model.adql).toBe('SELECT TOP 100 *\nFROM main.stars');
+
+    const again = new SearchModel(service);
+    again.restore(model.state);
+    await again.load();
+    expect(again.remote?.name).toBe('catalogues');
+    await again.setService('');
+    expect([again.remote, again.hasObscore, again.isEdited]).toEqual([null, true, false]);
+  });
+
   it('learns what there is, and says where it could not', async () => {
     const service = new MemoryArchive();
     const model = new SearchModel(service);
