@@ -3,6 +3,7 @@
  */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 
 /**
  * The URL of a page of the service; each part of the path is quoted.
@@ -15,6 +16,34 @@ export function serviceUrl(settings: ServerConnection.ISettings, path: readonly 
   return [base, ...path.map(encodeURIComponent)].join('/') + query;
 }
 
+/** What keeps the service from answering, where it is none of its own words. */
+export const RESTARTING = 'It ended while it was asked, and is started again by the next question: jobs on a batch system go on.';
+export const OFFLINE = 'Jupyter cannot be reached: is the network there, and does its server run?';
+export const LOGGED_OUT = 'Jupyter does not know this page any more: load it anew, and log in.';
+
+/** Ask the service; rejects with one of these sentences where no answer of the service is to be had. */
+export async function ask(
+  settings: ServerConnection.ISettings,
+  path: readonly string[],
+  init: RequestInit = {},
+  query = ''
+): Promise<Response> {
+  let response: Response;
+  try {
+    response = await ServerConnection.makeRequest(serviceUrl(settings, path, query), init, settings);
+  } catch (error) {
+    throw error instanceof ServerConnection.NetworkError ? new Error(OFFLINE) : error;
+  }
+  if (response.status === 502 && path[0] !== 'remote') {
+    throw new Error(RESTARTING);
+  }
+  const isOwn = response.headers.get('Content-Type')?.startsWith('text/plain') ?? false;
+  if (response.status === 401 || (response.status === 403 && !isOwn)) {
+    throw new Error(LOGGED_OUT);
+  }
+  return response;
+}
+
 /** Ask the service; rejects with a readable sentence where the answer is an error. */
 export async function request(
   settings: ServerConnection.ISettings,
@@ -22,11 +51,25 @@ export async function request(
   init: RequestInit = {},
   query = ''
 ): Promise<Response> {
-  const response = await ServerConnection.makeRequest(serviceUrl(settings, path, query), init, settings);
+  const response = await ask(settings, path, init, query);
   if (!response.ok) {
     throw new Error(describe(response, await response.text()));
   }
   return response;
+}
+
+/** What is wrong, in a few words, where a question ended with this sentence. */
+export function headline(sentence: string, trans: TranslationBundle): string {
+  switch (sentence) {
+    case RESTARTING:
+      return trans.__('The service is starting again.');
+    case OFFLINE:
+      return trans.__('There is no connection.');
+    case LOGGED_OUT:
+      return trans.__('You are logged out.');
+    default:
+      return trans.__('The service does not answer.');
+  }
 }
 
 /** The service's own words where it sent text, else the status alone: pages are no messages. */

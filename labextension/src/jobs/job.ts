@@ -116,6 +116,11 @@ export function keyOf(job: IJobRef): string {
   return `${job.service === undefined ? '' : `${job.service}:`}${job.type}/${job.id}`;
 }
 
+/** What says which job it is, and no more. */
+export function refOnly({ type, id, service }: IJobRef): IJobRef {
+  return service ? { type, id, service } : { type, id };
+}
+
 /** Its type, with its service where that is another. */
 export function typeOf({ service, type }: IJobRef): string {
   return service === undefined ? type : [service, type].filter(Boolean).join(' · ');

@@ -5,6 +5,7 @@ import { UseSignal } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import type { JSX } from 'react';
 
+import { headline } from '../http';
 import { JobService, jobPath } from './api';
 import { defaultOf, isDefault, textOf } from './description';
 import { attempt, confirmed, IHost } from './host';
@@ -39,7 +40,7 @@ function View({ page, service, host }: IProps): JSX.Element {
       ) : (
         error !== null && (
           <Trouble
-            title={trans.__('The service does not answer.')}
+            title={headline(error, trans)}
             words={error}
             trans={trans}
             retry={() => void page.load()}

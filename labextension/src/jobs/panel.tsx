@@ -5,6 +5,7 @@ import { addIcon, filterListIcon, kernelIcon, listIcon, UseSignal } from '@jupyt
 import { useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
+import { headline } from '../http';
 import { IQuery } from './api';
 import { attempt, confirmed, IHost } from './host';
 import { Action, actions, IJob, PHASES } from './job';
@@ -66,11 +67,7 @@ function View({ list, host, retry }: IProps): JSX.Element {
       <Selection list={list} host={host} />
       {error !== null && (
         <Trouble
-          title={
-            jobs
-              ? trans.__('The service does not answer; the list is old.')
-              : trans.__('The service does not answer.')
-          }
+          title={jobs ? trans.__('%1 The list is old.', headline(error, trans)) : headline(error, trans)}
           words={error}
           trans={trans}
           retry={retry}

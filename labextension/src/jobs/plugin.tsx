@@ -16,7 +16,7 @@ import { JobService } from './api';
 import { Elsewhere } from './elsewhere';
 import { IEventSource, JobEvents } from './events';
 import { IHost } from './host';
-import { IJobRef } from './job';
+import { IJobRef, IResult, refOnly } from './job';
 import { JobList } from './list';
 import { insertCode } from './notebook';
 import { announce, INotice } from './notices';
@@ -31,6 +31,8 @@ const PANEL = 'jupyter-uws-jobs';
 const CATEGORY = 'Observatory';
 const NEW_JOB = 'jupyter-uws:new-job';
 const OPEN_JOB = 'jupyter-uws:open-job';
+const OPEN_RESULT = 'jupyter-uws:open-result';
+const COMPARE = 'jupyter-uws:compare-jobs';
 const OPEN_CLUSTER = 'jupyter-uws:open-cluster';
 
 export const jobs: JupyterFrontEndPlugin<void> = {
@@ -100,6 +102,9 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       args: tab => ({ ...refOf(tab.id) }),
       name: tab => tab.id
     });
+    for (const [tracker, command] of [[tabs.results, OPEN_RESULT], [tabs.comparisons, COMPARE]] as const) {
+      void restorer?.restore(tracker, { command, args: tab => tabs.argsOf(tab), name: tab => tab.id });
+    }
     const open = (): void => {
       app.shell.activateById(PANEL);
     };
@@ -147,10 +152,6 @@ function refOf(id: string): IJobRef | null {
   return type === undefined || job === undefined ? null : refOnly({ type, id: job, service: service ?? '' });
 }
 
-function refOnly({ type, id, service }: IJobRef): IJobRef & ReadonlyPartialJSONObject {
-  return service ? { type, id, service } : { type, id };
-}
-
 function addCommands(app: JupyterFrontEnd, tabs: Tabs, { trans }: IHost): void {
   const text = { type: 'string' } as const;
   app.commands.addCommand(NEW_JOB, {
@@ -178,6 +179,21 @@ function addCommands(app: JupyterFrontEnd, tabs: Tabs, { trans }: IHost): void {
     describedBy: { args: { type: 'object', properties: { type: text, id: text, service: text }, required: ['type', 'id'] } },
     execute: args => {
       tabs.openJob(refOnly(args as unknown as IJobRef));
+    }
+  });
+  const job = { type: 'object', properties: { type: text, id: text, service: text }, required: ['type', 'id'] } as const;
+  app.commands.addCommand(OPEN_RESULT, {
+    label: trans.__('Open a result of a job'),
+    describedBy: { args: { type: 'object', properties: { job, result: { type: 'object' } }, required: ['job', 'result'] } },
+    execute: args => {
+      tabs.openResult(args.job as unknown as IJobRef, args.result as unknown as IResult);
+    }
+  });
+  app.commands.addCommand(COMPARE, {
+    label: trans.__('Compare jobs'),
+    describedBy: { args: { type: 'object', properties: { jobs: { type: 'array', items: job } }, required: ['jobs'] } },
+    execute: args => {
+      tabs.compare(args.jobs as unknown as IJobRef[]);
     }
   });
   app.commands.addCommand(OPEN_CLUSTER, {

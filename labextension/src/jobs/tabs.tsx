@@ -4,6 +4,7 @@
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { kernelIcon } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { JSX } from 'react';
 
 import { jobsIcon } from '../icons';
@@ -14,7 +15,7 @@ import { JobEvents } from './events';
 import { INewJob, JobForm } from './form';
 import { FormView } from './formview';
 import { IHost } from './host';
-import { IJobRef, IResult, keyOf, typeOf } from './job';
+import { IJobRef, IResult, keyOf, refOnly, typeOf } from './job';
 import { JobView } from './jobview';
 import { JobPage } from './page';
 import { SeenWidget } from './seen';
@@ -33,6 +34,13 @@ export class Tabs {
 
   /** Those that come back after the page is loaded anew. */
   readonly jobs = new WidgetTracker<Tab>({ namespace: 'jupyter-uws-jobs' });
+  readonly results = new WidgetTracker<Tab>({ namespace: 'jupyter-uws-results' });
+  readonly comparisons = new WidgetTracker<Tab>({ namespace: 'jupyter-uws-comparisons' });
+
+  /** What a tab of results or comparisons was opened with, for the command that opens it again. */
+  argsOf(tab: Tab): ReadonlyPartialJSONObject {
+    return this._args.get(tab) ?? {};
+  }
 
   openJob(ref: IJobRef): void {
     const id = `jupyter-uws-job-${keyOf(ref)}`;
@@ -66,9 +74,11 @@ export class Tabs {
   }
 
   openResult(job: IJobRef, result: IResult): void {
-    this._open(`jupyter-uws-result-${keyOf(job)}-${result.name}`, () => {
+    const id = `jupyter-uws-result-${keyOf(job)}-${result.name}`;
+    this._open(id, () => {
       const file = this._service.resultFile(job, result);
-      return this._tab(<ResultView file={file} host={this._host} />, result.name);
+      const tab = this._tab(<ResultView file={file} host={this._host} />, result.name);
+      return this._keep(tab, id, this.results, { job: refOnly(job), result: { ...result } });
     });
   }
 
@@ -92,9 +102,11 @@ export class Tabs {
   }
 
   compare(jobs: readonly IJobRef[]): void {
-    this._open(`jupyter-uws-compare-${jobs.map(keyOf).join('-')}`, () => {
+    const id = `jupyter-uws-compare-${jobs.map(keyOf).join('-')}`;
+    this._open(id, () => {
       const view = <CompareView refs={jobs} read={ref => this._service.document(ref)} host={this._host} />;
-      return this._tab(view, this._host.trans.__('Comparison'));
+      const tab = this._tab(view, this._host.trans.__('Comparison'));
+      return this._keep(tab, id, this.comparisons, { jobs: jobs.map(refOnly) });
     });
   }
 
@@ -105,6 +117,15 @@ export class Tabs {
     tab.title.closable = true;
     return tab;
   }
+
+  private _keep(tab: Tab, id: string, tracker: WidgetTracker<Tab>, args: object): Tab {
+    tab.id = id; // the tracker keeps it by that
+    this._args.set(tab, args as ReadonlyPartialJSONObject);
+    void tracker.add(tab);
+    return tab;
+  }
+
+  private readonly _args = new WeakMap<Tab, ReadonlyPartialJSONObject>();
 
   private _open(id: string, make: () => Tab): void {
     const there = [...this._app.shell.widgets('main')].find(widget => widget.id === id);

@@ -5,7 +5,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import { VotableReader } from '../grid/votable';
 import { Table } from '../grid/table';
-import { IRemote, readRemotes, serviceUrl } from '../http';
+import { ask, IRemote, readRemotes, serviceUrl } from '../http';
 import { ISource } from './targets';
 
 /** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
@@ -158,8 +158,7 @@ export class ArchiveService implements IArchiveService {
 
   /** Rejects with the service's own words, which TAP and DataLink write as VOTables. */
   private async _ask(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Response> {
-    const url = serviceUrl(this._settings, path, query);
-    const response = await ServerConnection.makeRequest(url, init, this._settings);
+    const response = await ask(this._settings, path, init, query);
     if (!response.ok) {
       throw await refusal(response);
     }

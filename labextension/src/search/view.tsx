@@ -4,6 +4,7 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import { JSX } from 'react';
 
+import { headline } from '../http';
 import { SearchFormView, ServiceChoice } from './form';
 import { QueryPane } from './querypane';
 import { IResultsProps, ResultsView } from './results';
@@ -28,7 +29,7 @@ export function SearchView(props: IResultsProps): JSX.Element {
         <ServiceChoice model={model} trans={trans} />
         {unreachable !== null && (
           <div className="jp-UWSSearch-failure" role="alert">
-            <strong>{trans.__('The archive does not answer.')}</strong>
+            <strong>{headline(unreachable, trans)}</strong>
             <p>{unreachable}</p>
             <button className="jp-mod-styled jp-mod-accept" onClick={() => void model.load()}>
               {trans.__('Try again')}
@@ -41,7 +42,7 @@ export function SearchView(props: IResultsProps): JSX.Element {
         <QueryPane model={model} trans={trans} />
         {failure !== null && (
           <div className="jp-UWSSearch-failure" role="alert">
-            <strong>{failure.isQuery ? trans.__('The query is not understood.') : trans.__('The query got no answer.')}</strong>
+            <strong>{failure.isQuery ? trans.__('The query is not understood.') : headline(failure.message, trans)}</strong>
             <p>{failure.message}</p>
             {!failure.isQuery && (
               <button className="jp-mod-styled jp-mod-accept" onClick={() => void model.run()}>
