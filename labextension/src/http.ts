@@ -17,7 +17,7 @@ export function serviceUrl(settings: ServerConnection.ISettings, path: readonly 
 }
 
 /** What keeps the service from answering, where it is none of its own words. */
-export const RESTARTING = 'It ended while it was asked, and is started again by the next question: jobs on a batch system go on.';
+export const RESTARTING = 'It ended while it was asked, and the next question starts it again; a job that was lost thereby says so.';
 export const OFFLINE = 'Jupyter cannot be reached: is the network there, and does its server run?';
 export const LOGGED_OUT = 'Jupyter does not know this page any more: load it anew, and log in.';
 

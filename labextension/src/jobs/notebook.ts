@@ -2,7 +2,10 @@
  * Code into a notebook of JupyterLab.
  */
 import { JupyterFrontEnd } from '@jupyterlab/application';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
+
+import { chooseNotebook } from '../notebooks';
 
 /** What is used of JupyterLab's NotebookPanel. */
 interface INotebookPanel extends Widget {
@@ -19,10 +22,9 @@ interface INotebookPanel extends Widget {
   };
 }
 
-/** Below the active cell of the notebook that was opened last, or in a new one. */
-export async function insertCode(app: JupyterFrontEnd, code: string): Promise<void> {
-  const open = [...app.shell.widgets('main')].filter(widget => widget.hasClass('jp-NotebookPanel'));
-  const found = open.find(widget => widget.isVisible) ?? open.at(-1);
+/** Below the active cell of the open notebook, of several the chosen one, or in a new one. */
+export async function insertCode(app: JupyterFrontEnd, code: string, trans: TranslationBundle): Promise<void> {
+  const found = await chooseNotebook(app, trans);
   const panel = (found ?? (await create(app))) as INotebookPanel;
   await panel.context?.ready;
   const { content } = panel;

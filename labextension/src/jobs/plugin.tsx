@@ -65,7 +65,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       openResult: (ref, result) => { tabs.openResult(ref, result); },
       openCluster: () => void app.commands.execute(OPEN_CLUSTER),
       compare: refs => { tabs.compare(refs); },
-      insertCode: code => insertCode(app, code),
+      insertCode: code => insertCode(app, code, trans),
       copy: text => {
         Clipboard.copyToSystem(text);
         Notification.success(trans.__('Copied'), { autoClose: 1500 });

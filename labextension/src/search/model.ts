@@ -151,6 +151,11 @@ export class SearchModel {
     return this._progress;
   }
 
+  /** How many rows the query that runs will find; null until that is known, and where it cannot be counted. */
+  get expected(): number | null {
+    return this._expected;
+  }
+
   get result(): IResult | null {
     return this._result;
   }
@@ -275,6 +280,7 @@ export class SearchModel {
     this._running = running;
     this._failure = null;
     this._progress = 0;
+    this._expected = null;
     this._recent = [adql, ...this._recent.filter(other => other !== adql)].slice(0, RECENT);
     this._changed.emit();
     try {
@@ -282,8 +288,11 @@ export class SearchModel {
         this._progress = table.rowCount;
         this._changed.emit();
       };
-      const { table, overflow } = await this.service.rows(adql, maxrec, told, running.signal);
-      const total = overflow ? await this._count(counting, running.signal) : table.rowCount;
+      const rows = this.service.rows(adql, maxrec, told, running.signal);
+      // of what takes long it is known from the start how much it will be
+      const counted = this._remote === null ? this._countFirst(counting, running) : null;
+      const { table, overflow } = await rows;
+      const total = overflow ? await (counted ?? this._count(counting, running.signal)) : table.rowCount;
       if (this._running === running) {
         this._result = { adql, table, cone, overflow, total };
         this._opened = null;
@@ -399,6 +408,15 @@ export class SearchModel {
     return [...(table.texts(column) ?? [])];
   }
 
+  private async _countFirst(adql: string, running: AbortController): Promise<number | null> {
+    const total = await this._count(adql, running.signal);
+    if (this._running === running) {
+      this._expected = total;
+      this._changed.emit();
+    }
+    return total;
+  }
+
   private async _count(adql: string, signal: AbortSignal): Promise<number | null> {
     try {
       const { table } = await this.service.rows(adql, null, undefined, signal);
@@ -427,6 +445,7 @@ export class SearchModel {
   private _saved: readonly ISavedQuery[] = [];
   private _running: AbortController | null = null;
   private _progress = 0;
+  private _expected: number | null = null;
   private _result: IResult | null = null;
   private _failure: IFailure | null = null;
   private _unreachable: string | null = null;

@@ -12,6 +12,7 @@ import { Debouncer } from '@lumino/polling';
 
 import { Baskets, BasketService } from '../baskets/model';
 import { telescopeIcon } from '../icons';
+import { chooseNotebook } from '../notebooks';
 import { ISearchActions } from './actions';
 import { ArchiveService } from './api';
 import { ISearchDefaults, ISearchState, SearchModel } from './model';
@@ -142,12 +143,12 @@ function asNotebook(widget: unknown): INotebookLike | null {
   return isOne ? (widget as INotebookLike) : null;
 }
 
-/** Into the notebook that was opened last, below its active cell, else into a new one; the cell is run. */
+/** Into the open notebook, of several the chosen one, below its active cell, or into a new one; the cell is run. */
 async function openInNotebook(app: JupyterFrontEnd, code: string, trans: TranslationBundle): Promise<string> {
-  const open = [...app.shell.widgets('main')].map(asNotebook).filter(panel => panel !== null);
-  const panel =
-    open.at(-1) ??
-    asNotebook(await app.commands.execute('notebook:create-new', { kernelName: await defaultKernel(app) }));
+  const found = await chooseNotebook(app, trans);
+  const panel = asNotebook(
+    found ?? (await app.commands.execute('notebook:create-new', { kernelName: await defaultKernel(app) }))
+  );
   if (panel === null) {
     throw new Error(trans.__('JupyterLab made no notebook'));
   }
@@ -158,7 +159,7 @@ async function openInNotebook(app: JupyterFrontEnd, code: string, trans: Transla
   if (model === null) {
     throw new Error(trans.__('The notebook is not ready'));
   }
-  const at = open.length === 0 ? 0 : content.activeCellIndex + 1;
+  const at = found === null ? 0 : content.activeCellIndex + 1;
   model.sharedModel.insertCell(at, { cell_type: 'code', source: code, metadata: {}, outputs: [], execution_count: null });
   content.activeCellIndex = at;
   app.shell.activateById(panel.id);

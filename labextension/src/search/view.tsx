@@ -53,9 +53,11 @@ export function SearchView(props: IResultsProps): JSX.Element {
         )}
         {model.isRunning && (
           <p className="jp-UWS-note" role="status">
-            {model.progress > 0
-              ? trans.__('Reading rows … %1', model.progress.toLocaleString())
-              : trans.__('Asking the archive …')}
+            {model.expected !== null
+              ? trans.__('Reading rows … %1 of %2', model.progress.toLocaleString(), model.expected.toLocaleString())
+              : model.progress > 0
+                ? trans.__('Reading rows … %1', model.progress.toLocaleString())
+                : trans.__('Asking the archive …')}
           </p>
         )}
         {model.result === null && failure === null && !model.isRunning && (
