@@ -26,7 +26,7 @@ from .uploads import FOLDER, Values, discard, receive, sort_out
 
 _FILTERS = frozenset({"phase", "after", "last", "wait", "all"})
 #: What pages of JSON can be asked for beside those.
-_PAGING = frozenset({"before", "text", "order", "page"})
+_PAGING = frozenset({"before", "text", "order", "page", "tally"})
 #: Of so many QUEUED jobs of a page it is told what they wait for: that counts the jobs before each.
 _EXPLAINED = 20
 
@@ -83,6 +83,7 @@ class JobListMixin(UWSHandler):
         """One page as JSON; PAGE, the ``next`` of one, asks for the page after it.
 
         Beside PHASE and AFTER it takes BEFORE (a time), TEXT (in the run id or the id) and ORDER: newest or oldest.
+        TALLY=1 counts the jobs by type and run id, with the first page.
         """
         order = single(query, "order") or "newest"
         if order.lower() not in ("newest", "oldest"):
@@ -100,17 +101,19 @@ class JobListMixin(UWSHandler):
         phases = _phases(query.get("phase", []))
         place = listing.read_place(single(query, "page"))
         size = min(last or listing.PAGE, listing.PAGE_MAX)
+        tallied = place is None and single(query, "tally") == "1"
 
-        def read() -> tuple[list[Job], Place | None, dict[str, int] | None]:
+        def read() -> tuple[list[Job], Place | None, dict[str, int] | None, dict[str, dict[str, int]]]:
             store, oldest_first = self.manager.store, order.lower() == "oldest"
             jobs, next_place = store.page(last=size, place=place, oldest_first=oldest_first, phases=phases, **filters)
-            return jobs, next_place, None if place else store.count(phases=list(Phase), **filters)
+            counts = None if place else store.count(phases=list(Phase), **filters)
+            return jobs, next_place, counts, store.tally(phases=phases, **filters) if tallied else {}
 
         async with self.manager.readers:
-            jobs, next_place, counts = await asyncio.to_thread(read)
+            jobs, next_place, counts, tally = await asyncio.to_thread(read)
         queued = [job.job_id for job in jobs if job.phase is Phase.QUEUED][:_EXPLAINED]
         jobs = [self.manager.described(job) if job.job_id in queued else job for job in jobs]
-        self.json(listing.jobs_page(jobs, next_place, counts))
+        self.json({**listing.jobs_page(jobs, next_place, counts), **tally})
 
     def whose(self, everybody: str | None) -> str | None:
         """The owner whose jobs a list shows; None for those of all, where an administrator sent ALL=1."""

@@ -26,6 +26,8 @@ __all__ = ["JobExists", "JobStore", "StoreError", "StoreFull"]
 LISTED = tuple(phase for phase in Phase if phase is not Phase.ARCHIVED)
 #: The phases in which an executor has a job in hand.
 IN_HAND = tuple(sorted(ACTIVE - {Phase.HELD}))
+#: Types, and run ids, whose jobs are counted.
+TALLIED = 500
 #: Jobs due for destruction that are looked at together.
 BATCH = 500
 
@@ -189,6 +191,24 @@ class JobStore:
         with self.database.connect() as connection:
             return {str(phase): int(count) for phase, count in connection.execute(statement, values)}
 
+    def tally(self, **filters: Any) -> dict[str, dict[str, int]]:
+        """How many jobs there are of each of the ``types`` and ``runs`` (run ids, '' without one).
+
+        Of those that :meth:`page` lists, and of at most ``TALLIED`` names each, those with the newest jobs; it looks
+        at all of them.
+        """
+        values = _given(filters)
+        phases = tuple(sorted(set(filters.get("phases") or LISTED)))
+        columns = {"types": jobs.c.job_type, "runs": jobs.c.run_id}
+        with self.database.connect() as connection:
+            return {
+                name: {
+                    str(value): int(count)
+                    for value, count, _ in connection.execute(_tally(column, phases, frozenset(values)), values)
+                }
+                for name, column in columns.items()
+            }
+
     def _rows(
         self,
         columns: tuple[sa.Column[Any], ...],
@@ -346,3 +366,10 @@ def _select(
 def _counts(phases: tuple[Phase, ...], given: frozenset[str]) -> Any:
     statement = sa.select(jobs.c.phase, sa.func.count()).where(_in_phase(phases), *_filters(given))
     return statement.group_by(jobs.c.phase)
+
+
+@lru_cache(maxsize=64)
+def _tally(column: sa.Column[str], phases: tuple[Phase, ...], given: frozenset[str]) -> Any:
+    value, newest = sa.func.coalesce(column, "").label("value"), sa.func.max(jobs.c.creation_time).label("newest")
+    statement = sa.select(value, sa.func.count(), newest).where(_in_phase(phases), *_filters(given))
+    return statement.group_by(sa.literal_column("value")).order_by(sa.literal_column("newest").desc()).limit(TALLIED)

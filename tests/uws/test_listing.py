@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -75,7 +76,16 @@ async def test_filters(site: Any, store: JobStore) -> None:
     between = {"after": "2026-11-22T03:02:03.456789Z", "before": "2026-11-22T05:02:03.456789Z"}
     assert await every(site, **between) == ["2026-007", "2026-006"]
     assert (await page(site, "uws/quicklook"))["counts"] == (await page(site))["counts"]
+    # all of them are counted by type and run id, however many are in the page
+    tallied = await page(site, tally=1, last=1)
+    found = await page(site, last=1000)
+    assert tallied["types"] == Counter(job["job_type"] for job in found["jobs"])
+    assert tallied["runs"] == Counter(job["run_id"] or "" for job in found["jobs"])
+    assert "runs" not in await page(site, tally=1, last=1, page=tallied["next"])
+    some = await page(site, tally=1, phase="ERROR", last=1)
+    assert sum(some["runs"].values()) == some["counts"]["ERROR"]
     site.owner = "bob"
+    assert await page(site, text="2026", tally=1) == {"jobs": [], "next": None, "counts": {}, "types": {}, "runs": {}}
     assert await page(site, text="2026") == {"jobs": [], "next": None, "counts": {}}
 
 

@@ -27,6 +27,9 @@ export interface IPage {
   readonly next: string | null;
   /** How many jobs match in each phase, whatever phases are asked for; with the first page only. */
   readonly counts: Readonly<Record<string, number>> | null;
+  /** How many of all that match there are of each type and run id; with the first page only. */
+  readonly types?: Readonly<Record<string, number>>;
+  readonly runs?: Readonly<Record<string, number>>;
 }
 
 /** A piece of a log; `end` is the offset in bytes to go on from. */
@@ -54,7 +57,7 @@ export class JobService {
     query.phases.forEach(phase => {
       form.append('PHASE', phase);
     });
-    const more = { TEXT: query.text, AFTER: query.after, BEFORE: query.before, PAGE: page ?? '' };
+    const more = { TEXT: query.text, AFTER: query.after, BEFORE: query.before, PAGE: page ?? '', TALLY: page === null ? '1' : '' };
     for (const [name, value] of Object.entries(more)) {
       if (value) {
         form.set(name, value);

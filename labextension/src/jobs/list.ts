@@ -112,6 +112,17 @@ export class JobList {
     return counts;
   }
 
+  /** The types of the jobs that match, with their numbers. */
+  get types(): Readonly<Record<string, number>> {
+    return this._types;
+  }
+
+  /** How many jobs of a run id match, those that were not read included. */
+  sizeOf(group: string, read: readonly IJob[]): number {
+    const own = Math.max(this._runs[group] ?? 0, read.filter(job => job.service === undefined).length);
+    return own + read.filter(job => job.service !== undefined).length;
+  }
+
   /** Why the service does not answer; null when it does. */
   get error(): string | null {
     return this._error ?? this._events.error;
@@ -258,6 +269,8 @@ export class JobList {
       this._jobs = [...kept, ...found.jobs.filter(job => !known.has(keyOf(job)))];
       this._next = found.next;
       this._counts = found.counts ?? this._counts;
+      this._types = found.types ?? this._types;
+      this._runs = found.runs ?? this._runs;
       this._error = null;
     } catch (error) {
       if (turn === this._turn) {
@@ -329,6 +342,7 @@ export class JobList {
       const at = after < 0 ? this._jobs.length : after;
       this._jobs = [...this._jobs.slice(0, at), job, ...this._jobs.slice(at)];
       this._recount(null, job.phase);
+      this._retally(job, 1);
     }
     this._tell();
   }
@@ -339,6 +353,7 @@ export class JobList {
       this._jobs = this._jobs.filter(each => each !== gone);
       this._selected.delete(keyOf(job));
       this._recount(gone.phase, null);
+      this._retally(gone, -1);
       this._tell();
     }
   }
@@ -352,6 +367,11 @@ export class JobList {
       counts[to] = (counts[to] ?? 0) + 1;
     }
     this._counts = counts;
+  }
+
+  private _retally({ type, runId }: IJob, step: 1 | -1): void {
+    this._types = { ...this._types, [type]: Math.max(0, (this._types[type] ?? 0) + step) };
+    this._runs = { ...this._runs, [runId]: Math.max(0, (this._runs[runId] ?? 0) + step) };
   }
 
   private _tell(): void {
@@ -370,6 +390,8 @@ export class JobList {
   private _merged: { own?: readonly IJob[]; others?: readonly IJob[]; query?: IQuery; jobs: readonly IJob[] } = { jobs: [] };
   private _query = EVERYTHING;
   private _counts: Readonly<Record<string, number>> = {};
+  private _types: Readonly<Record<string, number>> = {};
+  private _runs: Readonly<Record<string, number>> = {};
   private _next: string | null = null;
   private _error: string | null = null;
   private _loading = false;

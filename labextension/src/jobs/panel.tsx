@@ -112,7 +112,7 @@ function midnight(day: string, more = 0): string {
 function Filters({ list, host }: { list: JobList; host: IHost }): JSX.Element {
   const { trans } = host;
   const { query } = list;
-  const types = [...new Set([...(list.jobs ?? []).filter(job => job.service === undefined).map(job => job.type), query.type])].filter(Boolean).sort();
+  const types = [...new Set([...Object.keys(list.types), query.type])].filter(Boolean).sort();
   const set = (change: Partial<IQuery>): void => {
     list.setQuery(change);
   };
@@ -159,7 +159,9 @@ function Filters({ list, host }: { list: JobList; host: IHost }): JSX.Element {
       >
         <option value="">{trans.__('Any type')}</option>
         {types.map(type => (
-          <option key={type}>{type}</option>
+          <option key={type} value={type}>
+            {type} {list.types[type] ? `(${list.types[type]})` : ''}
+          </option>
         ))}
       </select>
       <label>

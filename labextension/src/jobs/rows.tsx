@@ -119,6 +119,7 @@ function GroupHead({ row, list, host }: { row: Group; list: JobList; host: IHost
   const Caret = folded ? caretRightIcon : caretDownIcon;
   const name = row.group || host.trans.__('without a run id');
   const running = row.jobs.filter(job => !hasEnded(job.phase)).length;
+  const size = list.sizeOf(row.group, row.jobs);
   const all = row.jobs.every(job => list.isSelected(job));
   return (
     <>
@@ -137,7 +138,7 @@ function GroupHead({ row, list, host }: { row: Group; list: JobList; host: IHost
       >
         <Caret.react tag="span" />
         <span className="jp-UWSJobs-name">{name}</span>
-        <span>{running ? `${running} / ${row.jobs.length}` : row.jobs.length}</span>
+        <span>{running ? `${running} / ${size}` : size}</span>
       </button>
     </>
   );

@@ -40,6 +40,7 @@ class Source implements IEventSource {
 class Service implements IListService {
   jobs: IJob[] = [];
   down = false;
+  runs: Record<string, number> = {};
   readonly asked: string[] = [];
 
   list(query: IQuery, page: string | null, size: number): Promise<IPage> {
@@ -50,7 +51,7 @@ class Service implements IListService {
     const found = this.jobs.filter(job => matches(job, query));
     const from = Number(page ?? 0);
     const next = from + size < found.length ? String(from + size) : null;
-    return Promise.resolve({ jobs: found.slice(from, from + size), next, counts: page ? null : { QUEUED: 1 } });
+    return Promise.resolve({ jobs: found.slice(from, from + size), next, counts: page ? null : { QUEUED: 1 }, runs: this.runs });
   }
 
   run(): Promise<void> {
@@ -91,6 +92,22 @@ beforeEach(() => {
 const ids = (): string[] => (list.jobs ?? []).map(job => job.id);
 
 describe('the list', () => {
+  it('knows how many jobs a run id has beyond those that were read', async () => {
+    service.jobs = [readJob(event(2, 'COMPLETED', { run_id: 'night' })), readJob(event(1, 'COMPLETED', { run_id: 'night' }))];
+    service.runs = { night: 900 };
+    source.say('reset');
+    list.setVisible(true);
+    await vi.waitFor(() => {
+      expect(ids()).toHaveLength(2);
+    });
+    const size = (): number => list.sizeOf('night', list.jobs ?? []);
+    expect(size()).toBe(900);
+    source.say('job', event(3, 'QUEUED', { run_id: 'night' }));
+    expect(size()).toBe(901);
+    source.say('deleted', event(1, 'COMPLETED'));
+    expect([size(), list.types]).toEqual([900, { sleeper: 0 }]);
+  });
+
   it('asks nothing while hidden, and once when shown', async () => {
     source.say('reset');
     expect(service.asked).toEqual([]);
