@@ -247,31 +247,18 @@ export class SearchModel {
   }
 
   /** Ask the archive what there is: names, choices, tables. Never rejects: `unreachable` tells. */
-  async load(): Promise<void> {
-    const turn = ++this._turn;
-    this._unreachable = null;
-    this._changed.emit();
-    try {
-      this._remotes = await this._own.remotes();
-      if (turn !== this._turn) {
-        return;
-      }
-      this._remote = this._remotes.find(remote => remote.name === this._wanted) ?? null;
-      this._wanted = this._remote?.name ?? '';
-      this._service = this._own.at(this._remote);
-      await (this._remote === null ? this._loadOwn(turn) : this._loadRemote(turn));
-    } catch (error) {
-      if (turn === this._turn) {
-        this._unreachable = words(error);
-      }
-    }
-    this._update();
+  load(): Promise<void> {
+    this._loading = this._load();
+    return this._loading;
   }
 
   /** Send the query and read its rows. Never rejects: `failure` tells. */
   async run(maxrec = this._firstRows): Promise<void> {
     if (!this.isEdited && Object.keys(this._query.errors).length > 0) {
       return;
+    }
+    if (this._wanted !== (this._remote?.name ?? '')) {
+      await this._loading; // else the archive would be asked that was chosen before
     }
     this.cancel();
     const running = new AbortController();
@@ -365,6 +352,27 @@ export class SearchModel {
   /** The rows as they are shown: order, filter, columns, selection. */
   readonly rows = new Rows();
 
+  private async _load(): Promise<void> {
+    const turn = ++this._turn;
+    this._unreachable = null;
+    this._changed.emit();
+    try {
+      this._remotes = await this._own.remotes();
+      if (turn !== this._turn) {
+        return;
+      }
+      this._remote = this._remotes.find(remote => remote.name === this._wanted) ?? null;
+      this._wanted = this._remote?.name ?? '';
+      this._service = this._own.at(this._remote);
+      await (this._remote === null ? this._loadOwn(turn) : this._loadRemote(turn));
+    } catch (error) {
+      if (turn === this._turn) {
+        this._unreachable = words(error);
+      }
+    }
+    this._update();
+  }
+
   private async _loadOwn(turn: number): Promise<void> {
     const distinct = (column: string): Promise<string[]> => this._distinct(column);
     const [sources, observed, productTypes, collections, instruments, schema] = await Promise.all([
@@ -455,6 +463,7 @@ export class SearchModel {
   private _remotes: readonly IRemote[] = [];
   private _remote: IRemote | null = null;
   private _wanted = '';
+  private _loading: Promise<void> = Promise.resolve();
   private _turn = 0;
 }
 

@@ -121,6 +121,13 @@ describe('SearchModel', () => {
     expect(model.result).toBeNull();
     expect(model.adql).toBe('SELECT TOP 100 *\nFROM main.stars');
 
+    const hasty = new SearchModel(service);
+    hasty.restore({ service: 'far' });
+    const loading = hasty.load();
+    await hasty.run();
+    await loading;
+    expect(far.asked.at(-1)).toContain('ORDER BY t_min');
+
     const again = new SearchModel(service);
     again.restore(model.state);
     await again.load();
