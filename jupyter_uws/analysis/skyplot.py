@@ -105,6 +105,7 @@ def events_figure(path: Path, events: Table, summary: dict[str, Any]) -> None:
     from astropy import units as u
     from astropy.wcs import WCS
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
     centre, radius = summary["centre"], summary["radius"]["value"]
@@ -119,7 +120,7 @@ def events_figure(path: Path, events: Table, summary: dict[str, Any]) -> None:
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(1, 2, width_ratios=[1.2, 1])
     sky = figure.add_subplot(grid[0], projection=wcs)
-    image = sky.imshow(counts, origin="lower", cmap="viridis", interpolation="nearest")
+    image = sky.imshow(counts, origin="lower", cmap="viridis", interpolation="nearest", norm=PowerNorm(0.5))
     figure.colorbar(image, ax=sky, label=f"Events per pixel of {step:.2g}°", shrink=0.9)
     sky.set(xlabel="Right ascension", ylabel="Declination")
     for coordinate in sky.coords:

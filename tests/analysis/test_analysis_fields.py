@@ -53,7 +53,7 @@ def test_the_extent_of_a_simulated_remnant(sim_archive: Path, tmp_path: Path) ->
     truth = TRUTH[1]
     given = {"obs_ids": ["100101"], "RA": truth.ra + 0.1, "Dec": truth.dec}
     outcome = run_job(
-        cube, tmp_path, sim_archive, **given, shape="gauss", width=3, binsz=0.1, energy_min=1, energy_max=10
+        cube, tmp_path, sim_archive, **given, shape="gauss", width=3, binsz=0.1, energy_min=0.5, energy_max=10
     )
     found = outcome.summary["parameters"]
     assert abs(found["sigma"]["value"] - truth.sigma) < 4 * found["sigma"]["error"]
