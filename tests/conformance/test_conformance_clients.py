@@ -154,7 +154,7 @@ def test_capabilities_and_availability(service: RunningService) -> None:
             "sleeper",
             "spectrum",
             "theta2",
-        )  # fmt: skip
+        )
     ]
     assert {one.standardid.partition("#")[2] for one in found} == {"rest-1.1", "capabilities", "availability"}
     for one in found:
