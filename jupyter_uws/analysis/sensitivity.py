@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from jupyter_uws.jobs.context import JobContext, JobError
 from jupyter_uws.jobs.describe import job_type
@@ -22,6 +22,8 @@ from .sedplot import sensitivity_figure
 if TYPE_CHECKING:
     from astropy.table import Table
     from gammapy.datasets import SpectrumDataset
+
+    from jupyter_uws.archive.reader import Run
 
 
 @job_type(
@@ -135,7 +137,7 @@ def sensitivity(
 
 
 def _expected(
-    run: Any, offset: float, on_radius: float, low: float, high: float, bins_per_decade: int
+    run: Run, offset: float, on_radius: float, low: float, high: float, bins_per_decade: int
 ) -> SpectrumDataset | None:
     """Exposure and background of a run in a circle north of its pointing; None where it has no background model."""
     from astropy import units as u
