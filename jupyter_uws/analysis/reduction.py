@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass
 class Part:
-    """Some runs, reduced: one stacked dataset, None where no run is left; the dropped ones with their reasons.
+    """Some runs, reduced: ``dataset`` is what a job makes of them, None where no run is left; the dropped with reasons.
 
     ``livetime`` is in hours, of the runs that were kept.
     """
@@ -45,12 +45,16 @@ def reduce_runs(
     reduce: Callable[[Sequence[Run]], Part],
     progress: tuple[float, float],
     many: int,
+    join: Callable[[Part, Part], Part] | None = None,
 ) -> Part:
-    """All runs, reduced by ``reduce`` a few at a time, and stacked; tells of it from one fraction to the other.
+    """All runs, reduced by ``reduce`` a few at a time, and joined; tells of it from one fraction to the other.
+
+    Parts are joined by ``join``, by default :func:`stack`.
 
     Fewer runs than ``many`` are reduced in this process: a helper takes 5 to 8 s to start and to import gammapy.
     ``reduce`` is pickled, may run more than once for the same runs, and raises what ends the job.
     """
+    join = join or stack
     chunks = [runs[first : first + CHUNK] for first in range(0, len(runs), CHUNK)]
 
     def tell(done: int) -> None:
@@ -66,18 +70,23 @@ def reduce_runs(
             tell(number + 1)
             return part
 
-        return combine(len(chunks), reduced, stack)
-    return _fan_out(chunks, reduce, tell)
+        return combine(len(chunks), reduced, join)
+    return _fan_out(chunks, reduce, tell, join)
 
 
-def _fan_out(chunks: list[Sequence[Run]], reduce: Callable[[Sequence[Run]], Part], tell: Callable[[int], None]) -> Part:
+def _fan_out(
+    chunks: list[Sequence[Run]],
+    reduce: Callable[[Sequence[Run]], Part],
+    tell: Callable[[int], None],
+    join: Callable[[Part, Part], Part],
+) -> Part:
     from distributed import wait
 
     with client(len(chunks)) as dask:
         parts = dask.map(reduce, chunks, pure=False)
         # before the next chunks, so that no worker holds more parts than need be
         stacked = combine(
-            len(parts), parts.__getitem__, lambda one, two: dask.submit(stack, one, two, pure=False, priority=1)
+            len(parts), parts.__getitem__, lambda one, two: dask.submit(join, one, two, pure=False, priority=1)
         )
         while parts:
             part = parts.pop(0)  # held no longer: the workers forget it when it is stacked

@@ -116,3 +116,44 @@ def _words(summary: dict[str, Any]) -> str:
         cut_off = f"cut-off at {1 / value:.3g} TeV" if value > 0 else "no cut-off"
         lines.insert(2, f"{cut_off} (λ {value:.3f} ± {error:.3f} TeV⁻¹)")
     return "\n".join(lines)
+
+
+def sensitivity_figure(path: Path, table: Table, summary: dict[str, Any]) -> None:
+    """Write a PNG of the least flux by energy beside fractions of a Crab-like spectrum."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    energy, low, high = (table[name].quantity.to_value("TeV") for name in ("e_ref", "e_min", "e_max"))
+    flux = table["e2dnde"].quantity.to_value(SED_UNIT)
+    width = [energy - low, high - energy]
+    for criterion, marker in (("significance", "o"), ("gamma", "s"), ("bkg", "^")):
+        chosen = np.asarray(table["criterion"]) == criterion
+        if chosen.any():
+            label = {"significance": "significance", "gamma": "number of gamma rays", "bkg": "systematics"}[criterion]
+            span = [side[chosen] for side in width]
+            axes.errorbar(energy[chosen], flux[chosen], xerr=span, fmt=marker, ms=5, label=f"limited by {label}")
+    # H.E.S.S., A&A 457, 899 (2006)
+    x = np.geomspace(low.min(), high.max(), 100)
+    crab = 3.76e-11 * x**-0.39 * np.exp(-x / 14.3) * 1.602176634
+    bottom, top = flux.min() / 3, flux.max() * 3
+    for fraction in (1, 0.1, 0.01, 0.001):
+        axes.plot(x, crab * fraction, color="grey", linewidth=1, linestyle="--")
+        at = len(x) // 3
+        if bottom < crab[at] * fraction < top:
+            axes.annotate(f"{100 * fraction:g} % Crab", (x[at], crab[at] * fraction), fontsize=8, color="grey")
+    axes.set(xscale="log", yscale="log", ylim=(bottom, top), xlabel="Energy (TeV)")
+    axes.set_ylabel("E² dN/dE (erg cm⁻² s⁻¹)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=9)
+    given = summary["for"]
+    axes.set_title(
+        f"Sensitivity: {given['significance']:g} σ in {given['livetime']['value']:g} h, "
+        f"{given['offset']['value']:g}° from the pointing",
+        fontsize=11,
+    )
+    figure.savefig(path, dpi=100)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from astropy.table import Table
     from gammapy.maps import Map
     from matplotlib.axes import Axes
 
@@ -96,3 +97,75 @@ def _distribution(axes: Axes, significance: Map, background_area: Map, summary: 
     axes.set(yscale="log", xlabel="Significance (σ)", ylabel="Pixels")
     axes.set_ylim(0.5, 5 * axes.get_ylim()[1])  # room for the legend
     axes.legend(loc="upper right", fontsize=9)
+
+
+def events_figure(path: Path, events: Table, summary: dict[str, Any]) -> None:
+    """Write a PNG of the events of a circle (``RA``, ``DEC``, ``ENERGY``): counts on the sky, and by energy."""
+    import numpy as np
+    from astropy import units as u
+    from astropy.wcs import WCS
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import PowerNorm
+    from matplotlib.figure import Figure
+
+    centre, radius = summary["centre"], summary["radius"]["value"]
+    wcs = WCS(naxis=2)
+    bins, step = 60, 2 * radius / 60
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [centre["ra"], centre["dec"]], [30.5, 30.5]
+    wcs.wcs.cdelt = [-step, step]
+    x, y = wcs.all_world2pix(np.asarray(events["RA"], float), np.asarray(events["DEC"], float), 0)
+    edges = np.arange(bins + 1) - 0.5
+    counts, _, _ = np.histogram2d(y, x, bins=(edges, edges))
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.2, 1])
+    sky = figure.add_subplot(grid[0], projection=wcs)
+    image = sky.imshow(counts, origin="lower", cmap="viridis", interpolation="nearest", norm=PowerNorm(0.5))
+    figure.colorbar(image, ax=sky, label=f"Events per pixel of {step:.2g}°", shrink=0.9)
+    sky.set(xlabel="Right ascension", ylabel="Declination")
+    for coordinate in sky.coords:
+        coordinate.set_format_unit("deg", decimal=True)
+    energy = u.Quantity(events["ENERGY"]).to_value("TeV")
+    axes = figure.add_subplot(grid[1])
+    axes.hist(energy, list(np.geomspace(energy.min() * 0.999, energy.max() * 1.001, 40)), histtype="step", color="C0")
+    axes.set(xscale="log", yscale="log", xlabel="Energy (TeV)", ylabel="Events")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    runs = len(summary["runs"]["used"])
+    title = (
+        f"{len(events)} events within {radius:g}° of RA {centre['ra']:.3f}°, Dec {centre['dec']:.3f}°, "
+        f"{runs} run{'s' if runs != 1 else ''}, {summary['livetime']['value']:.2f} h"
+    )
+    figure.suptitle(title.replace("-", "−"))
+    figure.savefig(path, dpi=100)
+
+
+def residual_figure(path: Path, counts: Map, model: Map, residuals: Map, summary: dict[str, Any]) -> None:
+    """Write a PNG of counts, of what the fitted model predicts, and of the significance of their difference."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    place, top = summary["parameters"], float(np.nanmax([counts.data.max(), model.data.max()]))
+    for number, (title, one) in enumerate((("Counts", counts), ("Model", model), ("Residual significance", residuals))):
+        axes = figure.add_subplot(1, 3, number + 1, projection=one.geom.wcs)
+        colours: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -5, "vmax": 5}
+        if number < 2:
+            colours = {"cmap": "viridis", "vmin": 0, "vmax": top}
+        image = axes.imshow(one.data, origin="lower", interpolation="nearest", **colours)
+        figure.colorbar(image, ax=axes, shrink=0.8, label="σ" if number == 2 else "Events per pixel")
+        where = {"transform": axes.get_transform("icrs"), "marker": "+", "s": 80}
+        axes.scatter(place["lon_0"]["value"], place["lat_0"]["value"], color="red" if number < 2 else "black", **where)
+        axes.set(title=title, xlabel="Right ascension", ylabel="Declination" if number == 0 else " ")
+        for coordinate in axes.coords:
+            coordinate.set_format_unit("deg", decimal=True)
+    scatter, runs = summary["residuals"], len(summary["runs"]["used"])
+    title = (
+        f"RA {place['lon_0']['value']:.4f}°, Dec {place['lat_0']['value']:.4f}°: √TS {summary['significance']:.1f}, "
+        f"residuals {scatter['mean']:.2f} ± {scatter['sigma']:.2f} σ, "
+        f"{runs} run{'s' if runs != 1 else ''}, {summary['livetime']['value']:.2f} h"
+    )
+    figure.suptitle(title.replace("-", "−"))
+    figure.savefig(path, dpi=100)

@@ -7,16 +7,17 @@ for its description only.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from jupyter_uws.jobs.context import JobContext, JobError
 from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
 from .observations import Position, RunIds, find_runs, open_observations, select
+from .onoff import ENERGIES, OnRegion, Unusable, counts_summary, fit, parameters_summary
+from .parameters import HighestEnergy, OnRadius, SourceDec, SourceRA, SpectralShape, check_energies
 from .reduction import Part, livetime, reduce_runs
 from .sedplot import sed_figure
 
@@ -28,16 +29,10 @@ if TYPE_CHECKING:
 
     from jupyter_uws.archive.reader import Run
 
-#: Reconstructed energies, in TeV, and bins per decade; flux points take PER_POINT bins each.
-ENERGIES, TRUE_ENERGIES = (0.01, 200.0), (0.01, 300.0)
-BINS_PER_DECADE, TRUE_BINS_PER_DECADE, PER_POINT = 10, 16, 2
-#: Where the producers of a run give no energy threshold (LO_THRES of its effective area), energies
-#: count from where the effective area reaches this percentage of its maximum.
-SAFE_AREA_PERCENT = 5
+#: Bins of each flux point.
+PER_POINT = 2
 #: Runs from which on helpers save time: one takes a second.
 MANY = 20
-#: Below this, in sigma, a fit would describe the background's fluctuations.
-MIN_SIGNIFICANCE = 3.0
 
 
 @job_type(
@@ -57,37 +52,10 @@ def spectrum(
     job: JobContext,
     *,
     obs_ids: RunIds,
-    RA: Annotated[
-        float,
-        Parameter(
-            title="Right ascension",
-            description="Of the source (ICRS)",
-            unit="deg",
-            ucd="pos.eq.ra",
-            minimum=0,
-            maximum=360,
-        ),
-    ],
-    Dec: Annotated[
-        float,
-        Parameter(
-            title="Declination", description="Of the source", unit="deg", ucd="pos.eq.dec", minimum=-90, maximum=90
-        ),
-    ],
-    model: Annotated[
-        Literal["pl", "ecpl"],
-        Parameter(title="Model", description="Power law, or power law with exponential cut-off"),
-    ] = "pl",
-    on_radius: Annotated[
-        float,
-        Parameter(
-            title="ON radius",
-            description="Of the region around the source; the flux is corrected for the gamma rays outside of it",
-            unit="deg",
-            minimum=0.02,
-            maximum=1,
-        ),
-    ] = 0.11,
+    RA: SourceRA,
+    Dec: SourceDec,
+    model: SpectralShape = "pl",
+    on_radius: OnRadius = 0.11,
     energy_min: Annotated[
         float | None,
         Parameter(
@@ -99,10 +67,7 @@ def spectrum(
             maximum=100,
         ),
     ] = None,
-    energy_max: Annotated[
-        float | None,
-        Parameter(title="Highest energy", unit="TeV", ucd="em.energy;stat.max", minimum=0.02, maximum=200),
-    ] = None,
+    energy_max: HighestEnergy = None,
 ) -> None:
     """Spectrum of a point source: model fit and flux points, with background from reflected regions.
 
@@ -110,13 +75,12 @@ def spectrum(
     measured background). Flux points below 2 sigma come with upper limits (95 % confidence).
     """
     low, high = energy_min or ENERGIES[0], energy_max or ENERGIES[1]
-    if low >= high:
-        raise JobError(f"energy_min {low:g} TeV is not below energy_max {high:g} TeV")
+    check_energies(low, high)
     job.progress(0, "opening the runs")
     target = Position(RA, Dec)
     selection = select(find_runs(job, obs_ids), target)
 
-    reduce = partial(reduce_some, target=target, on_radius=on_radius, low=low, high=high)
+    reduce = partial(reduce_some, region=OnRegion(target, on_radius, low, high))
     whole = reduce_runs(job, selection.runs, reduce, (0.1, 0.6), MANY)
     selection.drop_all(whole.dropped)
     stacked = whole.dataset
@@ -124,12 +88,12 @@ def spectrum(
         obs_id, reason = next(iter(selection.dropped.items()))
         raise JobError(f"no run is left to make a spectrum of; run {obs_id}: {reason}")
     job.progress(0.6, "fit")
-    fitted, result = _fit(stacked, model, target)
+    fitted, result = fit(stacked, model, target)
     job.progress(0.7, "flux points")
     points = _flux_points(stacked)
     summary = {
         "target": {"ra": RA, "dec": Dec},
-        **_counts(stacked),
+        **counts_summary(stacked),
         **_fit_summary(fitted, result, stacked),
         "livetime": livetime(whole),
         "runs": selection.summary(),
@@ -139,104 +103,24 @@ def spectrum(
     job.progress(1, f"{summary['significance']:.1f} sigma")
 
 
-def reduce_some(runs: Sequence[Run], target: Position, on_radius: float, low: float, high: float) -> Part:
+def reduce_some(runs: Sequence[Run], region: OnRegion) -> Part:
     """ON and OFF counts of some runs, stacked; those that cannot contribute are dropped with their reason.
 
     Runs on any worker, maybe twice.
     """
-    from astropy import units as u
-    from astropy.coordinates import SkyCoord
-    from gammapy.datasets import Datasets, SpectrumDataset
-    from gammapy.makers import ReflectedRegionsBackgroundMaker, SafeMaskMaker, SpectrumDatasetMaker
-    from gammapy.maps import MapAxis, RegionGeom
-    from regions import CircleSkyRegion
-
-    axis = MapAxis.from_energy_bounds(*ENERGIES, BINS_PER_DECADE, unit="TeV", per_decade=True)
-    true_axis = MapAxis.from_energy_bounds(
-        *TRUE_ENERGIES, TRUE_BINS_PER_DECADE, unit="TeV", per_decade=True, name="energy_true"
-    )
-    region = CircleSkyRegion(SkyCoord(target.ra, target.dec, unit="deg"), on_radius * u.deg)
-    geom = RegionGeom.create(region, axes=[axis])
-    empty = SpectrumDataset.create(geom, energy_axis_true=true_axis)
-    maker = SpectrumDatasetMaker(selection=["counts", "exposure", "edisp"], containment_correction=True)
-    background = ReflectedRegionsBackgroundMaker()
-    threshold_given = SafeMaskMaker(methods=["aeff-default"])
-    threshold_guessed = SafeMaskMaker(methods=["aeff-max"], aeff_percent=SAFE_AREA_PERCENT)
-    wanted = geom.energy_mask(low * u.TeV, high * u.TeV, round_to_edge=True)
+    from gammapy.datasets import Datasets
 
     part, datasets = Part(), Datasets()
-    pointings = {run.obs_id: target.separation(run.ra, run.dec) for run in runs}
     for observation in open_observations(runs):
-        dataset = maker.run(empty.copy(name=f"run-{observation.obs_id}"), observation)
-        dataset = background.run(dataset, observation)
-        if dataset.counts_off is None:
-            part.dropped[observation.obs_id] = (
-                f"no OFF region: it points {pointings[observation.obs_id]:.2f} deg from the target, "
-                f"too near for a second circle of {on_radius:g} deg at the same distance"
-            )
-            continue
-        safe = threshold_given if "LO_THRES" in observation.aeff.meta else threshold_guessed
-        dataset = safe.run(dataset, observation)
-        dataset.mask_safe &= wanted
-        if dataset.mask_safe.data.any():
-            datasets.append(dataset)
-            part.keep(observation)
+        try:
+            datasets.append(region.counts(observation))
+        except Unusable as reason:
+            part.dropped[observation.obs_id] = str(reason)
         else:
-            part.dropped[observation.obs_id] = f"no usable effective area between {low:g} and {high:g} TeV"
+            part.keep(observation)
     if datasets:
         part.dataset = datasets.stack_reduce(name="stacked")
     return part
-
-
-def _fit(stacked: SpectrumDatasetOnOff, kind: str, target: Position) -> tuple[SkyModel, FitResult]:
-    """Fit the model; the stacked dataset carries it afterwards.
-
-    Raises
-    ------
-    JobError
-        Where there is nothing to fit, the fit does not converge, or its errors are not known.
-    """
-    from gammapy.modeling import Fit
-    from gammapy.modeling.models import ExpCutoffPowerLawSpectralModel, PowerLawSpectralModel, SkyModel
-
-    usable = stacked.mask_safe.data
-    if not (stacked.counts.data[usable].any() or stacked.counts_off.data[usable].any()):
-        low, high = (edge.to_value("TeV") for edge in stacked.energy_range_total)
-        raise JobError(f"no event at {target} nor in the OFF regions between {low:.3g} and {high:.3g} TeV")
-    info = stacked.info_dict()
-    on, off, significance = info["counts"], info["counts_off"], float(info["sqrt_ts"])
-    if not significance >= MIN_SIGNIFICANCE:
-        raise JobError(
-            f"no significant signal at {target}: {significance:.1f} sigma "
-            f"(ON {on:.0f}, OFF {off:.0f}, alpha {info['acceptance'] / info['acceptance_off']:.3f}); "
-            f"a spectrum needs {MIN_SIGNIFICANCE:g} sigma"
-        )
-    if kind == "ecpl":
-        spectral = ExpCutoffPowerLawSpectralModel(
-            amplitude="1e-11 cm-2 s-1 TeV-1", reference="1 TeV", index=2.2, lambda_="0.05 TeV-1"
-        )
-    else:
-        spectral = PowerLawSpectralModel(amplitude="1e-11 cm-2 s-1 TeV-1", reference="1 TeV", index=2.5)
-    # weak sources make the amplitude jump below zero, where the index means nothing
-    spectral.amplitude.min = 0
-    fitted = SkyModel(spectral_model=spectral, name="source")
-    stacked.models = fitted
-    result = Fit().run(stacked)
-    check_fit(result, fitted)
-    return fitted, result
-
-
-def check_fit(result: FitResult, fitted: SkyModel) -> None:
-    """Raise JobError unless the fit converged, knows every error, and measured a flux."""
-    if not result.success:
-        raise JobError(f"the fit did not converge: {result.message}")
-    for parameter in fitted.parameters.free_parameters:
-        known = math.isfinite(parameter.value) and math.isfinite(parameter.error) and parameter.error > 0
-        if not known or (parameter.name == "amplitude" and parameter.error >= parameter.value):
-            raise JobError(
-                f"the data do not constrain the model: {parameter.name} is {parameter.value:.3g} ± "
-                f"{parameter.error:.3g} {parameter.unit}; try the simpler model, more runs or a wider energy range"
-            )
 
 
 def _flux_points(stacked: SpectrumDatasetOnOff) -> FluxPoints:
@@ -270,19 +154,6 @@ def deviations(points: FluxPoints) -> Any:
     return np.sign(points.norm.data.ravel() - 1) * np.sqrt(np.maximum(worse, 0))
 
 
-def _counts(stacked: SpectrumDatasetOnOff) -> dict[str, Any]:
-    info = stacked.info_dict()
-    return {
-        "significance": float(info["sqrt_ts"]),
-        "counts": {
-            "on": int(info["counts"]),
-            "off": int(info["counts_off"]),
-            "alpha": float(info["acceptance"] / info["acceptance_off"]),
-            "excess": float(info["excess"]),
-        },
-    }
-
-
 def _fit_summary(fitted: SkyModel, result: FitResult, stacked: SpectrumDatasetOnOff) -> dict[str, Any]:
     from astropy import units as u
 
@@ -290,13 +161,9 @@ def _fit_summary(fitted: SkyModel, result: FitResult, stacked: SpectrumDatasetOn
     low, high = stacked.energy_range_total
     flux, error = spectral.integral_error(1 * u.TeV, 100 * u.TeV)[:2]
     bins = int(stacked.mask_safe.data.sum())
-    free = list(fitted.parameters.free_parameters)
     return {
         "model": spectral.tag[1],
-        "parameters": {
-            parameter.name: {"value": parameter.value, "error": parameter.error, "unit": str(parameter.unit)}
-            for parameter in free
-        },
+        "parameters": parameters_summary(fitted),
         "reference_energy": {"value": spectral.reference.value, "unit": str(spectral.reference.unit)},
         "flux_above_1TeV": {
             "value": float(flux.to_value("cm-2 s-1")),
@@ -304,7 +171,12 @@ def _fit_summary(fitted: SkyModel, result: FitResult, stacked: SpectrumDatasetOn
             "unit": "cm-2 s-1",
         },
         "energy": {"min": float(low.to_value("TeV")), "max": float(high.to_value("TeV")), "unit": "TeV"},
-        "fit": {"statistic": "wstat", "value": float(result.total_stat), "bins": bins, "free": len(free)},
+        "fit": {
+            "statistic": "wstat",
+            "value": float(result.total_stat),
+            "bins": bins,
+            "free": len(fitted.parameters.free_parameters),
+        },
     }
 
 

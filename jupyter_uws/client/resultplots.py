@@ -1,4 +1,4 @@
-"""Pictures of results with matplotlib: sky maps, spectra, light curves, theta-squared, events, effective areas."""
+"""Pictures of results with matplotlib: sky maps, spectra, light curves, theta-squared, sensitivities, events, areas."""
 
 from __future__ import annotations
 
@@ -223,6 +223,28 @@ def plot_theta2(table: Table, ax: Any = None) -> Any:
         alpha = _numbers(table, "alpha") if "alpha" in table.colnames else np.ones(len(table))
         ax.stairs(_numbers(table, "counts_off") * alpha, edges, fill=True, color="C0", alpha=0.4, label="OFF")
     ax.set(xlabel="θ² (deg²)", ylabel="Events", xlim=(0, edges[-1]), ylim=(0, None))
+    ax.legend(fontsize="small")
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def plot_sensitivity(table: Table, ax: Any = None, reference: str = "Crab") -> Any:
+    """The least flux that is found, by energy (``e_ref``, ``e2dnde``), and fractions of a reference; the Axes."""
+    import matplotlib.pyplot as plt
+    from astropy import units as u
+
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.5, 4.5))
+    energy, low, high = (u.Quantity(table[name]).to_value("TeV") for name in ("e_ref", "e_min", "e_max"))
+    flux = u.Quantity(table["e2dnde"]).to_value("erg cm-2 s-1")
+    ax.errorbar(energy, flux, xerr=[energy - low, high - energy], fmt="o", ms=4)
+    span = np.geomspace(low.min(), high.max(), 100)
+    curve = e2dnde(reference_model(reference), span)
+    for fraction, style in ((1.0, "-"), (0.1, "--"), (0.01, "-."), (0.001, ":")):
+        ax.plot(span, curve * fraction, style, color="grey", lw=1, label=f"{100 * fraction:g} % {reference}")
+    ax.set(xscale="log", yscale="log", xlabel="Energy (TeV)", ylabel="E² dN/dE (erg cm⁻² s⁻¹)")
+    ax.set_ylim(flux.min() / 3, flux.max() * 3)
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.legend(fontsize="small")
     ax.grid(alpha=0.3)
     return ax

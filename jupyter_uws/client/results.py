@@ -216,8 +216,8 @@ class Result:
 
     @property
     def kind(self) -> str:
-        """What it is, by its content: ``map``, ``flux points``, ``light curve``, ``theta2``, ``events``, ``effective
-        area``, ``model``, ``image``, ``table``, or ``file``."""
+        """What it is, by its content: ``map``, ``flux points``, ``light curve``, ``theta2``, ``sensitivity``,
+        ``events``, ``effective area``, ``model``, ``image``, ``table``, or ``file``."""
         if self._is_image() or self._is_svg():
             return "image"
         if "yaml" in self.content_type:
@@ -236,15 +236,20 @@ class Result:
             columns = set(self.table.colnames)
         except ClientError:
             return "file"
-        marks = {"light curve": "time_min", "flux points": "e_ref", "theta2": "theta2_min"}
+        marks = {
+            "light curve": "time_min",
+            "sensitivity": "criterion",
+            "flux points": "e_ref",
+            "theta2": "theta2_min",
+        }
         return next((kind for kind, column in marks.items() if column in columns), "table")
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw it as what it is, with matplotlib; returns the Axes.
 
         A sky map on its coordinates (``histogram=True``: the distribution of its pixels), flux points
-        (``model=`` a result with the fitted model, ``reference="Crab"``), a light curve, a theta-squared table, an
-        event list, an effective area.
+        (``model=`` a result with the fitted model, ``reference="Crab"``), a light curve, a theta-squared table, a
+        sensitivity, an event list, an effective area.
         """
         from . import resultplots as draw
 
@@ -263,9 +268,13 @@ class Result:
         if kind == "effective area":
             hdu = next(hdu for hdu in self.fits if str(hdu.header.get("HDUCLAS2", "")).upper() == "EFF_AREA")
             return draw.plot_area(hdu, ax=ax, **options)
-        if kind in ("light curve", "theta2"):
-            function = draw.plot_light_curve if kind == "light curve" else draw.plot_theta2
-            return function(self.table, ax=ax, **options)
+        tables = {
+            "light curve": draw.plot_light_curve,
+            "theta2": draw.plot_theta2,
+            "sensitivity": draw.plot_sensitivity,
+        }
+        if kind in tables:
+            return tables[kind](self.table, ax=ax, **options)
         raise self._is_not("something that can be plotted (a sky map, flux points, a light curve, events, ...)")
 
     def _stream(self, file: Any, limit: int | None) -> None:

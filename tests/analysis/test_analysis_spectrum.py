@@ -11,7 +11,8 @@ from analysis_checks import Outcome, run_job
 from astropy.table import Table
 from matplotlib.image import imread
 
-from jupyter_uws.analysis.spectrum import check_fit, deviations, spectrum
+from jupyter_uws.analysis.onoff import check_fit
+from jupyter_uws.analysis.spectrum import deviations, spectrum
 from jupyter_uws.archive.simulation import TRUTH
 from jupyter_uws.jobs.context import JobError
 

@@ -116,6 +116,21 @@ def test_light_curve_and_theta2() -> None:
     assert theta2.plot().get_xlabel() == "θ² (deg²)"
 
 
+def test_a_sensitivity_beside_the_crab() -> None:
+    table = Table({"e_ref": [1.0, 3.0], "e_min": [0.6, 1.8], "e_max": [1.8, 5.4], "e2dnde": [1e-13, 6e-14]})
+    table["criterion"] = ["significance", "gamma"]
+    for name in table.colnames[:3]:
+        table[name].unit = "TeV"
+    table["e2dnde"].unit = "erg cm-2 s-1"
+    result = of_table(table)
+    assert result.kind == "sensitivity"
+    axes = result.plot()
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["100 % Crab", "10 % Crab", "1 % Crab", "0.1 % Crab"]
+    crab = axes.lines[1].get_ydata()
+    assert crab[0] == pytest.approx(3.76e-11 * 0.6**-0.39 * np.exp(-0.6 / 14.3) * 1.602, rel=1e-3)
+
+
 def test_events_and_an_effective_area() -> None:
     events = fits.BinTableHDU(
         Table({"RA": [359.9, 0.1, 0.0], "DEC": [10.0, 10.1, 9.9], "ENERGY": [1.0, 2, 3]}), name="EVENTS"

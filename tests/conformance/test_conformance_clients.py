@@ -140,7 +140,21 @@ def test_capabilities_and_availability(service: RunningService) -> None:
     found = vosi.parse_capabilities(BytesIO(service.get("uws/capabilities").content))
     uws = [one for one in found if one.standardid == "ivo://ivoa.net/std/UWS#rest-1.1"]
     assert [one.interfaces[0].accessurls[0].content for one in uws] == [
-        f"{service.url}uws/{name}" for name in ("async", "count-lines", "quicklook", "rows", "sleeper", "spectrum")
+        f"{service.url}uws/{name}"
+        for name in (
+            "async",
+            "count-lines",
+            "cube",
+            "cutout",
+            "gammapy",
+            "lightcurve",
+            "quicklook",
+            "rows",
+            "sensitivity",
+            "sleeper",
+            "spectrum",
+            "theta2",
+        )
     ]
     assert {one.standardid.partition("#")[2] for one in found} == {"rest-1.1", "capabilities", "availability"}
     for one in found:

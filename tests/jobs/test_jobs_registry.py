@@ -56,10 +56,12 @@ def test_describing_the_jobs_imports_none_of_their_libraries() -> None:
 import json, sys
 from importlib.metadata import EntryPoint
 from jupyter_uws.jobs.registry import registry_of
-names = ["sleeper", "quicklook", "spectrum"]
+names = ["sleeper", "quicklook", "spectrum", "theta2", "lightcurve", "cube", "cutout", "sensitivity"]
 registry = registry_of([EntryPoint(n, f"jupyter_uws.analysis.{{n}}:{{n}}", {GROUP!r}) for n in names])
 heavy = {{"gammapy", "matplotlib", "dask", "distributed", "astropy", "numpy", "scipy", "duckdb", "tornado"}}
 print(json.dumps([sorted(registry), sorted(heavy & set(sys.modules))]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(done.stdout) == [["quicklook", "sleeper", "spectrum"], []]
+    registry, heavy = json.loads(done.stdout)
+    assert len(registry) == 8
+    assert heavy == []

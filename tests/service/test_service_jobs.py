@@ -117,7 +117,12 @@ def test_deleting_a_running_job_ends_it(service: RunningService) -> None:
 
 
 BAD = [
-    ("nosuch", {}, 404, "there is no job type 'nosuch'; the job types are: quicklook, sleeper, spectrum"),
+    (
+        "nosuch",
+        {},
+        404,
+        "there is no job type 'nosuch'; the job types are: cube, cutout, gammapy, lightcurve, quicklook",
+    ),
     ("sleeper", {"duration": "long"}, 400, "duration"),
     ("sleeper", {"duration": "-1"}, 400, "duration"),
     ("sleeper", {"duraton": "1"}, 400, "did you mean duration"),
