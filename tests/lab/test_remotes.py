@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Lab, run_lab
+from lab.conftest import Lab, run_lab
 from playwright.sync_api import Page, expect
 from running import RunningService, run_service
 
