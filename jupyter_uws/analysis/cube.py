@@ -6,7 +6,6 @@ for its description only.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -18,9 +17,10 @@ from jupyter_uws.jobs.description import Generated, Parameter
 
 from .observations import Position, RunIds, find_runs, open_observations, select
 from .onoff import check_fit, parameters_summary, spectral_model
-from .parameters import SourceDec, SourceRA, SpectralShape, check_energies
+from .parameters import EnergyMax, EnergyMin, SourceDec, SourceRA, SpectralShape, check_energies
 from .reduction import Part, livetime, reduce_runs
 from .skyplot import residual_figure
+from .summary import write_summary
 
 if TYPE_CHECKING:
     from gammapy.datasets import MapDataset
@@ -70,12 +70,8 @@ def cube(
     model: SpectralShape = "pl",
     width: Annotated[float, Parameter(title="Width of the field", unit="deg", minimum=1, maximum=10)] = 3.0,
     binsz: Annotated[float, Parameter(title="Pixel size", unit="deg", minimum=0.01, maximum=0.2)] = 0.04,
-    energy_min: Annotated[
-        float, Parameter(title="Lowest energy", unit="TeV", ucd="em.energy;stat.min", minimum=0.01, maximum=100)
-    ] = 0.5,
-    energy_max: Annotated[
-        float, Parameter(title="Highest energy", unit="TeV", ucd="em.energy;stat.max", minimum=0.02, maximum=200)
-    ] = 50.0,
+    energy_min: EnergyMin = 0.5,
+    energy_max: EnergyMax = 50.0,
     offset_max: Annotated[
         float,
         Parameter(
@@ -246,5 +242,4 @@ def _write(job: JobContext, stacked: MapDataset, residuals: Map, summary: dict[s
     job.result("model", "model.yaml", description="Fitted models (gammapy)")
     stacked.write(job.work / "dataset.fits.gz")
     job.result("dataset", "dataset.fits.gz", description="The stacked MapDataset (gammapy)")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="Fitted values, runs")
+    write_summary(job, summary, "Fitted values, runs")

@@ -6,7 +6,6 @@ only.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import tarfile
@@ -19,8 +18,9 @@ from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
 from .observations import Position, RunIds, find_runs, open_observations, select
-from .parameters import HighestEnergy, check_energies
+from .parameters import HighestEnergy, LowestEnergy, check_energies
 from .skyplot import events_figure
+from .summary import write_summary
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -65,10 +65,7 @@ def cutout(
         float,
         Parameter(title="Radius", description="Of the circle that is cut out", unit="deg", minimum=0.05, maximum=10),
     ] = 1.0,
-    energy_min: Annotated[
-        float | None,
-        Parameter(title="Lowest energy", unit="TeV", ucd="em.energy;stat.min", minimum=0.01, maximum=100),
-    ] = None,
+    energy_min: LowestEnergy = None,
     energy_max: HighestEnergy = None,
 ) -> None:
     """Events in a circle, with everything that is needed to analyse them: good time intervals and responses.
@@ -113,8 +110,7 @@ def cutout(
     }
     events_figure(job.work / "image.png", events, summary)
     job.result("image", "image.png", description="Where the events come from, their energies")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="Events of each run")
+    write_summary(job, summary, "Events of each run")
     job.progress(1, f"{len(events)} events")
 
 

@@ -5,7 +5,6 @@ gammapy is imported inside the functions: the service reads this module for its 
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import shutil
@@ -18,6 +17,7 @@ from jupyter_uws.jobs.description import Generated, Parameter
 
 from .gammapy_config import on_position, read_config, read_models, text_of
 from .observations import RunIds, find_runs, select
+from .summary import write_summary
 
 if TYPE_CHECKING:
     from gammapy.analysis import Analysis
@@ -104,8 +104,7 @@ def gammapy_analysis(
     settings.observations.datastore = Path("archive")
     (job.work / "config.yaml").write_text(settings.to_yaml())
     job.result("config", "config.yaml", description="As gammapy completed it")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="What was done, fitted values")
+    write_summary(job, summary, "What was done, fitted values")
     job.progress(1, ", ".join(summary["done"]))
 
 

@@ -7,7 +7,6 @@ for its description only.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from .observations import Position, RunIds, find_runs, open_observations, select
 from .onoff import ENERGIES, OnRegion, Unusable, check_counts, counts_summary, fit, parameters_summary, spectral_model
 from .parameters import HighestEnergy, OnRadius, SourceDec, SourceRA, SpectralShape, check_energies
 from .reduction import Part, livetime, reduce_runs
+from .summary import write_summary
 from .timeplot import light_curve_figure
 
 if TYPE_CHECKING:
@@ -268,5 +268,4 @@ def _write(job: JobContext, table: Table, source: SkyModel, summary: dict[str, A
     job.result("model", "model.yaml", description="The spectrum assumed (gammapy)")
     light_curve_figure(job.work / "image.png", table, summary)
     job.result("image", "image.png", description="Flux over time")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="Variability, spectrum, runs")
+    write_summary(job, summary, "Variability, spectrum, runs")

@@ -36,10 +36,13 @@ OnRadius = Annotated[
         maximum=1,
     ),
 ]
-HighestEnergy = Annotated[
-    float | None,
-    Parameter(title="Highest energy", unit="TeV", ucd="em.energy;stat.max", minimum=0.02, maximum=200),
-]
+_LOWEST = Parameter(title="Lowest energy", unit="TeV", ucd="em.energy;stat.min", minimum=0.01, maximum=100)
+_HIGHEST = Parameter(title="Highest energy", unit="TeV", ucd="em.energy;stat.max", minimum=0.02, maximum=200)
+#: Of a job that has a band of its own where none is given, and of one that takes all there is.
+EnergyMin = Annotated[float, _LOWEST]
+EnergyMax = Annotated[float, _HIGHEST]
+LowestEnergy = Annotated[float | None, _LOWEST]
+HighestEnergy = Annotated[float | None, _HIGHEST]
 
 
 def check_energies(energy_min: float | None, energy_max: float | None) -> None:

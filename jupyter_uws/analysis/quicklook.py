@@ -6,7 +6,6 @@ for its description only.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -18,8 +17,10 @@ from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
 from .observations import Position, RunIds, find_runs, mean_pointing, open_observations, select
+from .parameters import EnergyMin, check_energies
 from .reduction import Part, livetime, reduce_runs
 from .skyplot import significance_figure
+from .summary import write_summary
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -77,9 +78,7 @@ def quicklook(
     nxpix: Annotated[int, Parameter(title="Pixels in x", minimum=10, maximum=1000)] = 200,
     nypix: Annotated[int, Parameter(title="Pixels in y", minimum=10, maximum=1000)] = 200,
     binsz: Annotated[float, Parameter(title="Pixel size", unit="deg", minimum=0.005, maximum=0.2)] = 0.02,
-    energy_min: Annotated[
-        float, Parameter(title="Lowest energy", unit="TeV", ucd="em.energy;stat.min", minimum=0.01, maximum=100)
-    ] = 0.5,
+    energy_min: EnergyMin = 0.5,
     energy_max: Annotated[
         float, Parameter(title="Highest energy", unit="TeV", ucd="em.energy;stat.max", minimum=0.02, maximum=300)
     ] = 50.0,
@@ -120,8 +119,7 @@ def quicklook(
     from a ring of 0.5 to 0.8 deg around it. Sources above 5 sigma are found in a first pass and
     kept out of the rings in the second.
     """
-    if energy_min >= energy_max:
-        raise JobError(f"energy_min {energy_min:g} TeV is not below energy_max {energy_max:g} TeV")
+    check_energies(energy_min, energy_max)
     if max(nxpix, nypix) * binsz > MAX_WIDTH:
         raise JobError(f"the map would be {max(nxpix, nypix) * binsz:g} deg wide, allowed are {MAX_WIDTH:g} deg")
     job.progress(0, "opening the runs")
@@ -160,8 +158,7 @@ def quicklook(
     job.progress(0.85, "image")
     significance_figure(job.work / "image.png", maps.significance, maps.background_area, selection.runs, summary)
     job.result("image", "image.png", description="Significance map and its distribution")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="Peak, background quality, runs")
+    write_summary(job, summary, "Peak, background quality, runs")
     job.progress(1, f"{summary['peak']['significance']:.1f} sigma")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .summary import observed
+
 if TYPE_CHECKING:
     from astropy.table import Table
     from gammapy.modeling.models import SpectralModel
@@ -29,7 +31,7 @@ def sed_figure(path: Path, model: SpectralModel, table: Table, deviation: Any, s
     target, runs = summary["target"], summary["runs"]["used"]
     title = (
         f"RA {target['ra']:.3f}°, Dec {target['dec']:.3f}°: {summary['significance']:.1f} σ, "
-        f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {summary['livetime']['value']:.2f} h"
+        f"{observed(len(runs), summary)}"
     )
     figure.suptitle(title.replace("-", "−"))
     figure.savefig(path, dpi=100)

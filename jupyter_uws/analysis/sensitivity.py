@@ -6,7 +6,6 @@ for its description only.
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +15,9 @@ from jupyter_uws.jobs.description import Generated, Parameter
 
 from .observations import RunIds, find_runs, open_observations
 from .onoff import TRUE_BINS_PER_DECADE, TRUE_ENERGIES
-from .parameters import check_energies
+from .parameters import EnergyMax, EnergyMin, check_energies
 from .sedplot import sensitivity_figure
+from .summary import write_summary
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -54,12 +54,8 @@ def sensitivity(
         float,
         Parameter(title="Alpha", description="Exposure of ON by that of OFF", minimum=0.01, maximum=1),
     ] = 0.2,
-    energy_min: Annotated[
-        float, Parameter(title="Lowest energy", unit="TeV", ucd="em.energy;stat.min", minimum=0.01, maximum=100)
-    ] = 0.1,
-    energy_max: Annotated[
-        float, Parameter(title="Highest energy", unit="TeV", ucd="em.energy;stat.max", minimum=0.02, maximum=200)
-    ] = 100.0,
+    energy_min: EnergyMin = 0.1,
+    energy_max: EnergyMax = 100.0,
     bins_per_decade: Annotated[int, Parameter(title="Bins per decade", minimum=1, maximum=20)] = 5,
     index: Annotated[
         float, Parameter(title="Photon index", description="Of the source within a bin", minimum=0, maximum=6)
@@ -131,8 +127,7 @@ def sensitivity(
     job.result("sensitivity", "sensitivity.ecsv", description="Least flux by energy")
     sensitivity_figure(job.work / "image.png", table, summary)
     job.result("image", "image.png", description="Sensitivity over energy")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="Best energy, assumptions, runs")
+    write_summary(job, summary, "Best energy, assumptions, runs")
     job.progress(1, f"{best['e2dnde']:.2g} erg cm-2 s-1 at {best['e_ref']:.2g} TeV")
 
 

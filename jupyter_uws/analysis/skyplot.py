@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .summary import observed
+
 if TYPE_CHECKING:
     from astropy.table import Table
     from gammapy.maps import Map
@@ -33,7 +35,7 @@ def significance_figure(
     _distribution(figure.add_subplot(grid[1]), significance, background_area, summary)
     energy, peak = summary["energy"], summary["peak"]
     title = (
-        f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {summary['livetime']['value']:.2f} h, "
+        f"{observed(len(runs), summary)}, "
         f"{energy['min']:g} to {energy['max']:g} TeV: "
         f"peak {peak['significance']:.1f} σ at RA {peak['ra']:.3f}°, Dec {peak['dec']:.3f}°"
     )
@@ -63,12 +65,16 @@ def _sky(axes: Any, significance: Map, runs: Sequence[Run], summary: dict[str, A
         axes.scatter(ra, dec, transform=sky, marker="o", s=28, facecolors="none", edgecolors="black", label="pointings")
     height, width = significance.data.shape
     axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5), xlabel="Right ascension", ylabel="Declination")
-    for coordinate in axes.coords:
-        coordinate.set_format_unit("deg", decimal=True)
+    _in_degrees(axes)
     axes.coords.grid(color="grey", alpha=0.3, linestyle="dotted")
     axes.legend(loc="upper right", fontsize=8, framealpha=0.8)
     bar = axes.figure.colorbar(image, ax=axes, extend="both", ticks=[-5, -2.5, 0, 2.5, 5, 7.5, 10], shrink=0.85)
     bar.set_label("Significance (σ)")
+
+
+def _in_degrees(axes: Any) -> None:
+    for coordinate in axes.coords:
+        coordinate.set_format_unit("deg", decimal=True)
 
 
 def _contains(one: Map, ra: float, dec: float) -> bool:
@@ -123,18 +129,16 @@ def events_figure(path: Path, events: Table, summary: dict[str, Any]) -> None:
     image = sky.imshow(counts, origin="lower", cmap="viridis", interpolation="nearest", norm=PowerNorm(0.5))
     figure.colorbar(image, ax=sky, label=f"Events per pixel of {step:.2g}°", shrink=0.9)
     sky.set(xlabel="Right ascension", ylabel="Declination")
-    for coordinate in sky.coords:
-        coordinate.set_format_unit("deg", decimal=True)
+    _in_degrees(sky)
     energy = u.Quantity(events["ENERGY"]).to_value("TeV")
     axes = figure.add_subplot(grid[1])
     axes.hist(energy, list(np.geomspace(energy.min() * 0.999, energy.max() * 1.001, 40)), histtype="step", color="C0")
     axes.set(xscale="log", yscale="log", xlabel="Energy (TeV)", ylabel="Events")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
-    runs = len(summary["runs"]["used"])
     title = (
         f"{len(events)} events within {radius:g}° of RA {centre['ra']:.3f}°, Dec {centre['dec']:.3f}°, "
-        f"{runs} run{'s' if runs != 1 else ''}, {summary['livetime']['value']:.2f} h"
+        f"{observed(len(summary['runs']['used']), summary)}"
     )
     figure.suptitle(title.replace("-", "−"))
     figure.savefig(path, dpi=100)
@@ -159,13 +163,12 @@ def residual_figure(path: Path, counts: Map, model: Map, residuals: Map, summary
         where = {"transform": axes.get_transform("icrs"), "marker": "+", "s": 80}
         axes.scatter(place["lon_0"]["value"], place["lat_0"]["value"], color="red" if number < 2 else "black", **where)
         axes.set(title=title, xlabel="Right ascension", ylabel="Declination" if number == 0 else " ")
-        for coordinate in axes.coords:
-            coordinate.set_format_unit("deg", decimal=True)
-    scatter, runs = summary["residuals"], len(summary["runs"]["used"])
+        _in_degrees(axes)
+    scatter = summary["residuals"]
     title = (
         f"RA {place['lon_0']['value']:.4f}°, Dec {place['lat_0']['value']:.4f}°: √TS {summary['significance']:.1f}, "
         f"residuals {scatter['mean']:.2f} ± {scatter['sigma']:.2f} σ, "
-        f"{runs} run{'s' if runs != 1 else ''}, {summary['livetime']['value']:.2f} h"
+        f"{observed(len(summary['runs']['used']), summary)}"
     )
     figure.suptitle(title.replace("-", "−"))
     figure.savefig(path, dpi=100)

@@ -6,7 +6,6 @@ for its description only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,7 @@ from .onoff import ENERGIES, OnRegion, Unusable, counts_summary, fit, parameters
 from .parameters import HighestEnergy, OnRadius, SourceDec, SourceRA, SpectralShape, check_energies
 from .reduction import Part, livetime, reduce_runs
 from .sedplot import sed_figure
+from .summary import write_summary
 
 if TYPE_CHECKING:
     from gammapy.datasets import SpectrumDatasetOnOff
@@ -191,5 +191,4 @@ def _write(job: JobContext, fitted: SkyModel, points: FluxPoints, summary: dict[
     job.result("model", "model.yaml", description="Fitted model (gammapy)")
     sed_figure(job.work / "sed.png", fitted.spectral_model, table, deviations(points), summary)
     job.result("sed", "sed.png", description="Spectral energy distribution with residuals")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="Fitted values, significance, runs")
+    write_summary(job, summary, "Fitted values, significance, runs")

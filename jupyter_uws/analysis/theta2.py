@@ -6,7 +6,6 @@ only.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -17,8 +16,9 @@ from jupyter_uws.jobs.describe import job_type
 from jupyter_uws.jobs.description import Generated, Parameter
 
 from .observations import Position, RunIds, find_runs, open_observations, select
-from .parameters import HighestEnergy, SourceDec, SourceRA, check_energies
+from .parameters import HighestEnergy, LowestEnergy, SourceDec, SourceRA, check_energies
 from .reduction import Part, livetime, reduce_runs
+from .summary import write_summary
 from .timeplot import theta2_figure
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def theta2(
             maximum=20,
         ),
     ] = 5,
-    energy_min: Annotated[
-        float | None,
-        Parameter(title="Lowest energy", unit="TeV", ucd="em.energy;stat.min", minimum=0.01, maximum=100),
-    ] = None,
+    energy_min: LowestEnergy = None,
     energy_max: HighestEnergy = None,
 ) -> None:
     """Events by the square of their distance from a source, with the background of positions that mirror it.
@@ -126,8 +123,7 @@ def theta2(
     job.result("theta2", "theta2.ecsv", description="Counts by squared distance")
     theta2_figure(job.work / "image.png", table, summary)
     job.result("image", "image.png", description="Events by squared distance, ON and OFF")
-    (job.work / "summary.json").write_text(json.dumps(summary, indent=1))
-    job.result("summary", "summary.json", description="Counts, significance, runs")
+    write_summary(job, summary, "Counts, significance, runs")
     job.progress(1, f"{summary['significance']:.1f} sigma")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .summary import observed
+
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.figure import Figure
@@ -26,7 +28,7 @@ def _title(summary: dict[str, Any]) -> str:
     target, runs = summary["target"], summary["runs"]["used"]
     title = (
         f"RA {target['ra']:.3f}°, Dec {target['dec']:.3f}°: {summary['significance']:.1f} σ, "
-        f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {summary['livetime']['value']:.2f} h"
+        f"{observed(len(runs), summary)}"
     )
     return title.replace("-", "−")
 
