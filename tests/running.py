@@ -79,6 +79,12 @@ def run_service(folder: Path, archive: Path, *options: str, **environment: str) 
                 process.stdout.close()
 
 
+def own_tracebacks(log: str) -> list[str]:
+    """The tracebacks in a log, without Dask's of a peer that left while it was being written to."""
+    found = re.findall(r"^Traceback .*\n(?:[ \t].*\n)*.*$", log, re.MULTILINE)
+    return [each for each in found if not each.splitlines()[-1].startswith("distributed.comm.core.CommClosedError")]
+
+
 def wait_until(condition: Any, seconds: float = 30.0) -> Any:
     """The first true value of ``condition()``; fails the test after ``seconds``."""
     deadline = time.monotonic() + seconds

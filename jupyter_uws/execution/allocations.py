@@ -36,8 +36,8 @@ logger = logging.getLogger(__name__)
 LOOK_INTERVAL = 2.0
 #: Seconds in which a lost worker may come back: its nanny starts it anew.
 RETURN_TIMEOUT = 5.0
-#: Seconds that a lost job waits for the reason.
-FATE_TIMEOUT = 10.0
+#: Seconds that a lost job waits for the reason; a controller that loses a node is busy for some of them.
+FATE_TIMEOUT = 25.0
 #: Seconds that the end of a cluster waits for what is under way at the batch system.
 CLOSE_TIMEOUT = 10.0
 #: Seconds for which a job that no worker can serve lets others have them all, before one is given back for it.

@@ -99,12 +99,12 @@ def test_a_host_look_up_that_hangs_is_given_up(monkeypatch) -> None:
 
     over = threading.Event()
     monkeypatch.setattr(resolver, "SESAME_TIMEOUT", 0.2)
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait(10))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait(60))
     monkeypatch.setattr(resolver, "SESAME_URL", "https://sesame.example/x")
     begin = time.monotonic()
     with pytest.raises(UnknownTarget, match="no answer within"):
         resolve("3C 273")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 30
     over.set()
 
 
