@@ -192,7 +192,7 @@ class ArchiveRoutes(Router):
             limits = self._readers.limits
             self._engine = Engine(
                 self._archive.path,
-                memory_limit=f"{limits.memory}B",
+                memory=limits.memory,
                 timeout=limits.duration,
                 max_queries=limits.queries,
                 max_waiting=limits.waiting,
