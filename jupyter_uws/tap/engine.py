@@ -257,6 +257,7 @@ class Result:
         if self._translated is None or not self._translated.is_short:
             self._database = self._snapshot.borrow()
         cursor = self._cursor = self._snapshot.cursor(self._variables, self._database)
+        self._go_on()
         uploaded = {table.name: table for table in self._take_uploads(cursor)}
         query = self._translated
         if query is None:
@@ -272,12 +273,16 @@ class Result:
         self._reader = relation.to_arrow_reader(BATCH_ROWS)
         self.fields = _fields(query, self._reader.schema, ascii_only)
 
+    def _go_on(self) -> None:
+        """Raises QueryTimeout where the query is not to go on: an interrupt before it runs in DuckDB is lost."""
+        if self._stopped:
+            raise QueryTimeout("the query was stopped")
+
     def _take_uploads(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Table]:
         """Make temporary tables of the uploads, which only this cursor sees, and which end with it."""
         for name, path in self._uploads.items():
             table, rows = read_upload(name, path, self.limits)
-            if self._stopped:
-                raise QueryTimeout("the query was stopped")
+            self._go_on()
             cursor.register("_arriving", rows)
             cursor.execute(f"CREATE TEMPORARY TABLE {table.sql} AS FROM _arriving")
             cursor.unregister("_arriving")
@@ -306,8 +311,7 @@ class Result:
         """Do ``work`` in a thread within what is left of the query's time."""
 
         def guarded() -> T:
-            if self._stopped:
-                raise QueryTimeout("the query was stopped")
+            self._go_on()
             return work()
 
         began = time.monotonic()

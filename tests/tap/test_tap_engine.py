@@ -113,7 +113,7 @@ async def test_long_results_end_where_they_are_asked_to(
 
 
 SORTED = "SELECT n, x FROM test.numbers ORDER BY MOD(n * 7919, 1000003)"  # in 40 MB, held until the last row is read
-GREEDY = SORTED.replace("test.numbers", "(" + " UNION ALL ".join(4 * ["SELECT n, x FROM test.numbers"]) + ") AS t")
+GREEDY = SORTED.replace("test.numbers", f"({' UNION ALL '.join(4 * ['SELECT n, x FROM test.numbers'])}) AS t")  # noqa: S608
 
 
 async def test_memory_is_bounded_and_the_bound_is_told(archive: Path) -> None:
