@@ -223,7 +223,7 @@ def inside(table: Table, archive: Path) -> None:
     from jupyter_uws.tap.adql import translate
     from jupyter_uws.tap.snapshot import Snapshot
 
-    snapshot = Snapshot(archive, threads=2, memory_limit="512MB")
+    snapshot = Snapshot(archive, threads=2, memory=512 * 2**20)
     for radius in RADII:
         parts: list[tuple[float, float]] = []
         for lon, lat in centres(40):

@@ -23,7 +23,10 @@ def error_document(message: str) -> str:
 
 
 class ErrorMixin(_Handler):
-    """Errors that are ``expected`` are answered, and leave no trace in the log."""
+    """Errors that are ``expected`` by any class of a handler are answered, and leave no trace in the log.
+
+    Each class names its own: in which order a handler has its bases does not matter.
+    """
 
     expected: tuple[type[Exception], ...] = ()
 
@@ -43,6 +46,10 @@ class ErrorMixin(_Handler):
         self.set_header("Connection", "close")  # a body that was refused is left unread
         self.finish(content)
 
+    def is_expected(self, error: BaseException | None) -> bool:
+        """Whether one of the handler's classes expects such an error."""
+        return any(isinstance(error, vars(kind).get("expected", ())) for kind in type(self).__mro__)
+
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        if not isinstance(value, self.expected):
+        if not self.is_expected(value):
             super().log_exception(typ, value, tb)

@@ -93,6 +93,17 @@ def read_archive(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     path itself would fail beside a connection of other settings (the TAP engine's), and would go on
     showing the old state after the file was replaced. Raises ArchiveError where the file is no archive.
     """
+    with open_any_version(path) as (con, version):
+        if version != VERSION:
+            raise ArchiveError(
+                f"{path}: made by another version of jupyter-uws: move it away and index the stores again"
+            )
+        yield con
+
+
+@contextlib.contextmanager
+def open_any_version(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
+    """As :func:`read_archive`, and the version of its tables, which may be another than :data:`VERSION`."""
     if not path.is_file():
         raise ArchiveError(
             f"{path}: there is no archive; make one with 'jupyter uws archive add' or 'archive simulate'"
@@ -101,14 +112,10 @@ def read_archive(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             con.execute(f"ATTACH '{_quoted(path)}' AS stored (READ_ONLY)")
             con.execute("USE stored")
-            version = con.execute("SELECT version FROM _archive.meta").fetchall()
-        except duckdb.Error as error:
+            ((version,),) = con.execute("SELECT version FROM _archive.meta").fetchall()
+        except (duckdb.Error, ValueError) as error:
             raise ArchiveError(f"{path}: not an archive of jupyter-uws: {_first_line(error)}") from error
-        if version != [(VERSION,)]:
-            raise ArchiveError(
-                f"{path}: made by another version of jupyter-uws: move it away and index the stores again"
-            )
-        yield con
+        yield con, version
 
 
 def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:

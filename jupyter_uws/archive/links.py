@@ -6,14 +6,20 @@ These are the rows of DataLink 1.1 (:mod:`~jupyter_uws.archive.datalink` writes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .database import read_archive
 
+if TYPE_CHECKING:
+    import duckdb
+
 FITS = "application/fits"
+
+#: The ``dataproduct_type`` of responses that have rows of their own (:mod:`~jupyter_uws.archive.response_rows`).
+RESPONSE = "response-function"
 
 #: GADF's HDU types -> DataLink's content qualifier (the IVOA's names of high-energy products), and words.
 RESPONSES = {
@@ -106,6 +112,13 @@ _HDUS = """
     WHERE r.obs_publisher_did IN (SELECT unnest(?))
     ORDER BY r.obs_publisher_did, h.position
 """
+# of a response's row: the run it is of, by its place in the archive rather than by how its identifier is made
+_RUNS_OF_RESPONSES = """
+    SELECT o.obs_publisher_did, r.obs_publisher_did, o.dataproduct_subtype
+    FROM _archive.obscore o JOIN _archive.run r
+         ON r.collection = o.obs_collection AND r.obs_id = TRY_CAST(o.obs_id AS BIGINT)
+    WHERE o.obs_publisher_did IN (SELECT unnest(?)) AND o.dataproduct_type = ?
+"""
 
 
 def find_runs(archive: Path, dids: Sequence[str]) -> dict[str, StoredRun]:
@@ -114,7 +127,11 @@ def find_runs(archive: Path, dids: Sequence[str]) -> dict[str, StoredRun]:
     Whether their files are still there is not looked at. Raises ArchiveError where the archive cannot be read.
     """
     with read_archive(archive) as con:
-        rows = con.execute(_HDUS, [list(dids)]).fetchall()
+        return _stored_runs(con, dids)
+
+
+def _stored_runs(con: duckdb.DuckDBPyConnection, dids: Sequence[str]) -> dict[str, StoredRun]:
+    rows = con.execute(_HDUS, [list(dids)]).fetchall()
     found: dict[tuple[Any, ...], list[StoredHdu]] = {}
     for *run, kind, cls, hdu_name, root, path, name in rows:
         found.setdefault(tuple(run), []).append(StoredHdu(kind, cls, hdu_name, Path(root), path, name))
@@ -127,17 +144,22 @@ def links(
 ) -> list[Link]:
     """The links of each of ``dids``, in their order; one with an error for an identifier that is not known.
 
-    ``root`` is the service's URL as the client sees it; ``processings`` are what takes a run; ``previews`` says whether
-    pictures can be made. Looks at the files: call it in a thread. Raises ArchiveError.
+    An identifier is that of a run, or that of one of its responses where these have rows of their own. ``root`` is the
+    service's URL as the client sees it; ``processings`` are what takes a run; ``previews`` says whether pictures can be
+    made. Looks at the files: call it in a thread. Raises ArchiveError.
     """
-    found = find_runs(archive, dids)
+    with read_archive(archive) as con:
+        responses = {did: of for did, *of in con.execute(_RUNS_OF_RESPONSES, [list(dids), RESPONSE]).fetchall()}
+        found = _stored_runs(con, [*dids, *(run for run, _ in responses.values())])
     rows: list[Link] = []
     for did in dict.fromkeys(dids):
-        run = found.get(did)
-        if run is None:
-            rows.append(Link(did, "#this", error_message=_unknown(did)))
+        if did in responses:
+            run, qualifier = responses[did]
+            rows += _links_of_response(did, found[run], qualifier, root)
+        elif did in found:
+            rows += _links_of_run(found[did], root, processings, previews)
         else:
-            rows += _links_of_run(run, root, processings, previews)
+            rows.append(Link(did, "#this", error_message=_unknown(did)))
     return rows
 
 
@@ -152,45 +174,52 @@ def file_url(collection: str, name: str, hdu: str = "") -> str:
 
 
 def _links_of_run(run: StoredRun, root: str, processings: Sequence[Processing], previews: bool) -> Iterator[Link]:
-    sizes = {name: _size(hdu.location) for name, hdu in run.files.items()}
-    whole = all(size is not None for size in sizes.values())
-    here = f"run {run.obs_id} ({run.collection})"
-    events = run.events
-    yield _file(run, events, root, sizes[events.name], "#this", "event-list", f"Events of {here}")
-    for kind, (qualifier, words) in RESPONSES.items():
-        hdu = next((hdu for hdu in run.hdus if hdu.hdu_type == kind), None)
-        if hdu is not None:
-            description = f"{words.capitalize()} of {here}"
-            yield _file(run, hdu, root, sizes[hdu.name], "#calibration", qualifier, description)
-    this = f"ID={quote(run.did, safe='')}"
+    files = _files(run, root)
+    whole = all(link.access_url for link in files)
+    yield files[0]
+    yield from (replace(link, semantics="#calibration") for link in files[1:])
     if whole:
-        yield Link(
-            run.did,
-            "#package",
-            f"Events and responses of {here} in one tar file",
-            access_url=f"{root}datalink/bundle?{this}",
-            content_type="application/x-tar",
-            content_qualifier="event-bundle",
-        )
-    if previews and sizes[events.name] is not None:
+        yield _bundle(run.did, run, root)
+    if previews and files[0].access_url:
         for name, (semantics, words) in PREVIEWS.items():
-            url = f"{root}datalink/preview/{name}?{this}"
+            url = f"{root}datalink/preview/{name}?{_query(run)}"
             yield Link(run.did, semantics, words, access_url=url, content_type="image/png", local_semantics=name)
     if whole:
         for processing in processings:
             yield Link(run.did, "#proc", processing.description, service_def=processing.name)
 
 
-def _file(
-    run: StoredRun, hdu: StoredHdu, root: str, size: int | None, semantics: str, qualifier: str, description: str
-) -> Link:
+def _links_of_response(did: str, run: StoredRun, qualifier: str, root: str) -> Iterator[Link]:
+    """The response itself, and what else is of its run."""
+    files = [replace(link, ID=did) for link in _files(run, root)]
+    yield from (link for link in files if link.content_qualifier == qualifier)
+    yield from (replace(link, semantics="#coderived") for link in files if link.content_qualifier != qualifier)
+    if all(link.access_url for link in files):
+        yield _bundle(did, run, root)
+
+
+def _files(run: StoredRun, root: str) -> list[Link]:
+    """Links to the events and to each response, all of them ``#this``."""
+    sizes = {name: _size(hdu.location) for name, hdu in run.files.items()}
+    here = f"run {run.obs_id} ({run.collection})"
+    events = run.events
+    url = root + file_url(run.collection, events.name)
+    made = [_file(run, events, url, sizes[events.name], "event-list", f"Events of {here}")]
+    for kind, (qualifier, words) in RESPONSES.items():
+        hdu = next((hdu for hdu in run.hdus if hdu.hdu_type == kind), None)
+        if hdu is not None:
+            url = root + file_url(run.collection, hdu.name, hdu.hdu_name)
+            made.append(_file(run, hdu, url, sizes[hdu.name], qualifier, f"{words.capitalize()} of {here}"))
+    return made
+
+
+def _file(run: StoredRun, hdu: StoredHdu, url: str, size: int | None, qualifier: str, description: str) -> Link:
     if size is None:
         gone = f"NotFoundFault: the file {hdu.name} is gone since the archive was made"
-        return Link(run.did, semantics, description, error_message=gone, content_qualifier=qualifier)
-    url = root + file_url(run.collection, hdu.name, "" if semantics == "#this" else hdu.hdu_name)
+        return Link(run.did, "#this", description, error_message=gone, content_qualifier=qualifier)
     return Link(
         run.did,
-        semantics,
+        "#this",
         description,
         access_url=url,
         content_type=FITS,
@@ -198,6 +227,21 @@ def _file(
         content_qualifier=qualifier,
         local_semantics=hdu.hdu_class or None,
     )
+
+
+def _bundle(did: str, run: StoredRun, root: str) -> Link:
+    return Link(
+        did,
+        "#package",
+        f"Events and responses of run {run.obs_id} ({run.collection}) in one tar file",
+        access_url=f"{root}datalink/bundle?{_query(run)}",
+        content_type="application/x-tar",
+        content_qualifier="event-bundle",
+    )
+
+
+def _query(run: StoredRun) -> str:
+    return f"ID={quote(run.did, safe='')}"
 
 
 def _size(path: Path) -> int | None:

@@ -13,9 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .database import to_table
-from .links import FITS, RESPONSES, file_url
-
-TYPE = "response-function"
+from .links import FITS, RESPONSE, RESPONSES, file_url
 
 
 def has_responses(tables: Mapping[str, pa.Table], collection: str) -> bool:
@@ -47,7 +45,7 @@ _TABLES = ("obscore", "obscore_hea")
 
 
 def _is_response(obscore: pa.Table, collection: str) -> pa.ChunkedArray:
-    return pc.and_(pc.equal(obscore["obs_collection"], collection), pc.equal(obscore["dataproduct_type"], TYPE))
+    return pc.and_(pc.equal(obscore["obs_collection"], collection), pc.equal(obscore["dataproduct_type"], RESPONSE))
 
 
 def _responses(tables: Mapping[str, pa.Table], collection: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -64,7 +62,7 @@ def _responses(tables: Mapping[str, pa.Table], collection: str) -> Iterator[tupl
                 did,
                 f"{did}/{qualifier}",
                 {
-                    "dataproduct_type": TYPE,
+                    "dataproduct_type": RESPONSE,
                     "dataproduct_subtype": qualifier,
                     "access_format": FITS,
                     "access_estsize": max(1, round(sizes[hdu["file_name"]] / 1000)),

@@ -40,12 +40,14 @@ class ArchiveError(Exception):
 class ServedArchive:
     """The archive file, made from the simulated store where the user has none yet.
 
-    Making it takes seconds of processor time, so a child process does it while the service
-    answers already; requests for the archive wait for :meth:`ready`.
+    So is one of an earlier version that has nothing else in it, when the archive is first asked for. Making it takes
+    seconds of processor time, so a child process does it while the service answers already; requests for the archive
+    wait for :meth:`ready`.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path or default_archive()
+        self._is_default = path is None
         self._made: asyncio.Task[None] | None = None
         if path is not None and not path.is_file():
             raise ArchiveError(
@@ -57,8 +59,14 @@ class ServedArchive:
         if not self.path.exists():
             self._made = asyncio.get_running_loop().create_task(self._simulate())
 
+    async def _renew(self) -> None:
+        from ..archive.demo import is_outdated  # with DuckDB, which whoever asks for the archive needs anyway
+
+        if await asyncio.to_thread(is_outdated, self.path):
+            await self._simulate()
+
     async def _simulate(self) -> None:
-        logger.info("there is no archive yet: making the simulated one, %s", self.path)
+        logger.info("making the simulated archive, %s", self.path)
         command = [sys.executable, "-m", "jupyter_uws", "archive", "simulate", "--archive", str(self.path)]
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -77,6 +85,8 @@ class ServedArchive:
 
     async def ready(self) -> None:
         """Wait until the archive is there. Raises HTTPError 503 with the reason where it is not."""
+        if self._made is None and self._is_default:
+            self._made = asyncio.get_running_loop().create_task(self._renew())
         if self._made is not None:
             try:
                 await asyncio.wait_for(asyncio.shield(self._made), PATIENCE)
@@ -182,7 +192,7 @@ class ArchiveRoutes(Router):
             limits = self._readers.limits
             self._engine = Engine(
                 self._archive.path,
-                memory_limit=f"{limits.memory}B",
+                memory=limits.memory,
                 timeout=limits.duration,
                 max_queries=limits.queries,
                 max_waiting=limits.waiting,

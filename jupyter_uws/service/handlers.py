@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from ..dali import ErrorMixin
 from ..forms import BodyMixin
 from ..uws.errors import UWSError
 
@@ -70,12 +71,13 @@ def _same(given: str, expected: str | None) -> bool:
 
 
 @stream_request_body
-class ServiceHandler(BodyMixin, RequestHandler):
+class ServiceHandler(ErrorMixin, BodyMixin, RequestHandler):
     """Authenticates every request: by the relay's secret, or by ``Authorization: token T``, ``Bearer T``, or Basic.
 
     That comes before the body is read: whoever is not let in cannot make the service hold anything.
     """
 
+    expected = (UWSError, HTTPError)
     owner: str
     root: str
     is_admin = False
@@ -175,7 +177,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Only what is our fault. Tornado would write the whole address down, and with it the query."""
-        if not isinstance(value, UWSError | HTTPError):
+        if not self.is_expected(value):
             logger.error("%s %s failed", self.request.method, plain(self.request.path), exc_info=(typ, value, tb))  # type: ignore[arg-type]
 
 

@@ -42,8 +42,8 @@ class Engine:
     ----------
     path
         The DuckDB file. It may be replaced while the service runs: later queries see the new one.
-    threads, memory_limit
-        What DuckDB may use, for all queries together.
+    threads, memory
+        What a query may use, of processors and bytes; short ones together use as much as one other.
     timeout
         Seconds that a query may work. The time its client takes to read does not count.
     max_queries, max_short, max_waiting
@@ -59,7 +59,7 @@ class Engine:
         path: str | Path,
         *,
         threads: int = 2,
-        memory_limit: str = "512MB",
+        memory: int = DEFAULT.memory,
         timeout: float = 60.0,
         max_queries: int = 4,
         max_short: int = 4,
@@ -69,7 +69,8 @@ class Engine:
         self.path = Path(path)
         self.timeout = timeout
         self.limits = limits
-        self._options = {"threads": threads, "memory_limit": memory_limit}
+        self.memory = memory
+        self._threads = threads
         self._pool = ThreadPoolExecutor(max_queries + max_short, thread_name_prefix="tap")
         self._long = _Lane(max_queries, max_waiting)
         self._short = _Lane(max_short, max_waiting)
@@ -117,6 +118,9 @@ class Engine:
             translated = await asyncio.to_thread(translate, adql, snapshot.tables, limit=maxrec + 1)
         lane = self._short if translated is not None and translated.is_short else self._long
         async with lane.place(None if waits else self.timeout):
+            latest = await self._current()
+            if latest is not snapshot:  # the file was replaced while the query waited
+                snapshot, translated = latest, None
             result = Result(
                 self, snapshot, adql, translated, maxrec, variables or {}, uploads or {}, timeout or self.timeout
             )
@@ -141,7 +145,7 @@ class Engine:
         async with self._opening:
             identity = file_identity(self.path)
             if self._snapshot is None or self._snapshot.identity != identity:
-                opened = functools.partial(Snapshot, self.path, **self._options)  # type: ignore[arg-type]
+                opened = functools.partial(Snapshot, self.path, threads=self._threads, memory=self.memory)
                 self._snapshot = await asyncio.to_thread(opened)  # the pool may be full of queries
             return self._snapshot
 
@@ -206,6 +210,7 @@ class Result:
         self._variables = variables
         self._uploads = uploads
         self._timeout = timeout
+        self._database: duckdb.DuckDBPyConnection | None = None
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._reader: pa.RecordBatchReader | None = None
         self._first: pa.RecordBatch | None = None
@@ -239,14 +244,20 @@ class Result:
         """Interrupt what still runs and let go of the file."""
         await self._interrupt()
         self._reader = None
-        if self._cursor is not None and (self._work is None or self._work.done()):
-            self._cursor.close()
-        self._cursor = None
+        cursor, database, self._cursor, self._database = self._cursor, self._database, None, None
+        if self._work is None or self._work.done():
+            if cursor is not None:
+                cursor.close()
+            if database is not None:
+                await asyncio.to_thread(self._snapshot.take_back, database)
 
     # in the pool's threads
 
     def _open(self) -> None:
-        cursor = self._cursor = self._snapshot.cursor(self._variables)
+        if self._translated is None or not self._translated.is_short:
+            self._database = self._snapshot.borrow()
+        cursor = self._cursor = self._snapshot.cursor(self._variables, self._database)
+        self._go_on()
         uploaded = {table.name: table for table in self._take_uploads(cursor)}
         query = self._translated
         if query is None:
@@ -262,12 +273,16 @@ class Result:
         self._reader = relation.to_arrow_reader(BATCH_ROWS)
         self.fields = _fields(query, self._reader.schema, ascii_only)
 
+    def _go_on(self) -> None:
+        """Raises QueryTimeout where the query is not to go on: an interrupt before it runs in DuckDB is lost."""
+        if self._stopped:
+            raise QueryTimeout("the query was stopped")
+
     def _take_uploads(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Table]:
         """Make temporary tables of the uploads, which only this cursor sees, and which end with it."""
         for name, path in self._uploads.items():
             table, rows = read_upload(name, path, self.limits)
-            if self._stopped:
-                raise QueryTimeout("the query was stopped")
+            self._go_on()
             cursor.register("_arriving", rows)
             cursor.execute(f"CREATE TEMPORARY TABLE {table.sql} AS FROM _arriving")
             cursor.unregister("_arriving")
@@ -296,8 +311,7 @@ class Result:
         """Do ``work`` in a thread within what is left of the query's time."""
 
         def guarded() -> T:
-            if self._stopped:
-                raise QueryTimeout("the query was stopped")
+            self._go_on()
             return work()
 
         began = time.monotonic()
@@ -310,7 +324,7 @@ class Result:
                 raise QueryTimeout(f"the query took longer than {self._timeout:g} s and was stopped")
             return future.result()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise _explained(error) from None
+            raise _explained(error, self._engine.memory) from None
         finally:
             self._spent += time.monotonic() - began
 
@@ -341,13 +355,16 @@ def _fields(query: Query, schema: pa.Schema, ascii_only: list[bool]) -> list[Fie
     ]
 
 
-def _explained(error: Exception) -> TAPError:
-    """DuckDB's error as one clear sentence."""
+def _explained(error: Exception, memory: int) -> TAPError:
+    """DuckDB's error as one clear sentence; ``memory`` [bytes] is what the query was held to."""
     message = str(error)
     if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in message:
         return QueryTimeout("the query was stopped")
     if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in message:
-        return TAPError("the query needs more memory than a query may have: ask for less, or for a smaller join")
+        return TAPError(
+            f"the query needs more than the {memory / 2**20:.0f} MiB of memory that a query may use here: narrow it, by"
+            " position or time, before it sorts, joins or groups, or select fewer columns"
+        )
     if "Max expression depth" in message:
         return ADQLError("the query is nested too deeply")
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):

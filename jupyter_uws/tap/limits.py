@@ -14,9 +14,10 @@ class QueryLimits:
 
     ``rows``, ``rows_max``: of a result, where MAXREC is not given, and at most. ``duration``: of a query that its
     client waits for; ``job_duration``, ``job_duration_max``: of an asynchronous one, where executionDuration is not
-    given, and at most. ``memory``: for all queries together. ``queries`` run at a time, ``waiting`` more wait, the next
-    is refused. ``uploads``: tables that a query may bring, each of ``upload_size`` as it is sent, ``upload_rows`` and
-    ``upload_columns``; ``upload_urls``: whether they may be fetched from elsewhere.
+    given, and at most. ``memory``: of a query; the short ones, which find their rows by position, share as much.
+    ``queries`` run at a time, ``waiting`` more wait, the next is refused. ``uploads``: tables that a query may bring,
+    each of ``upload_size`` as it is sent, ``upload_rows`` and ``upload_columns``; ``upload_urls``: whether they may be
+    fetched from elsewhere.
     """
 
     rows: int = 100_000
@@ -24,8 +25,8 @@ class QueryLimits:
     duration: int = 60
     job_duration: int = 600
     job_duration_max: int = 3600
-    memory: int = 512 * 2**20
-    queries: int = 8
+    memory: int = 256 * 2**20
+    queries: int = 4
     waiting: int = 64
     uploads: int = 10
     upload_size: int = 32 * 2**20

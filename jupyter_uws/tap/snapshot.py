@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -24,40 +25,78 @@ Identity = tuple[int, int, int, int]
 
 
 class Snapshot:
-    """One opened file. It is attached to a database in memory, so that a file that was put in its place
-    meanwhile can be opened beside it."""
+    """One opened file. It is attached to databases in memory, so that a file that was put in its place meanwhile can be
+    opened beside it.
 
-    def __init__(self, path: Path, *, threads: int, memory_limit: str) -> None:
+    ``memory`` [bytes] is what a database may use: the one that short queries share, and each that a long query has for
+    itself, so that it cannot take the memory of others.
+    """
+
+    def __init__(self, path: Path, *, threads: int, memory: int) -> None:
         self.identity = file_identity(path)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": threads,
-                "memory_limit": memory_limit,
-                "temp_directory": "",  # a query that needs more memory fails, and never fills a disk
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
-        try:
-            udfs.register(self._connection)
-            self._connection.execute(f"ATTACH {sql_text(str(path))} AS {CATALOG} (READ_ONLY)")
-            self._connection.execute("SET enable_external_access = false")
-            self._connection.execute("SET lock_configuration = true")
-            self._connection.execute(f"USE {CATALOG}")
-            self.tables: dict[str, Table] = read_sky(self._connection, read_tap_schema(self._connection))
-            self.keys: tuple[ForeignKey, ...] = read_keys(self._connection)
-            self._ascii = read_notes(self._connection)
-            self._connection.execute("USE memory")
-        except duckdb.Error as error:
-            self._connection.close()
-            raise ArchiveUnavailable(f"the archive {path.name} cannot be opened: {first_line(error)}") from None
+        self._path = path
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": threads,
+            "memory_limit": f"{memory}B",
+            "temp_directory": "",  # a query that needs more memory fails, and never fills a disk
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        self._shared = self._connect()
+        self._spare: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
+        try:
+            with contextlib.closing(self._shared.cursor()) as cursor:
+                cursor.execute(f"USE {CATALOG}")
+                self.tables: dict[str, Table] = read_sky(cursor, read_tap_schema(cursor))
+                self.keys: tuple[ForeignKey, ...] = read_keys(cursor)
+                self._ascii = read_notes(cursor)
+        except duckdb.Error as error:
+            self._shared.close()
+            raise self._unavailable(error) from None
 
-    def cursor(self, variables: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
-        """A connection of its own for one query, where views find ``variables`` by getvariable()."""
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:", config=self._config)
+        try:
+            udfs.register(connection)
+            connection.execute(f"ATTACH {sql_text(str(self._path))} AS {CATALOG} (READ_ONLY)")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        except duckdb.Error as error:
+            connection.close()
+            raise self._unavailable(error) from None
+        return connection
+
+    def _unavailable(self, error: Exception) -> ArchiveUnavailable:
+        return ArchiveUnavailable(f"the archive {self._path.name} cannot be opened: {first_line(error)}")
+
+    def borrow(self) -> duckdb.DuckDBPyConnection:
+        """A database for one query alone, to be handed to :meth:`take_back`. Raises ArchiveUnavailable."""
         with self._lock:
-            cursor = self._connection.cursor()
+            found, self._spare = self._spare, None
+        if found is None:
+            found = self._connect()
+            if file_identity(self._path) != self.identity:
+                found.close()
+                raise ArchiveUnavailable(f"the archive {self._path.name} was replaced just now: ask again")
+        return found
+
+    def take_back(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Keep one database for the next query: to open one takes tens of ms, and its memory is not free."""
+        with self._lock:
+            if self._spare is None:
+                self._spare = database
+                return
+        database.close()
+
+    def cursor(
+        self, variables: Mapping[str, str], database: duckdb.DuckDBPyConnection | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """A connection for one query, where views find ``variables`` by getvariable(): to ``database``, which it has
+        for itself, or to the one that short queries share.
+        """
+        with self._lock:
+            cursor = (database or self._shared).cursor()
         for name, value in variables.items():
             if not re.fullmatch(r"[a-z][a-z_]*", name):
                 raise ValueError(f"variable name {name!r}: must be small letters and underscores")

@@ -52,7 +52,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
                     " FROM range(5)")  # fmt: skip
         write_tap_schema(con, TABLES)
         assert tuple(read_tap_schema(con).values())[:2] == TABLES
-    return Snapshot(path, threads=1, memory_limit="100MB")
+    return Snapshot(path, threads=1, memory=100 * 2**20)
 
 
 @pytest.fixture(scope="module")

@@ -112,11 +112,27 @@ async def test_long_results_end_where_they_are_asked_to(
     engine.close()
 
 
-async def test_memory_is_bounded(archive: Path) -> None:
-    engine = Engine(archive, memory_limit="20MB")
-    with pytest.raises(TAPError, match="needs more memory"):
-        await rows(engine, "SELECT COUNT(DISTINCT n + x * 1e7) FROM test.numbers")
+SORTED = "SELECT n, x FROM test.numbers ORDER BY MOD(n * 7919, 1000003)"  # in 40 MB, held until the last row is read
+GREEDY = SORTED.replace("test.numbers", f"({' UNION ALL '.join(4 * ['SELECT n, x FROM test.numbers'])}) AS t")  # noqa: S608
+
+
+async def test_memory_is_bounded_and_the_bound_is_told(archive: Path) -> None:
+    engine = Engine(archive, memory=20 * 2**20)
+    with pytest.raises(TAPError, match=r"more than the 20 MiB of memory that a query may use here: narrow it"):
+        await rows(engine, SORTED, 1_000_000)
     assert await rows(engine, "SELECT n FROM test.numbers") == 10
+    engine.close()
+
+
+async def test_a_query_has_its_memory_for_itself(archive: Path) -> None:
+    engine = Engine(archive, memory=60 * 2**20)
+    everything = 1_000_000
+    async with engine.query(SORTED, maxrec=everything) as first, engine.query(SORTED, maxrec=everything) as second:
+        with pytest.raises(TAPError, match="more than the 60 MiB"):
+            await rows(engine, GREEDY, everything)
+        cone = "SELECT obs_id FROM ivoa.obscore WHERE 1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(10, 20, 8))"
+        assert await rows(engine, cone) > 0
+        assert [await count(second), await count(first)] == [everything, everything]
     engine.close()
 
 
@@ -150,6 +166,23 @@ async def test_views_know_the_root_of_the_caller(archive: Path) -> None:
     assert await asyncio.gather(first_url("http://b/"), first_url("http://c/")) == [
         "http://b/files/0", "http://c/files/0",
     ]  # fmt: skip
+    engine.close()
+
+
+async def test_a_query_that_waited_asks_the_file_that_is_there(tmp_path: Path) -> None:
+    path = make_archive(tmp_path / "archive.duckdb")
+    engine = Engine(path, max_queries=1)
+    query = "SELECT n FROM test.numbers ORDER BY x"
+    async with engine.query(query, maxrec=10):
+        waiting = asyncio.create_task(rows(engine, query))
+        async with asyncio.timeout(10):
+            while not engine.waiting:
+                await asyncio.sleep(0.005)
+        with duckdb.connect(str(tmp_path / "new.duckdb")) as con:
+            con.execute("CREATE SCHEMA test; CREATE TABLE test.numbers AS SELECT 1::BIGINT AS n, 2::BIGINT AS x")
+            write_tap_schema(con, [Table("test.numbers", (Column("n", "long"), Column("x", "long")))])
+        os.replace(tmp_path / "new.duckdb", path)
+    assert await waiting == 1
     engine.close()
 
 

@@ -61,7 +61,7 @@ class Asker:
     def __init__(self, archive: Path, folder: Path) -> None:
         self.folder = folder
         self.runner = asyncio.Runner()
-        self.engine = Engine(archive, timeout=0.5, memory_limit="200MB", threads=1)
+        self.engine = Engine(archive, timeout=0.5, memory=200 * 2**20, threads=1)
         self.answered = self.refused = 0
 
     def ask(self, query: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from defusedxml import ElementTree
 from running import run_service
 from tap_server import Server, run_server
 
+from jupyter_uws.archive import add_store
 from jupyter_uws.tap import limits
 from jupyter_uws.tap.engine import Engine
 
@@ -223,15 +225,31 @@ def test_stilts_queries(server: Server, need: Callable[[str, str], str]) -> None
     assert found.stdout.splitlines()[:2] == ["obs_id,s_ra", "o0,0.0"]
 
 
-def test_taplint_finds_nothing(sim_archive: Path, tmp_path: Path, need: Callable[[str, str], str]) -> None:
-    """The whole service on the simulated archive, in all stages but that of ObsLocTAP, which wants another table."""
-    with run_service(tmp_path, sim_archive) as service:
+def taplint(archive: Path, folder: Path, stilts: str, *options: str) -> str:
+    """What STILTS's checker says of the whole service."""
+    with run_service(folder, archive) as service:
         password = ["-Dstar.basicauth.user=observer", f"-Dstar.basicauth.password={service.token}"]
-        found = subprocess.run(
-            [need("stilts", "stilts"), *password, "taplint", f"tapurl={service.url}tap", "report=EWF", "stages=-LOC"],
+        return subprocess.run(
+            [stilts, *password, "taplint", f"tapurl={service.url}tap", "report=EWF", *options],
             capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-    assert "Totals: Errors: 0; Warnings: 0; Failures: 0" in found.stdout, found.stdout
+        ).stdout  # fmt: skip
+
+
+def test_taplint_finds_nothing(sim_archive: Path, tmp_path: Path, need: Callable[[str, str], str]) -> None:
+    """On the simulated archive, in all stages but that of ObsLocTAP, which wants another table."""
+    found = taplint(sim_archive, tmp_path, need("stilts", "stilts"), "stages=-LOC")
+    assert "Totals: Errors: 0; Warnings: 0; Failures: 0" in found, found
+
+
+@pytest.mark.hess
+def test_taplint_finds_nothing_in_measured_data(
+    hess_dir: Path, sim_archive: Path, tmp_path: Path, need: Callable[[str, str], str]
+) -> None:
+    """With the H.E.S.S. collection beside the simulated one, in the stages that look at values."""
+    archive = Path(shutil.copy(sim_archive, tmp_path / "archive.duckdb"))
+    assert add_store(archive, hess_dir).skipped == []
+    found = taplint(archive, tmp_path, need("stilts", "stilts"), "stages=TME TMS CAP MDQ OBS EXA")
+    assert "Totals: Errors: 0; Warnings: 0; Failures: 0" in found, found
 
 
 def test_the_examples_of_the_documentation_run(sim_archive: Path) -> None:

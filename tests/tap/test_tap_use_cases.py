@@ -81,7 +81,7 @@ MALFORMED = {
 
 @pytest.fixture(scope="module")
 def snapshot(sim_archive: Path) -> Snapshot:
-    return Snapshot(sim_archive, threads=1, memory_limit="200MB")
+    return Snapshot(sim_archive, threads=1, memory=200 * 2**20)
 
 
 def run(snapshot: Snapshot, conditions: str, join: str) -> None:
