@@ -269,14 +269,15 @@ function ResolverNote({ model, trans }: IProps): JSX.Element | null {
   if (resolver === '') {
     return null;
   }
+  const error = lookUp?.error ?? null;
   return (
     <p className="jp-UWSSearch-resolver">
-      {(lookUp?.error ?? null) !== null && (
+      {error !== null && (
         <span className="jp-UWS-error" role="alert">
-          {lookUp.error}
+          {error}
         </span>
       )}
-      {lookUp !== null && lookUp.error === null ? (
+      {lookUp !== null && error === null ? (
         <span className="jp-UWS-note" role="status">
           {trans.__('Asking %1 …', resolver)}
         </span>
