@@ -7,25 +7,27 @@ never taken for another source.
 
 from __future__ import annotations
 
-import csv
 import difflib
 import re
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from urllib.parse import quote
 
 from astropy import units as u
 from astropy.coordinates import Angle, SkyCoord
 
+from ..names import (
+    SESAME,
+    SESAME_SIZE,
+    SESAME_TIMEOUT,
+    NotUnderstood,
+    is_name,
+    listed_names,
+    normalise,
+    parse_sesame,
+    sesame_question,
+)
 from .errors import UnknownTarget
-
-SESAME_URL = "https://cds.unistra.fr/cgi-bin/nph-sesame/-ox/SNV"
-#: Seconds for the whole of a question to Sesame, the look-up of its host's name included.
-SESAME_TIMEOUT = 5.0
-_SESAME_BODY = 256 * 1024
-_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,6 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.position.to_string('hmsdms', precision=1)})"
-
-
-@dataclass(frozen=True)
-class ListedSource:
-    """A row of the shipped list; ``ra`` and ``dec`` in deg, ICRS."""
-
-    name: str
-    aliases: tuple[str, ...]
-    ra: float
-    dec: float
-    kind: str
-    reference: str
 
 
 def resolve(name: str) -> Target:
@@ -73,12 +63,12 @@ def resolve(name: str) -> Target:
     text = " ".join(name.split())
     if not text:
         raise ValueError("a target's name is empty")
-    if len(text) > _LONGEST_NAME or not text.isprintable():
+    if not is_name(text):
         raise UnknownTarget(f"{text[:40]!r}… is not the name of a target.")
     found = parse_coordinates(text)
     if found is not None:
         return found
-    listed = _index().get(normalise(text))
+    listed = listed_names().get(normalise(text))
     if listed is not None:
         position = SkyCoord(listed.ra, listed.dec, unit="deg")
         return Target(listed.name, position, "list", listed.reference, listed.kind)
@@ -118,7 +108,7 @@ def as_target(value: str | Target | SkyCoord, parameter: str = "target") -> Targ
 def suggestions(name: str, count: int = 3) -> list[str]:
     """The listed sources whose names are nearest in spelling, the nearest first."""
     wanted = normalise(name)
-    index = _index()
+    index = listed_names()
     begin = [alias for alias in index if len(wanted) >= 3 and alias.startswith(wanted)]
     # what was not written to its end is that, and not something else that looks like it
     near = sorted(begin) or difflib.get_close_matches(wanted, index, n=4 * count, cutoff=0.75)
@@ -128,40 +118,6 @@ def suggestions(name: str, count: int = 3) -> list[str]:
         written = next(name for name in (source.name, *source.aliases) if normalise(name) == alias)
         found.setdefault(source.name, source.name if written == source.name else f"{source.name} ({written})")
     return list(found.values())[:count]
-
-
-def normalise(name: str) -> str:
-    """Names that differ only in case, blanks, hyphens and usual abbreviations become the same text."""
-    text = name.casefold()
-    text = re.sub(r"[‐-―−]", "-", text)
-    text = re.sub(r"\b(markarian|mkn|mrk|mkr)(?=[\s.\d-])", "mrk", text)
-    text = re.sub(r"\b(messier)(?=[\s\d])", "m", text)
-    text = re.sub(r"\bg\.?c\.?$", "gc", text)
-    # a plus sign belongs to the declination in a name; a hyphen is left out by many
-    return re.sub(r"[\s\-_.,;:'\"()*]", "", text)
-
-
-@lru_cache(maxsize=1)
-def listed_sources() -> tuple[ListedSource, ...]:
-    """The shipped list."""
-    text = files(__package__).joinpath("sources.csv").read_text("utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return tuple(
-        ListedSource(
-            name=row["name"],
-            aliases=tuple(alias.strip() for alias in row["aliases"].split(";") if alias.strip()),
-            ra=float(row["ra"]),
-            dec=float(row["dec"]),
-            kind=row["class"],
-            reference=row["reference"],
-        )
-        for row in rows
-    )
-
-
-@lru_cache(maxsize=1)
-def _index() -> dict[str, ListedSource]:
-    return {normalise(alias): source for source in listed_sources() for alias in (source.name, *source.aliases)}
 
 
 _FRAMES = {"icrs": "icrs", "j2000": "icrs", "fk5": "fk5", "galactic": "galactic", "gal": "galactic"}
@@ -254,34 +210,18 @@ def _ask_sesame(name: str) -> Target | None:
 def _sesame(name: str) -> Target | None:
     import requests
 
-    url = f"{SESAME_URL}?{quote(name, safe='')}"
     try:
-        with requests.get(url, timeout=SESAME_TIMEOUT, stream=True, allow_redirects=False) as response:
+        question = sesame_question(SESAME, name)
+        with requests.get(question, timeout=SESAME_TIMEOUT, stream=True, allow_redirects=False) as response:
             if response.status_code != 200:
                 raise SesameUnreachable(f"it answered {response.status_code}")
-            body = next(response.iter_content(_SESAME_BODY), b"")
+            found = parse_sesame(next(response.iter_content(SESAME_SIZE), b""), name)
     except requests.exceptions.Timeout:
         raise SesameUnreachable("no answer in time") from None
     except requests.exceptions.RequestException:
         raise SesameUnreachable("no connection") from None
-    return parse_sesame(body, name)
-
-
-def parse_sesame(body: bytes, name: str) -> Target | None:
-    """Sesame's XML answer (format ``-ox``); None where it found nothing."""
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
-    try:
-        root = fromstring(body)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
+    except NotUnderstood:
         raise SesameUnreachable("its answer was not understood") from None
-    for resolver in root.iter("Resolver"):
-        ra, dec = resolver.findtext("jradeg"), resolver.findtext("jdedeg")
-        if ra and dec:
-            database = (resolver.get("name") or "").partition("=")[2] or "Sesame"
-            known_as = " ".join((resolver.findtext("oname") or name).split())
-            position = SkyCoord(float(ra), float(dec), unit="deg")
-            reference = f"CDS Sesame, {database}: {known_as}"
-            return Target(name, position, "sesame", reference, resolver.findtext("otype") or "")
-    return None
+    if found is None:
+        return None
+    return Target(name, SkyCoord(found.ra, found.dec, unit="deg"), "sesame", found.reference, found.kind)

@@ -50,7 +50,7 @@ from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
 from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
 from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
 from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
-from .targets import TargetsHandler
+from .targets import Resolver, TargetsHandler
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ class Settings:
     idle_timeout: float = 0.0
     limits: Limits = field(default_factory=Limits)
     remotes: Mapping[str, Remote] = field(default_factory=dict)
+    name_resolver: str = ""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
@@ -134,6 +135,7 @@ class Service:
             fallback=self.executor,
         )
         self.remotes = Remotes(settings.remotes)
+        self.resolver = Resolver(settings.name_resolver)
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
         self._stopped = asyncio.Event()
 
@@ -156,7 +158,7 @@ class Service:
                 (r"/remote", RemotesHandler, {"remotes": self.remotes}),
                 (r"/remote/([^/]+)(?:/.*)?", RemoteHandler, {"remotes": self.remotes}),
                 *baskets.make_routes(self.baskets),
-                (r"/targets", TargetsHandler),
+                (r"/targets", TargetsHandler, {"resolver": self.resolver}),
                 (r"/uws/types", TypesHandler, own),
                 (r"/uws/capabilities", CapabilitiesHandler, own),
                 (r"/uws/availability", AvailabilityHandler, own),

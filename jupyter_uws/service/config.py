@@ -35,6 +35,7 @@ from .app import Service, Settings
 from .archive import ArchiveError
 from .remotes import remotes
 from .resources import maxima
+from .targets import resolver_url
 
 #: A service that only the relay can reach ends after this long [s] without job and client.
 RELAY_IDLE_TIMEOUT = 12 * 3600.0
@@ -178,6 +179,10 @@ class ServeApp(JupyterApp):
         help="Services of other observatories that users' browsers reach through this one: name -> {'tap' or 'uws': "
         "its URL, 'title': a text, 'token_file': a file with a token for it, which all users of this service share}."
     ).tag(config=True)
+    name_resolver = Unicode(
+        help="URL of a Sesame service, such as https://cds.unistra.fr/cgi-bin/nph-sesame, which is told the names that "
+        "users of the archive search look up and the shipped list lacks. Empty, the default: nobody is asked."
+    ).tag(config=True)
     form_limits = Dict(
         help="How much a request may bring: 'size' and 'value' of parameters and 'files_size' [bytes], how many "
         "'parameters' and 'files', 'timeout' [s] and 'rate' [bytes/s] for a body to arrive."
@@ -207,6 +212,13 @@ class ServeApp(JupyterApp):
         if url and not re.fullmatch(r"https?://[^\s/?#\"<>]+(/[^\s?#\"<>]*)?", url):
             raise TraitError(f"public_url: {url!r} is not a URL such as https://host/prefix/")
         return url if not url or url.endswith("/") else f"{url}/"
+
+    @validate("name_resolver")
+    def _check_name_resolver(self, proposal: Bunch) -> str:
+        try:
+            return resolver_url(str(proposal["value"]))
+        except ValueError as error:
+            raise TraitError(f"name_resolver: {error}") from None
 
     @validate(*_PARSERS)
     def _check(self, proposal: Bunch) -> Any:
@@ -250,6 +262,7 @@ class ServeApp(JupyterApp):
             idle_timeout=self._idle_timeout(port),
             limits=self._limits(),
             remotes=remotes(self.remote_services),
+            name_resolver=self.name_resolver,
             cluster=self.cluster(),
         )
 

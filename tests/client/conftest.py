@@ -96,7 +96,7 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_SERVICE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setattr("jupyter_uws.client.resolver.SESAME_URL", "http://127.0.0.1:9/sesame")
+    monkeypatch.setattr("jupyter_uws.client.resolver.SESAME", "http://127.0.0.1:9/sesame")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from jupyter_uws.client import UnknownTarget, resolve, resolver
-from jupyter_uws.client.resolver import normalise, parse_coordinates
+from jupyter_uws.client.resolver import parse_coordinates
+from jupyter_uws.names import normalise
 
 SESAME = """<?xml version="1.0"?><Sesame><Target option="SNV"><name>{name}</name>
 <Resolver name="S=Simbad (via url)"><otype>QSO</otype><jpos>12:29:06.70 +02:03:08.6</jpos>
@@ -19,7 +20,7 @@ NOTHING = """<?xml version="1.0"?><Sesame><Target option="SNV"><name>x</name>
 
 @pytest.fixture
 def sesame(odd, monkeypatch):
-    monkeypatch.setattr(resolver, "SESAME_URL", odd.url + "sesame")
+    monkeypatch.setattr(resolver, "SESAME", odd.url + "sesame")
     resolver._sesame.cache_clear()
     return odd
 
@@ -69,24 +70,24 @@ def test_a_misspelt_name_is_not_guessed(written: str, meant: str) -> None:
 
 
 def test_sesame_is_asked_for_what_is_not_listed(sesame) -> None:
-    sesame.on("/sesame", body=SESAME, content_type="text/xml")
+    sesame.on("/sesame/-ox/SNV", body=SESAME, content_type="text/xml")
     target = resolve("3C 273")  # near to 3C 279, which is listed, and not it
     assert target.position.separation(SkyCoord(187.27792, 2.05239, unit="deg")).arcsec < 1
     assert target.source == "sesame"
     assert "Simbad" in target.reference
-    assert sesame.requests[0][1] == "/sesame?3C%20273"
+    assert sesame.requests[0][1] == "/sesame/-ox/SNV?3C%20273"
     resolve("3C 273")
     assert len(sesame.requests) == 1
 
 
 def test_what_sesame_does_not_know_is_unknown(sesame) -> None:
-    sesame.on("/sesame", body=NOTHING, content_type="text/xml")
+    sesame.on("/sesame/-ox/SNV", body=NOTHING, content_type="text/xml")
     with pytest.raises(UnknownTarget, match="Sesame does not know it"):
         resolve("no such star at all")
 
 
 def test_a_silent_sesame_is_given_up(sesame, monkeypatch) -> None:
-    sesame.never("/sesame")
+    sesame.never("/sesame/-ox/SNV")
     monkeypatch.setattr(resolver, "SESAME_TIMEOUT", 0.3)
     begin = time.monotonic()
     with pytest.raises(UnknownTarget, match="no answer"):
@@ -100,7 +101,7 @@ def test_a_host_look_up_that_hangs_is_given_up(monkeypatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(resolver, "SESAME_TIMEOUT", 0.2)
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait(60))
-    monkeypatch.setattr(resolver, "SESAME_URL", "https://sesame.example/x")
+    monkeypatch.setattr(resolver, "SESAME", "https://sesame.example/x")
     begin = time.monotonic()
     with pytest.raises(UnknownTarget, match="no answer within"):
         resolve("3C 273")
@@ -113,7 +114,7 @@ def test_a_host_look_up_that_hangs_is_given_up(monkeypatch) -> None:
     ["<html>", '<!DOCTYPE x [<!ENTITY a "bbbb"><!ENTITY c "&a;&a;">]><Sesame>&c;</Sesame>', "", "\xff\xfe"],
 )
 def test_an_odd_answer_of_sesame_is_no_answer(sesame, body: str) -> None:
-    sesame.on("/sesame", body=body, content_type="text/xml")
+    sesame.on("/sesame/-ox/SNV", body=body, content_type="text/xml")
     with pytest.raises(UnknownTarget, match="could not be asked"):
         resolve("3C 273")
 

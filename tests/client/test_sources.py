@@ -7,7 +7,7 @@ import re
 import pytest
 from astropy.coordinates import FK4, SkyCoord
 
-from jupyter_uws.client.resolver import listed_sources, normalise
+from jupyter_uws.names import listed_sources, normalise
 
 J_NAME = re.compile(r"J(\d{2})(\d{2})(\d{2})?(\.\d+)?\d*([+-])(\d{2})(\d*)")
 B_NAME = re.compile(r"(?:1ES|PKS|PG|H|B2|TXS|KUV|PSR B|S5|S4|S3)\s?(\d{2})(\d{2})\d?([+-])(\d{2})(\d*)")

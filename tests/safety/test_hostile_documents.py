@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from jupyter_uws.client.connection import dali_error
-from jupyter_uws.client.resolver import parse_sesame
 from jupyter_uws.client.uws import _document, _results, _time
 from jupyter_uws.client.votable import read_votable
 from jupyter_uws.jobs.jdl import read_jdl
+from jupyter_uws.names import parse_sesame
 
 SECRET = "what-only-the-reader-may-see"
 

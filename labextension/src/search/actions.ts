@@ -6,6 +6,8 @@ export interface ISearchActions {
   readonly openInNotebook: (code: string) => Promise<string>;
   /** Offer a job for these runs; null where there is no form for jobs. */
   readonly newJob: ((runs: { obs_ids: string[]; position: string }) => void) | null;
+  /** Show a file of this server in a tab. */
+  readonly view: (url: string, mime: string) => void;
   readonly notify: (words: string, kind: 'success' | 'error') => void;
   readonly copy: (text: string) => void;
   readonly confirm: (title: string, words: string, action: string) => Promise<boolean>;

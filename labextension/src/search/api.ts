@@ -6,7 +6,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import { VotableReader } from '../grid/votable';
 import { Table } from '../grid/table';
 import { ask, IRemote, readRemotes, serviceUrl } from '../http';
-import { ISource } from './targets';
+import { INames } from './targets';
 
 /** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
 export class QueryError extends Error {
@@ -42,7 +42,8 @@ export interface ILink {
 /** What the model needs of the service. Every method rejects with a readable error. */
 export interface IArchiveService {
   rows(adql: string, maxrec: number | null, told?: (table: Table) => void, signal?: AbortSignal): Promise<IRows>;
-  sources(): Promise<ISource[]>;
+  /** The list of sources; with a name, the one of that name, for which the operator's resolver may be asked. */
+  sources(name?: string): Promise<INames>;
   links(did: string): Promise<ILink[]>;
   /** The rows of a query as a file. */
   file(adql: string, format: string): Promise<Blob>;
@@ -111,9 +112,9 @@ export class ArchiveService implements IArchiveService {
     return (await this._query(adql, format, 10_000_000)).blob();
   }
 
-  async sources(): Promise<ISource[]> {
-    const response = await this._ask(['targets']);
-    return ((await response.json()) as { targets: ISource[] }).targets;
+  async sources(name = ''): Promise<INames> {
+    const response = await this._ask(['targets'], {}, name === '' ? '' : `?name=${encodeURIComponent(name)}`);
+    return (await response.json()) as INames;
   }
 
   async links(did: string): Promise<ILink[]> {

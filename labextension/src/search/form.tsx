@@ -212,6 +212,10 @@ function TargetField({ model, trans }: IProps): JSX.Element {
                 } else if (event.key === 'Enter' && chosen !== undefined) {
                   take(chosen.name);
                   event.preventDefault();
+                } else if (event.key === 'Enter' && model.resolver !== '') {
+                  setOpen(false);
+                  void model.askResolver();
+                  event.preventDefault();
                 }
               }}
             />
@@ -234,6 +238,7 @@ function TargetField({ model, trans }: IProps): JSX.Element {
           </div>
         )}
       </Field>
+      <ResolverNote model={model} trans={trans} />
       {query.cone !== null && (
         <p className="jp-UWSSearch-position">
           {formatPosition(query.cone, 'sexagesimal')}
@@ -252,6 +257,42 @@ function TargetField({ model, trans }: IProps): JSX.Element {
         </p>
       )}
     </>
+  );
+}
+
+/** Where a name is not in the lists: the resolver that can be asked, what it said, and afterwards that it was it. */
+function ResolverNote({ model, trans }: IProps): JSX.Element | null {
+  const { lookUp, resolver, origin } = model;
+  if (origin !== '') {
+    return <p className="jp-UWS-note jp-UWSSearch-resolver">{origin}</p>;
+  }
+  if (resolver === '') {
+    return null;
+  }
+  const error = lookUp?.error ?? null;
+  return (
+    <p className="jp-UWSSearch-resolver">
+      {error !== null && (
+        <span className="jp-UWS-error" role="alert">
+          {error}
+        </span>
+      )}
+      {lookUp !== null && error === null ? (
+        <span className="jp-UWS-note" role="status">
+          {trans.__('Asking %1 …', resolver)}
+        </span>
+      ) : (
+        <button
+          type="button"
+          className="jp-UWS-link"
+          onClick={() => {
+            void model.askResolver();
+          }}
+        >
+          {lookUp === null ? trans.__('Ask %1 for this name', resolver) : trans.__('Ask %1 again', resolver)}
+        </button>
+      )}
+    </p>
   );
 }
 

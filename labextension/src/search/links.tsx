@@ -4,11 +4,14 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { JSX } from 'react';
 
+import { canView } from '../viewers';
+import { ISearchActions } from './actions';
 import { ILink } from './api';
 import { SearchModel } from './model';
 
 export interface ILinksProps {
   readonly model: SearchModel;
+  readonly actions: ISearchActions;
   readonly trans: TranslationBundle;
 }
 
@@ -22,7 +25,7 @@ export function formatSize(bytes: number): string {
   return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power] ?? ''}`;
 }
 
-export function LinksView({ model, trans }: ILinksProps): JSX.Element | null {
+export function LinksView({ model, actions, trans }: ILinksProps): JSX.Element | null {
   const { opened } = model;
   if (opened === null) {
     return null;
@@ -81,6 +84,18 @@ export function LinksView({ model, trans }: ILinksProps): JSX.Element | null {
                       </a>
                     ) : (
                       <span className="jp-UWS-error">{link.error}</span>
+                    )}
+                    {link.error === '' && canView(link.url, link.contentType) && (
+                      <button
+                        className="jp-UWS-link"
+                        aria-label={trans.__('View: %1', link.description || link.url)}
+                        title={trans.__('Header, table or image, in a tab')}
+                        onClick={() => {
+                          actions.view(link.url, link.contentType);
+                        }}
+                      >
+                        {trans.__('View')}
+                      </button>
                     )}
                     <span className="jp-UWS-unit">
                       {[link.qualifier, link.contentType, formatSize(link.size)].filter(part => part !== '').join(' · ')}

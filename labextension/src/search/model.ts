@@ -9,12 +9,14 @@ import { IRemote } from '../http';
 import { IArchiveService, ILink, QueryError } from './api';
 import { countQuery, EMPTY_FORM, ICone, IFormQuery, ISearchForm, OBSCORE, OBSCORE_PRODUCTS, queryOf } from './query';
 import { ISchemaTable, readSchema, SCHEMA_QUERY } from './schema';
-import { TargetNames } from './targets';
+import { ISource, TargetNames } from './targets';
 
 /** Rows that are fetched unless all are asked for, and the most that the page holds. */
 export const FIRST_ROWS = 100_000;
 export const MOST_ROWS = 1_000_000;
 const RECENT = 20;
+/** Sources of the online resolver that are remembered. */
+const RESOLVED = 50;
 
 export interface ISavedQuery {
   readonly name: string;
@@ -42,6 +44,8 @@ export interface ISearchState {
   readonly saved: readonly ISavedQuery[];
   /** Name of the remote service that is asked; empty for the own archive. */
   readonly service: string;
+  /** What the online resolver found. */
+  readonly resolved: readonly ISource[];
 }
 
 export interface IResult {
@@ -71,6 +75,13 @@ export interface IFailure {
   readonly column: number | null;
   /** Whether the query is wrong, and not the service away. */
   readonly isQuery: boolean;
+}
+
+/** A name that the online resolver was asked for. */
+export interface ILookUp {
+  readonly name: string;
+  /** Why there is no answer; null while it is waited for. */
+  readonly error: string | null;
 }
 
 export interface IOpened {
@@ -122,6 +133,22 @@ export class SearchModel {
 
   get names(): TargetNames {
     return this._names;
+  }
+
+  /** The host that can be asked for the name in the form; '' where it is known, or nobody can be asked. */
+  get resolver(): string {
+    return this._ready && this._names.isUnknown(this._form.target) ? this._resolver : '';
+  }
+
+  /** How the question for the name in the form stands; null where none was asked, or it was answered. */
+  get lookUp(): ILookUp | null {
+    return this._lookUp?.name === this._form.target ? this._lookUp : null;
+  }
+
+  /** Where the position of the name in the form is from, where that is not the list; '' otherwise. */
+  get origin(): string {
+    const found = this._names.find(this._form.target);
+    return found !== null && this._resolved.includes(found) ? [found.kind, found.reference].filter(Boolean).join(' · ') : '';
   }
 
   get choices(): IChoices {
@@ -179,8 +206,8 @@ export class SearchModel {
   }
 
   get state(): ISearchState {
-    const { _form: form, _edited: edited, _recent: recent, _saved: saved } = this;
-    return { form, edited, recent, saved, service: this._wanted };
+    const { _form: form, _edited: edited, _recent: recent, _saved: saved, _resolved: resolved } = this;
+    return { form, edited, recent, saved, service: this._wanted, resolved };
   }
 
   /** Take the settings; a search that has begun keeps its form and its service. */
@@ -204,6 +231,8 @@ export class SearchModel {
     this._recent = state.recent ?? [];
     this._saved = state.saved ?? [];
     this._wanted = state.service ?? this._wanted;
+    this._resolved = state.resolved ?? [];
+    this._name(this._listed, this._names.observed);
     this._update();
   }
 
@@ -215,6 +244,27 @@ export class SearchModel {
   clearForm(): void {
     this._edited = null;
     this.setForm(this._empty);
+  }
+
+  /** Ask the operator's resolver for the name in the form. Never rejects: `lookUp` tells. */
+  async askResolver(): Promise<void> {
+    const name = this._form.target;
+    if (this.resolver === '' || (this.lookUp !== null && this.lookUp.error === null)) {
+      return;
+    }
+    this._lookUp = { name, error: null };
+    this._changed.emit();
+    try {
+      const { targets } = await this._own.sources(name.trim());
+      // as typed, too: it is looked up by that
+      const found = targets.map(source => ({ ...source, aliases: [...source.aliases, name.trim()] }));
+      this._resolved = [...found, ...this._resolved].slice(0, RESOLVED);
+      this._name(this._listed, this._names.observed);
+      this._lookUp = null;
+    } catch (error) {
+      this._lookUp = { name, error: words(error) };
+    }
+    this._update();
   }
 
   /** The query as edited by hand; null, or what the form says, gives it back to the form. */
@@ -384,7 +434,8 @@ export class SearchModel {
       this.service.rows(SCHEMA_QUERY, FIRST_ROWS)
     ]);
     if (turn === this._turn) {
-      this._names = new TargetNames(sources, observed);
+      this._resolver = sources.resolver;
+      this._name(sources.targets, observed);
       this._choices = { productTypes, collections, instruments };
       this._schema = readSchema(schema.table);
       this._ready = true;
@@ -395,7 +446,8 @@ export class SearchModel {
   private async _loadRemote(turn: number): Promise<void> {
     const [sources, schema] = await Promise.all([this._own.sources(), this.service.rows(SCHEMA_QUERY, FIRST_ROWS)]);
     if (turn === this._turn) {
-      this._names = new TargetNames(sources);
+      this._resolver = sources.resolver;
+      this._name(sources.targets);
       this._choices = { ...NO_CHOICES, productTypes: OBSCORE_PRODUCTS };
       this._schema = readSchema(schema.table);
       this._ready = true;
@@ -403,6 +455,12 @@ export class SearchModel {
         this._edited ??= `SELECT TOP 100 *\nFROM ${this._schema[0]?.name ?? 'TAP_SCHEMA.tables'}`;
       }
     }
+  }
+
+  private _name(listed: readonly ISource[], observed: readonly string[] = []): void {
+    this._listed = listed;
+    // a name means the source of the list where it is in both: what comes later counts
+    this._names = new TargetNames([...this._resolved, ...listed], observed);
   }
 
   private _open(opened: IOpened | null): void {
@@ -445,6 +503,10 @@ export class SearchModel {
   private _firstRows = FIRST_ROWS;
   private _form = EMPTY_FORM;
   private _names = new TargetNames();
+  private _listed: readonly ISource[] = [];
+  private _resolved: readonly ISource[] = [];
+  private _resolver = '';
+  private _lookUp: ILookUp | null = null;
   private _query: IFormQuery;
   private _choices = NO_CHOICES;
   private _schema: readonly ISchemaTable[] = [];

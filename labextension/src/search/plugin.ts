@@ -13,6 +13,7 @@ import { Debouncer } from '@lumino/polling';
 import { Baskets, BasketService } from '../baskets/model';
 import { telescopeIcon } from '../icons';
 import { chooseNotebook } from '../notebooks';
+import { VIEW_COMMAND } from '../viewers/linked';
 import { ISearchActions } from './actions';
 import { ArchiveService } from './api';
 import { ISearchDefaults, ISearchState, SearchModel } from './model';
@@ -109,6 +110,7 @@ function actionsOf(app: JupyterFrontEnd, trans: TranslationBundle): ISearchActio
     get newJob(): ISearchActions['newJob'] {
       return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs) : null;
     },
+    view: (url, mime) => void commands.execute(VIEW_COMMAND, { url, mime }),
     notify: (words, kind) => {
       // JupyterLab cuts a notification at 140 characters
       Notification.emit(words.slice(0, 140), kind, { autoClose: kind === 'success' ? 3000 : false });

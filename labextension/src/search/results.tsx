@@ -48,7 +48,7 @@ export function ResultsView(props: IResultsProps): JSX.Element | null {
           <div className="jp-UWSSearch-views">
             <div className="jp-UWSSearch-grid">
               <GridView rows={model.rows} label={trans.__('Rows: arrows move, space marks, Enter opens')} open={open} />
-              <LinksView model={model} trans={trans} />
+              <LinksView model={model} actions={props.actions} trans={trans} />
             </div>
             {(hasSky || (intervals?.time ?? intervals?.energy)) && (
               <div className="jp-UWSSearch-plots">

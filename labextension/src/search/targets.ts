@@ -1,7 +1,7 @@
 /**
  * Names of targets: the service's list of well-known sources, and what the archive's observers called their runs.
  */
-import { IPosition } from './coordinates';
+import { IPosition, parsePosition } from './coordinates';
 
 /** A row of the service's list. */
 export interface ISource extends IPosition {
@@ -9,6 +9,13 @@ export interface ISource extends IPosition {
   readonly aliases: readonly string[];
   readonly kind: string;
   readonly reference: string;
+}
+
+/** What the service says of names. */
+export interface INames {
+  readonly targets: readonly ISource[];
+  /** The host of the resolver that the operator lets the service ask for others; '' for none. */
+  readonly resolver: string;
 }
 
 export interface ISuggestion {
@@ -45,6 +52,15 @@ export class TargetNames {
   /** The source of exactly this name, in any usual spelling. */
   find(name: string): ISource | null {
     return this._index.get(normalise(name)) ?? null;
+  }
+
+  /** Whether the text is a name, and one that is in neither list. */
+  isUnknown(text: string): boolean {
+    try {
+      return text.trim() !== '' && parsePosition(text) === null && this.find(text) === null && this.findObserved(text) === null;
+    } catch {
+      return false; // coordinates that are not on the sky
+    }
   }
 
   /** The name as the archive has it. */

@@ -19,7 +19,7 @@ type Content =
   | { readonly kind: 'table'; readonly table: Table };
 
 export default function FileView(props: ViewerProps & { readonly format: Format }): JSX.Element {
-  const { open, name, format, trans } = props;
+  const { open, name, format, trans, part = '' } = props;
   const [content, setContent] = useState<Content | null>(null);
   const [problem, setProblem] = useState('');
 
@@ -61,7 +61,7 @@ export default function FileView(props: ViewerProps & { readonly format: Format 
   }
   switch (content.kind) {
     case 'fits':
-      return <FitsView file={content.file} name={name} trans={trans} />;
+      return <FitsView file={content.file} name={name} part={part} trans={trans} />;
     case 'votable':
       return <VotableView document={content.document} trans={trans} />;
     case 'table':

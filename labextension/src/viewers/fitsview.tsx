@@ -16,9 +16,10 @@ interface Props {
   readonly trans: TranslationBundle;
 }
 
-export function FitsView({ file, name, trans }: Props): JSX.Element {
+export function FitsView({ file, name, part, trans }: Props & { part: string }): JSX.Element {
+  const named = part === '' ? undefined : file.hdus.find(hdu => hdu.name.toLowerCase() === part.toLowerCase());
   // what is empty, often the primary HDU, is not what a file is opened for
-  const first = file.hdus.find(hdu => hdu.kind !== 'empty' && hdu.kind !== 'other') ?? file.hdus[0];
+  const first = named ?? file.hdus.find(hdu => hdu.kind !== 'empty' && hdu.kind !== 'other') ?? file.hdus[0];
   const [chosen, setChosen] = useState(first?.index ?? 0);
   const [isHeader, setHeader] = useState(false);
   const hdu = file.hdus[chosen] ?? first;

@@ -11,6 +11,8 @@ export type Format = 'fits' | 'votable' | 'ecsv' | 'csv';
 export interface ViewerProps {
   readonly name: string;
   readonly trans: TranslationBundle;
+  /** The HDU of a FITS file that is shown first, by its name; without it the first that holds data. */
+  readonly part?: string;
   /** Opens the file; called once for each time the component is mounted or this function is another. */
   readonly open: () => Promise<ByteSource>;
 }
@@ -41,6 +43,31 @@ export function formatOf(mime: string, name: string): Format | null {
 export function viewerFor(mime: string, name: string): ComponentType<ViewerProps> | null {
   const format = formatOf(mime, name);
   return format && VIEWERS[format];
+}
+
+/** The name of the file that a URL leads to. */
+export function nameOf(url: string): string {
+  const path = url.replace(/[?#].*$/s, '');
+  return unquoted(path.slice(path.lastIndexOf('/') + 1));
+}
+
+/** The part of the file that is meant; '' where it is the whole. */
+export function partOf(url: string): string {
+  const at = url.indexOf('#');
+  return at < 0 ? '' : unquoted(url.slice(at + 1));
+}
+
+function unquoted(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Whether the file can be shown here: one of a known format, behind the Jupyter server that this page is from. */
+export function canView(url: string, mime: string, origin = window.location.origin): boolean {
+  return URL.canParse(url, origin) && new URL(url, origin).origin === origin && viewerFor(mime, nameOf(url)) !== null;
 }
 
 const FileView = lazy(() => import('./fileview'));

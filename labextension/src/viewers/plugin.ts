@@ -13,6 +13,8 @@ import { ByteSource, FormatError, megabytes, rangeSource } from '../formats/sour
 import { decodeBase64 } from '../formats/votablebinary';
 import { skyImageIcon } from './icons';
 import { Format, viewerFor } from './index';
+import { addViewCommand } from './linked';
+import { requestRange } from './ranges';
 
 /** Of a file that comes in one piece, as base64 in JSON. */
 const LARGEST_WHOLE = 64e6;
@@ -70,6 +72,7 @@ export const viewers: JupyterFrontEndPlugin<void> = {
     }
     // any XML may be a VOTable, so these are offered under "Open With"
     app.docRegistry.addFileType({ name: 'xml', displayName: 'XML', extensions: ['.xml'], mimeTypes: ['text/xml'] });
+    addViewCommand(app, trans, restorer);
     const names = FILE_TYPES.map(type => type.name);
     const factory = new ViewerFactory(trans, contents, serverSettings, {
       name: FACTORY,
@@ -143,19 +146,10 @@ async function openFile(
   path: string
 ): Promise<ByteSource> {
   const url = await contents.getDownloadUrl(path);
-  const request = async (first: number, last: number): Promise<Response> => {
-    const headers = { Range: `bytes=${first}-${last}` };
-    // the browser's cache cannot tell an older version of a file by its range
-    const response = await ServerConnection.makeRequest(url, { method: 'GET', headers, cache: 'no-store' }, settings);
-    if (response.status === 403) {
-      return whole(contents, path); // the file handler follows no link out of its folder
-    }
-    if (!response.ok && response.status !== 416) {
-      throw new Error(`The server answered ${response.status} ${response.statusText}.`);
-    }
-    return response;
-  };
-  return rangeSource(request);
+  // the file handler follows no link out of its folder: 403
+  const instead = (status: number): Promise<Response> | null => (status === 403 ? whole(contents, path) : null);
+  // the browser's cache cannot tell an older version of a file by its range
+  return rangeSource((first, last) => requestRange(settings, url, first, last, 'no-store', instead));
 }
 
 async function whole(contents: Contents.IManager, path: string): Promise<Response> {

@@ -5,6 +5,7 @@ import { Table } from '../../src/grid/table';
 import { IRemote } from '../../src/http';
 import { IArchiveService, ILink, IRows, QueryError } from '../../src/search/api';
 import { SearchModel } from '../../src/search/model';
+import { INames } from '../../src/search/targets';
 
 /** A table of texts, as answers have it. */
 function tableOf(columns: Readonly<Record<string, readonly string[]>>): Table {
@@ -27,6 +28,8 @@ class MemoryArchive implements IArchiveService {
   trouble: Error | null = null;
   tables = ['tap_schema.tables', 'ivoa.obscore'];
   overflow = false;
+  resolver = '';
+  readonly named: string[] = [];
   /** Answers wait for these, where there are any. */
   gates: Promise<void>[] = [];
 
@@ -57,8 +60,13 @@ class MemoryArchive implements IArchiveService {
     return { table: tableOf({ obs_id: ['1', '2', '1'], obs_publisher_did: dids }), overflow };
   }
 
-  sources(): Promise<never[]> {
-    return this.trouble === null ? Promise.resolve([]) : Promise.reject(this.trouble);
+  sources(name = ''): Promise<INames> {
+    this.named.push(name);
+    if (this.trouble !== null) {
+      return Promise.reject(this.trouble);
+    }
+    const found = { name: '3C 273', aliases: [], ra: 187.2779, dec: 2.0524, kind: 'QSO', reference: 'CDS Sesame, Simbad: 3C 273' };
+    return Promise.resolve({ targets: name === '' ? [] : [found], resolver: this.resolver });
   }
 
   links(did: string): Promise<ILink[]> {
@@ -149,6 +157,44 @@ describe('SearchModel', () => {
     expect(model.names.findObserved('A TARGET_NAME')).toBe('a target_name');
     // the archive's own tables come first
     expect(model.schema.map(table => table.name)).toEqual(['ivoa.obscore', 'tap_schema.tables']);
+  });
+
+  it('asks the resolver for a name when told to, and only where there is one', async () => {
+    const service = new MemoryArchive();
+    const alone = new SearchModel(service);
+    await alone.load();
+    alone.setForm({ target: '3C273' });
+    await alone.askResolver();
+    expect([alone.resolver, service.named]).toEqual(['', ['']]);
+
+    service.resolver = 'sesame.org';
+    const model = new SearchModel(service);
+    await model.load();
+    for (const target of ['', '83.63 22.01', '83.63 122', 'a target_name']) {
+      model.setForm({ target });
+      expect(model.resolver, target).toBe('');
+    }
+    model.setForm({ target: '3C273' });
+    expect(model.query.errors.target).toContain('not known here');
+    expect([model.resolver, model.lookUp]).toEqual(['sesame.org', null]);
+    service.trouble = new Error('sesame.org cannot be reached');
+    await model.askResolver();
+    expect(model.lookUp?.error).toBe('sesame.org cannot be reached');
+    model.setForm({ target: '3C27' });
+    expect(model.lookUp).toBeNull();
+    model.setForm({ target: '3C273' });
+    service.trouble = null;
+    const asking = model.askResolver();
+    expect(model.lookUp?.error).toBeNull();
+    await Promise.all([asking, model.askResolver()]);
+    expect(service.named.slice(2)).toEqual(['3C273', '3C273']);
+    expect([model.lookUp, model.resolver, model.origin]).toEqual([null, '', 'QSO · CDS Sesame, Simbad: 3C 273']);
+    expect(model.adql).toContain('CIRCLE(187.277900, 2.052400, 2)');
+
+    const again = new SearchModel(new MemoryArchive());
+    again.restore(JSON.parse(JSON.stringify(model.state)) as typeof model.state);
+    await again.load();
+    expect(again.adql).toBe(model.adql);
   });
 
   it('follows the form until it is edited by hand, and can go back', async () => {

@@ -6,7 +6,7 @@ import { Cell, Column, memoryTable, Table } from '../../src/formats/table';
 import { readWcs } from '../../src/formats/wcs';
 import { isSigned, levelTable, lookupTable, percentileLimits, sortedSample, STRETCHES, stretched, unstretched } from '../../src/viewers/colors';
 import { graticule } from '../../src/viewers/graticule';
-import { formatOf, viewerFor } from '../../src/viewers/index';
+import { canView, formatOf, nameOf, partOf, viewerFor } from '../../src/viewers/index';
 import { placeText, skyIn, tickText, valueText } from '../../src/viewers/readout';
 import { arrange, Filter, parseFilter, Sorting } from '../../src/viewers/rows';
 import { fitted, northUp, paint, panned, toImage, toScreen, valueAt, zoomed } from '../../src/viewers/viewport';
@@ -184,5 +184,22 @@ describe('rows', () => {
     const large = memoryTable({ name: '', description: '', notes: [], columns: [column('n', 'int')] }, [many], many.length);
     const order = await arrange(large, { column: 0, descending: false }, null, () => false);
     expect(order?.every((row, at) => many[row] === at)).toBe(true);
+  });
+});
+
+describe('links', () => {
+  it('tells the file, and the part of it, that a URL means', () => {
+    const url = 'http://lab/a%40b/jupyter-uws/files/SIM-DR1/run%201.fits.gz?x=/y#AEFF%201';
+    expect([nameOf(url), partOf(url)]).toEqual(['run 1.fits.gz', 'AEFF 1']);
+    expect([nameOf('http://lab/50%'), partOf('http://lab/50%')]).toEqual(['50%', '']);
+  });
+
+  it('shows what is known, and of this server only', () => {
+    const home = 'http://lab';
+    expect(canView('http://lab/files/run.fits.gz#EVENTS', 'application/fits', home)).toBe(true);
+    expect(canView('http://lab/datalink/bundle?ID=1.fits', 'application/x-tar', home)).toBe(false);
+    expect(canView('http://other/files/run.fits', 'application/fits', home)).toBe(false);
+    expect(canView('http://lab:8080/files/run.fits', 'application/fits', home)).toBe(false);
+    expect(canView('javascript:alert(1)//x.fits', 'application/fits', home)).toBe(false);
   });
 });
