@@ -24,7 +24,7 @@ from ..uws.phases import Phase
 from ..uws.times import utcnow
 from ..uws.uploads import FileRule
 from . import limits as settings
-from .errors import Overloaded, TAPError
+from .errors import TAPError
 from .limits import DEFAULT, QueryLimits
 
 if TYPE_CHECKING:
@@ -150,10 +150,8 @@ class QueryExecutor:
         except TimeoutError:
             message = f"executionDuration of {job.execution_duration} s exceeded"
             self._say(job, "aborted", error=ErrorSummary(message))
-        except Overloaded as error:
-            self._fail(job, str(error), transient=True)
         except TAPError as error:
-            self._fail(job, str(error))
+            self._fail(job, str(error), transient=error.status == 503)
         except OSError as error:
             self._fail(job, f"the result cannot be stored: {error.strerror or error}", transient=True)
         except Exception as error:

@@ -114,7 +114,7 @@ def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     # a file of the run in a viewer, at the HDU that the link means, and back
     links.get_by_role("button", name="View: Effective area of run 100002").click()
     view = page.locator(".jp-UWSDocument:visible")
-    expect(view.get_by_label("HDU", exact=True).locator("option:checked")).to_contain_text("EFFECTIVE AREA", timeout=SLOW)
+    expect(view.get_by_label("HDU", exact=True).locator("option:checked")).to_contain_text("AEFF", timeout=SLOW)
     view.get_by_role("tab", name="Header").click()
     view.get_by_role("searchbox").fill("HDUCLAS4")
     expect(view.locator("tbody tr")).to_contain_text("AEFF_2D")

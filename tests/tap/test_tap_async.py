@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,16 @@ def test_parameters_and_uploads_of_a_pending_job(server: Server) -> None:
     job = ElementTree.fromstring(requests.get(url, timeout=10).content)
     assert job.findtext("{*}runId") == "again"
     assert requests.get(url + "/parameters/UPLOAD", timeout=10).content == b"a,b\n2,y\n1,\n"
+
+
+def test_an_archive_that_is_away_may_be_back_later(archive: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(archive, tmp_path / "archive.duckdb"))
+    running = run_server(Engine(copy), tmp_path)
+    server = next(running)
+    copy.unlink()
+    url = create(server, QUERY=TOP5)
+    assert ended(url) == "ERROR"
+    summary = ElementTree.fromstring(requests.get(url, timeout=10).content).find("{*}errorSummary")
+    assert summary.get("type") == "transient"
+    assert "archive.duckdb cannot be read" in summary.findtext("{*}message")
+    assert next(running, None) is None

@@ -2,6 +2,7 @@
  * Images of FITS files: one plane at a time, in physical units.
  */
 import { Hdu } from './fits';
+import { readTiles } from './fitstiles';
 import { ByteSource, FormatError } from './source';
 
 /** A two-dimensional image; its first row is the lowest, as FITS has it. Missing pixels are NaN. */
@@ -32,10 +33,22 @@ export function planeSize(hdu: Hdu): { width: number; height: number } {
 
 /** Read plane number `plane` (from 0, over all axes from the third on). */
 export async function readPlane(source: ByteSource, hdu: Hdu, plane = 0): Promise<Plane> {
-  if (hdu.kind === 'compressed') {
-    const kind = hdu.header.text('ZCMPTYPE').trim();
-    throw new FormatError(`The image is compressed in tiles (${kind}): it is not shown; its header is.`);
-  }
+  const { width, height } = planeSize(hdu);
+  const values = hdu.kind === 'compressed' ? await unpacked(source, hdu, plane) : await plainValues(source, hdu, plane);
+  scale(values, hdu.header.number('BSCALE', 1), hdu.header.number('BZERO', 0));
+  return { width, height, values };
+}
+
+/** What a file that was cut off lacks is NaN. */
+async function unpacked(source: ByteSource, hdu: Hdu, plane: number): Promise<Plane['values']> {
+  const { width, height } = planeSize(hdu);
+  const bits = hdu.header.number('ZBITPIX', NaN);
+  const values = new (isWide(bits) ? Float64Array : Float32Array)(width * height).fill(NaN);
+  await readTiles(source, hdu, plane, values);
+  return values;
+}
+
+async function plainValues(source: ByteSource, hdu: Hdu, plane: number): Promise<Plane['values']> {
   const { width, height } = planeSize(hdu);
   const bits = hdu.header.number('BITPIX', 8);
   const size = (width * height * Math.abs(bits)) / 8;
@@ -46,16 +59,18 @@ export async function readPlane(source: ByteSource, hdu: Hdu, plane = 0): Promis
   const bytes = new Uint8Array(size);
   bytes.set(await source.read(hdu.dataOffset + plane * size, there));
   const values = decode(bytes, bits, hdu.header.bigint('BLANK'));
-  scale(values, hdu.header.number('BSCALE', 1), hdu.header.number('BZERO', 0));
-  values.fill(NaN, Math.floor((there * 8) / Math.abs(bits))); // what a file that was cut off lacks
-  return { width, height, values };
+  return values.fill(NaN, Math.floor((there * 8) / Math.abs(bits))); // what a file that was cut off lacks
+}
+
+/** 32-bit integers do not fit into the 24 bits of a float. */
+function isWide(bits: number): boolean {
+  return Math.abs(bits) > 16 && bits !== -32;
 }
 
 function decode(bytes: Uint8Array, bits: number, blank: bigint | null): Plane['values'] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const count = (bytes.length * 8) / Math.abs(bits);
-  // 32-bit integers do not fit into the 24 bits of a float
-  const values = Math.abs(bits) > 16 && bits !== -32 ? new Float64Array(count) : new Float32Array(count);
+  const values = new (isWide(bits) ? Float64Array : Float32Array)(count);
   const missing = blank === null || bits < 0 ? NaN : Number(blank);
   switch (bits) {
     case 8:

@@ -122,7 +122,8 @@ export function openTable(source: ByteSource, hdu: Hdu): Table {
   };
 }
 
-function readFields(header: Header, isAscii: boolean, rowLength: number): Field[] {
+/** The columns of a table, by its header. */
+export function readFields(header: Header, isAscii: boolean, rowLength: number): Field[] {
   const count = header.count('TFIELDS');
   if (count > MOST_COLUMNS) {
     throw new FormatError(`TFIELDS = ${count} in the header is above ${MOST_COLUMNS}.`);

@@ -111,9 +111,9 @@ export async function readAll(source: ByteSource): Promise<Uint8Array> {
   return source.read(0, source.size);
 }
 
-function tooLarge(size: number): FormatError {
+function tooLarge(size: number, most = LARGEST_IN_MEMORY): FormatError {
   return new FormatError(
-    `The file has ${megabytes(size)}; files of this kind are shown up to ${megabytes(LARGEST_IN_MEMORY)}.`
+    `The file, or a part of it, has ${megabytes(size)}; of its kind it is shown up to ${megabytes(most)}.`
   );
 }
 
@@ -127,8 +127,12 @@ export async function gunzip(source: ByteSource): Promise<ByteSource> {
   return memorySource(pieces);
 }
 
-/** Unpack bytes; a FormatError where they are damaged, or hold more than memory should. */
-export async function inflate(bytes: Uint8Array, format: 'gzip' | 'deflate'): Promise<Uint8Array> {
+/** Unpack bytes; a FormatError where they are damaged, or hold more than `most`, which is what memory should. */
+export async function inflate(
+  bytes: Uint8Array,
+  format: 'gzip' | 'deflate',
+  most = LARGEST_IN_MEMORY
+): Promise<Uint8Array> {
   const whole = new ReadableStream<BufferSource>({
     start: controller => {
       controller.enqueue(bytes);
@@ -143,9 +147,9 @@ export async function inflate(bytes: Uint8Array, format: 'gzip' | 'deflate'): Pr
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       pieces.push(next.value);
       size += next.value.length;
-      if (size > LARGEST_IN_MEMORY) {
+      if (size > most) {
         await reader.cancel();
-        throw tooLarge(size);
+        throw tooLarge(size, most);
       }
     }
   } catch (error) {

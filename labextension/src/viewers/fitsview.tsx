@@ -73,7 +73,8 @@ export function FitsView({ file, name, part, trans }: Props & { part: string }):
 }
 
 function label(hdu: Hdu, trans: TranslationBundle): string {
-  const size = isTable(hdu) ? trans.__('%1 rows', (hdu.shape[1] ?? 0).toLocaleString()) : hdu.shape.join(' × ');
+  const rows = hdu.shape[1] ?? 0;
+  const size = isTable(hdu) ? trans._n('%1 row', '%1 rows', rows, rows.toLocaleString()) : hdu.shape.join(' × ');
   const parts = [OIFITS[hdu.name] ?? kindOf(hdu, trans), size].filter(Boolean);
   return `${hdu.index} ${hdu.name} — ${parts.join(', ')}`;
 }
