@@ -33,6 +33,7 @@ from ..uws.store import StoreError
 from .anonymous import anonymous_readers
 from .app import Service, Settings
 from .archive import ArchiveError
+from .hub_settings import HubError, HubSettings, hub_settings, listens_on
 from .remotes import remotes
 from .resources import maxima
 
@@ -54,6 +55,7 @@ _ALIASES: dict[Any, Any] = {
 
 _FLAGS: dict[Any, Any] = {
     **base_flags,
+    "hub": ({"ServeApp": {"hub": True}}, "Be a service of JupyterHub, for all its users."),
     "anonymous-archive": (
         {"ServeApp": {"anonymous_archive": True}},
         "Open the archive (not the jobs) to readers without a token.",
@@ -167,6 +169,18 @@ class ServeApp(JupyterApp):
     admins = Set(Unicode(), help="Owners who may see, abort and delete the jobs of all others; nobody by default.").tag(
         config=True
     )
+    hub = Bool(
+        False,
+        help="Be a service of JupyterHub, for all its users: the Hub tells who calls. Its environment says where it "
+        "is; docs/operators/hub.md has what goes into its configuration.",
+    ).tag(config=True)
+    hub_admin_groups = Set(
+        Unicode(), help="Groups of the Hub whose members are administrators, beside 'admins'; none by default."
+    ).tag(config=True)
+    cors_origins = Set(
+        Unicode(),
+        help="Origins (https://host) of pages whose scripts may call the service, with tokens; none by default.",
+    ).tag(config=True)
     public_url = Unicode(
         help="The URL at which clients find the service where a reverse proxy stands before its port: links begin so."
     ).tag(config=True)
@@ -201,6 +215,13 @@ class ServeApp(JupyterApp):
 
     config_file_name = Unicode("jupyter_uws_config")
 
+    @validate("cors_origins")
+    def _check_origins(self, proposal: Bunch) -> set[str]:
+        for origin in proposal["value"]:
+            if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?", origin):
+                raise TraitError(f"cors_origins: {origin!r} is not an origin such as https://host or http://host:8000")
+        return set(proposal["value"])
+
     @validate("public_url")
     def _check_public_url(self, proposal: Bunch) -> str:
         url = str(proposal["value"])
@@ -225,9 +246,8 @@ class ServeApp(JupyterApp):
         """The configuration as the service takes it. Raises RendezvousError for a bad folder."""
         archive = self.archive or os.environ.get("JUPYTER_UWS_ARCHIVE", "")
         state_dir = rendezvous.state_dir(self.state_dir or None)
-        port = self.port
-        if port is None and not self.socket:
-            port = 8901
+        hub = self._hub()
+        ip, port = self._listens_on(hub)
         return Settings(
             state_dir=state_dir,
             # the default place is allowed to be empty, a file that was named is not
@@ -236,9 +256,11 @@ class ServeApp(JupyterApp):
             descriptions=tuple(Path(folder) for folder in self.descriptions),
             # always there: a Jupyter server finds a service that was started by hand, too
             socket=Path(self.socket) if self.socket else rendezvous.socket_path(state_dir),
-            ip=self.ip,
+            ip=ip,
             port=port,
-            token=token if port is not None else None,
+            hub=hub,
+            cors_origins=frozenset(self.cors_origins),
+            token=token if port is not None and hub is None else None,
             public_url=self.public_url or None,
             admins=frozenset(self.admins),
             fetch_hosts=frozenset(host.lower() for host in self.fetch_hosts),
@@ -252,6 +274,21 @@ class ServeApp(JupyterApp):
             remotes=remotes(self.remote_services),
             cluster=self.cluster(),
         )
+
+    def _hub(self) -> HubSettings | None:
+        if not self.hub:
+            return None
+        if self.python_jobs:
+            raise HubError("python_jobs lets clients run code as the user who runs the service: not with --hub")
+        return hub_settings(frozenset(self.hub_admin_groups))
+
+    def _listens_on(self, hub: HubSettings | None) -> tuple[str, int | None]:
+        """Address and port: those of the command line, else where the Hub's proxy will ask, else our own."""
+        if self.port is None and hub is not None:
+            return listens_on(hub) or (self.ip, 8901)
+        if self.port is None and not self.socket:
+            return self.ip, 8901
+        return self.ip, self.port
 
     def _idle_timeout(self, port: int | None) -> float:
         if self.idle_timeout is not None:
@@ -314,7 +351,7 @@ class ServeApp(JupyterApp):
         except rendezvous.AlreadyRunning as error:
             print(f"jupyter uws serve: {error}", file=sys.stderr)
             self.exit(rendezvous.EXIT_ALREADY_RUNNING)
-        except (rendezvous.RendezvousError, StoreError, ArchiveError) as error:
+        except (rendezvous.RendezvousError, StoreError, ArchiveError, HubError) as error:
             print(f"jupyter uws serve: {error}", file=sys.stderr)
             self.exit(1)
         except OSError as error:
@@ -327,7 +364,7 @@ async def _serve(settings: Settings, token_is_new: bool) -> None:
     def ready(url: str | None) -> None:
         if url is not None:
             print(f"jupyter_uws serves {url}", flush=True)
-            if token_is_new:
+            if token_is_new and settings.token:
                 print(f"token: {settings.token}", flush=True)
 
     await Service(settings).run(ready)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tornado.web import HTTPError
 
 from .._version import __version__
+from ..credentials import credential
 from ..rendezvous import PROTOCOL, hostname
 from .handlers import ServiceHandler
 
@@ -60,6 +61,37 @@ class HealthHandler(Page):
                 "execution": service.executor.status(),
             }
         )
+
+    head = get
+
+
+class ProbeHandler(Page):
+    """``/health/live``, ``/health/ready``: one word for whoever watches over processes, who has no token."""
+
+    def admit_anonymous(self) -> bool:
+        self.owner, self.root = "anonymous", self._own_root()
+        return True
+
+    def get(self, kind: str) -> None:
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        reason = self.service.not_ready() if kind == "ready" else None
+        if reason:
+            self.set_status(503)
+        self.write(f"{reason or 'ok'}\n")
+
+    head = get
+
+
+class LoginHandler(Page):
+    """Exchange what opens the service for a bearer token (IVOA AuthVO): with a password that is one, itself."""
+
+    def get(self) -> None:
+        token = credential(self.request.headers)
+        if token and not self.by_relay:
+            self.set_header("X-VO-Bearer", token)
+            self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.write(f"logged in as {self.owner}\n")
 
     head = get
 
