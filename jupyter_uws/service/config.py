@@ -177,6 +177,12 @@ class ServeApp(JupyterApp):
     hub_admin_groups = Set(
         Unicode(), help="Groups of the Hub whose members are administrators, beside 'admins'; none by default."
     ).tag(config=True)
+    hub_cache_seconds = Float(
+        45.0,
+        min=0,
+        max=60,
+        help="For how long an answer of the Hub holds: so long a token that was revoked may still be taken.",
+    ).tag(config=True)
     cors_origins = Set(
         Unicode(),
         help="Origins (https://host) of pages whose scripts may call the service, with tokens; none by default.",
@@ -280,7 +286,7 @@ class ServeApp(JupyterApp):
             return None
         if self.python_jobs:
             raise HubError("python_jobs lets clients run code as the user who runs the service: not with --hub")
-        return hub_settings(frozenset(self.hub_admin_groups))
+        return hub_settings(frozenset(self.hub_admin_groups), self.hub_cache_seconds)
 
     def _listens_on(self, hub: HubSettings | None) -> tuple[str, int | None]:
         """Address and port: those of the command line, else where the Hub's proxy will ask, else our own."""

@@ -26,8 +26,7 @@ from .hub_settings import HubError, HubSettings
 
 logger = logging.getLogger(__name__)
 
-#: For how long [s] an answer of the Hub holds: so long a token that was revoked may still be taken.
-CACHE_TIME = 45.0
+#: How many answers of the Hub are kept.
 CACHE_SIZE = 10_000
 User = dict[str, Any]
 
@@ -38,7 +37,7 @@ class Users:
     def __init__(
         self,
         ask: Callable[[str], Awaitable[User | None]],
-        keep: float = CACHE_TIME,
+        keep: float,
         size: int = CACHE_SIZE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -107,7 +106,7 @@ class Hub:
             raise HubError("the Hub gave this service no token, OAuth client or scopes")
         os.environ.pop("JUPYTERHUB_API_TOKEN", None)
         self.public_url = public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL")
-        self._users = Users(lambda token: self.auth.user_for_token(token, use_cache=False, sync=False))
+        self._users = Users(lambda token: self.auth.user_for_token(token, use_cache=False, sync=False), settings.keep)
         own: dict[str, Any] = {"auth": self.auth}
         self.pages = Application(
             [(settings.prefix + "oauth_callback", CallbackHandler, own), (".*", LoginHandler, own)],

@@ -18,24 +18,24 @@ class HubError(Exception):
 class HubSettings:
     """``prefix`` is the path of the service below the Hub's proxy, with slashes at both ends; it listens on ``url``.
 
-    Members of ``admin_groups`` are administrators.
+    Members of ``admin_groups`` are administrators. The Hub's answers hold for ``keep`` seconds.
     """
 
     name: str
     prefix: str
     url: str
     admin_groups: frozenset[str]
+    keep: float
 
 
-def hub_settings(admin_groups: frozenset[str]) -> HubSettings:
+def hub_settings(admin_groups: frozenset[str], keep: float) -> HubSettings:
     """As the Hub tells them in the environment. Raises HubError."""
     missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
         raise HubError(f"--hub needs what JupyterHub tells its services, but there is no ${', $'.join(missing)}")
     prefix = "/" + os.environ["JUPYTERHUB_SERVICE_PREFIX"].strip("/") + "/"
-    return HubSettings(
-        os.environ["JUPYTERHUB_SERVICE_NAME"], prefix, os.environ.get("JUPYTERHUB_SERVICE_URL", ""), admin_groups
-    )
+    name, url = os.environ["JUPYTERHUB_SERVICE_NAME"], os.environ.get("JUPYTERHUB_SERVICE_URL", "")
+    return HubSettings(name, prefix, url, admin_groups, keep)
 
 
 def listens_on(settings: HubSettings) -> tuple[str, int] | None:

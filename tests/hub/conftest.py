@@ -38,5 +38,6 @@ def proxy_command() -> list[str]:
 
 @pytest.fixture(scope="session")
 def hub(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory, proxy_command: list[str]) -> Iterator[RunningHub]:
-    with run_hub(tmp_path_factory.mktemp("hub"), sim_archive, proxy_command) as running:
+    options = ["--ServeApp.hub_cache_seconds=1"]
+    with run_hub(tmp_path_factory.mktemp("hub"), sim_archive, proxy_command, *options) as running:
         yield running

@@ -29,6 +29,8 @@ c.SimpleLocalProcessSpawner.home_dir_template = f"{folder}/home/{{username}}"
 c.Spawner.environment = {"JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp", "XDG_STATE_HOME": ""}
 c.Spawner.args = ["--allow-root", "--ServerApp.jpserver_extensions={'jupyter_uws': True}"]
 c.Spawner.args += [f"--UWSExtension.archive={test['archive']}", "--UWSExtension.service_args=--workers=1"]
+# Ctrl-C is not for them: they would ask whether it is meant
+c.LocalProcessSpawner.interrupt_timeout = 0
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 
 
