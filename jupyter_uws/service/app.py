@@ -51,7 +51,17 @@ from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .handlers import NotFoundHandler, ServiceHandler, log_request
 from .hub_settings import HubError, HubSettings
 from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
-from .pages import ClusterHandler, FrontHandler, HealthHandler, LoginHandler, ProbeHandler, ShutdownHandler
+from .logs import JobLog
+from .pages import (
+    ClusterHandler,
+    FrontHandler,
+    HealthHandler,
+    LoginHandler,
+    LoopbackHandler,
+    MetricsHandler,
+    ProbeHandler,
+    ShutdownHandler,
+)
 from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
 from .targets import TargetsHandler
 from .tokens import TokenStore
@@ -88,6 +98,8 @@ class Settings:
     admins: frozenset[str] = frozenset()
     hub: HubSettings | None = None
     cors_origins: frozenset[str] = frozenset()
+    metrics_port: int | None = None
+    log_jobs: bool = False
     fetch_hosts: frozenset[str] = frozenset()
     fetch_timeout: float = 60.0
     form_limits: FormLimits = field(default_factory=FormLimits)
@@ -151,6 +163,8 @@ class Service:
             limits=settings.limits,
             fallback=self.executor,
         )
+        if settings.log_jobs:
+            self.manager.events.followers.append(JobLog())
         self.remotes = Remotes(settings.remotes)
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
         self._stopped = asyncio.Event()
@@ -171,6 +185,7 @@ class Service:
                 (r"/health", HealthHandler, own),
                 (r"/health/(live|ready)", ProbeHandler, own),
                 (r"/login", LoginHandler, own),
+                (r"/metrics", MetricsHandler, own),
                 (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
                 (r"/remote", RemotesHandler, {"remotes": self.remotes}),
@@ -279,6 +294,11 @@ class Service:
     def _listen(self, server: tornado.httpserver.HTTPServer) -> str | None:
         """Open the socket and the port; returns the URL where there is a port."""
         self._listen_for_relay(server)
+        if self.settings.metrics_port is not None:
+            figures = tornado.web.Application([("/metrics", LoopbackHandler, {"service": self})])
+            sockets = tornado.netutil.bind_sockets(self.settings.metrics_port, "127.0.0.1")
+            tornado.httpserver.HTTPServer(figures).add_sockets(sockets)
+            logger.info("figures at http://127.0.0.1:%d/metrics", sockets[0].getsockname()[1])
         if self.settings.port is None:
             return None
         sockets = tornado.netutil.bind_sockets(self.settings.port, self.settings.ip)

@@ -23,12 +23,16 @@ def local_user() -> str:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls. ``root`` is the URL above ``uws/`` as the caller sees it, where that is not the service's own."""
+    """Who calls. ``root`` is the URL above ``uws/`` as the caller sees it, where that is not the service's own.
+
+    ``by_relay`` and ``by_token`` say that it is whoever runs the service, by the relay's secret or the service's token.
+    """
 
     owner: str
     root: str | None = None
     is_admin: bool = False
     by_relay: bool = False
+    by_token: bool = False
 
 
 @dataclass
@@ -79,7 +83,7 @@ class Access:
             return found and replace(found, is_admin=found.is_admin or found.owner in self.admins)
         token = credential(headers)
         if _same(token, self.token):
-            return Caller(self.owner, stated_root(headers), is_admin=self.owner in self.admins)
+            return Caller(self.owner, stated_root(headers), is_admin=self.owner in self.admins, by_token=True)
         if token and self.tokens is not None and (owner := self.tokens.owner(token)):
             return Caller(owner, stated_root(headers), is_admin=owner in self.admins)
         if "Authorization" in headers or "X-UWS-Secret" in headers:

@@ -30,6 +30,7 @@ from ..forms import FormLimits
 from ..tap.limits import QueryLimits
 from ..uws.limits import Limits
 from ..uws.store import StoreError
+from . import logs
 from .anonymous import anonymous_readers
 from .app import Service, Settings
 from .archive import ArchiveError
@@ -217,6 +218,16 @@ class ServeApp(JupyterApp):
         help="As tap_limits, for all anonymous readers together: 'rows', 'rows_max', 'duration', 'queries' at a time, "
         "'uploads', 'upload_size', 'upload_rows', 'upload_columns', 'upload_urls'; and 'requests' open at a time."
     ).tag(config=True)
+    metrics_port = Integer(
+        None,
+        allow_none=True,
+        min=0,
+        max=65535,
+        help="Port of 127.0.0.1 where Prometheus may read /metrics and nobody is asked who calls; none by default.",
+    ).tag(config=True)
+    log_json = Bool(
+        False, help="Log JSON objects, one a line, and each change of a job's phase, with 'job_id' and 'owner'."
+    ).tag(config=True)
     verbose = Bool(False, help="Log every request.").tag(config=True)
 
     config_file_name = Unicode("jupyter_uws_config")
@@ -266,6 +277,8 @@ class ServeApp(JupyterApp):
             port=port,
             hub=hub,
             cors_origins=frozenset(self.cors_origins),
+            metrics_port=self.metrics_port,
+            log_jobs=self.log_json,
             token=token if port is not None and hub is None else None,
             public_url=self.public_url or None,
             admins=frozenset(self.admins),
@@ -330,14 +343,7 @@ class ServeApp(JupyterApp):
 
     def initialize(self, argv: list[str] | None = None) -> None:
         super().initialize(argv)
-        logging.basicConfig(
-            level=logging.DEBUG if self.verbose else logging.INFO,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
-        if not self.verbose:
-            # a dozen lines at the first job that tell an operator nothing
-            logging.getLogger("distributed").setLevel(logging.WARNING)
+        logs.set_up(as_json=self.log_json, verbose=self.verbose)
 
     def start(self) -> None:
         try:

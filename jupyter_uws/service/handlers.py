@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable
 from http.client import responses
 from typing import Any
@@ -13,6 +14,7 @@ from tornado.web import Finish, HTTPError, RequestHandler, stream_request_body
 from ..credentials import challenges
 from ..forms import BodyMixin
 from ..uws.errors import UWSError
+from . import metrics
 from .callers import NO_TOKEN, Access
 
 logger = logging.getLogger(__name__)
@@ -20,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: Longer addresses [bytes] are refused: a query of such a length belongs into a POST.
 ADDRESS_LIMIT = 64 * 1024
 OWNER_LIMIT = 200
+#: The job that a path is about; ids begin with a digit.
+_JOB = re.compile(r"^/(?:uws/[a-z][a-z0-9_-]*|uws|tap/async)/(\d[\w.-]*)")
 
 
 @stream_request_body
@@ -34,6 +38,7 @@ class ServiceHandler(BodyMixin, RequestHandler):
     is_admin = False
     is_anonymous = False
     by_relay = False
+    by_token = False
     _entered = False
 
     @property
@@ -47,7 +52,8 @@ class ServiceHandler(BodyMixin, RequestHandler):
         self._answer_preflight()
         caller = self.access.identify(self.request)
         if caller is not None:
-            self.owner, self.is_admin, self.by_relay = caller.owner, caller.is_admin, caller.by_relay
+            self.owner, self.is_admin = caller.owner, caller.is_admin
+            self.by_relay, self.by_token = caller.by_relay, caller.by_token
             self.root = caller.root or self._own_root()
             self.set_header("X-VO-Authenticated", quote(self.owner))
         elif self.admit_anonymous():
@@ -141,12 +147,16 @@ def plain(text: str) -> str:
 
 def log_request(handler: RequestHandler) -> None:
     """One line for each request that failed; the others at debug level. Paths only: a query may hold anything."""
+    metrics.observe(handler)
     status = handler.get_status()
     level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
     owner = plain(getattr(handler, "owner", "-"))
-    milliseconds = 1000 * handler.request.request_time()
+    milliseconds = round(1000 * handler.request.request_time(), 1)
     method, path = plain(str(handler.request.method)), plain(handler.request.path)
-    logger.log(level, "%d %s %s %s %.1f ms", status, method, path, owner, milliseconds)
+    known = {"owner": owner, "status": status, "method": method, "path": path, "milliseconds": milliseconds}
+    if job := _JOB.search(path):
+        known["job_id"] = job.group(1)
+    logger.log(level, "%d %s %s %s %.1f ms", status, method, path, owner, milliseconds, extra=known)
 
 
 class NotFoundHandler(ServiceHandler):

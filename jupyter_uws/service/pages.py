@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tornado.web import HTTPError
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from tornado.web import HTTPError, RequestHandler
 
 from .._version import __version__
 from ..credentials import credential
 from ..rendezvous import PROTOCOL, hostname
+from . import metrics
 from .handlers import ServiceHandler
 
 if TYPE_CHECKING:
@@ -121,3 +123,26 @@ class ShutdownHandler(Page):
             raise HTTPError(409, f"the service has {active} active jobs")
         self.write("stopping\n")
         self.service.stop()
+
+
+class MetricsHandler(Page):
+    """``/metrics``, for administrators and whoever runs the service."""
+
+    async def get(self) -> None:
+        if not (self.by_relay or self.by_token or self.is_admin):
+            raise HTTPError(403, "only administrators, and whoever runs the service, see its figures")
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.write(await metrics.exposition(self.service))
+
+    head = get
+
+
+class LoopbackHandler(RequestHandler):
+    """The same on a port of its own, on the loopback interface, where nobody is asked who calls."""
+
+    def initialize(self, service: Service) -> None:
+        self.service = service
+
+    async def get(self) -> None:
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.write(await metrics.exposition(self.service))

@@ -31,6 +31,7 @@ c.Spawner.args = ["--allow-root", "--ServerApp.jpserver_extensions={'jupyter_uws
 c.Spawner.args += [f"--UWSExtension.archive={test['archive']}", "--UWSExtension.service_args=--workers=1"]
 # Ctrl-C is not for them: they would ask whether it is meant
 c.LocalProcessSpawner.interrupt_timeout = 0
+c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 
 

@@ -92,7 +92,7 @@ class RunningHub:
             servers = self.api("GET", f"users/{user}").json()["servers"]
             return bool(servers.get(name, {}).get("ready"))
 
-        wait_until(ready, 60)
+        wait_until(ready, 120)
         return f"{self.url}user/{user}/" + (f"{name}/" if name else "")
 
     def stop_server(self, user: str, name: str = "") -> None:

@@ -101,8 +101,6 @@ def test_it_outlives_the_culling_of_the_server_and_is_found_again(alice: Server,
         named.until(job, "ABORTED")
     finally:
         hub.stop_server("alice", "work")
-    alice.url = hub.start_server("alice")
-    assert alice.ask("GET", "health").json()["pid"] == pid
 
 
 def test_a_server_relays_to_the_shared_service(shared: Server, hub: RunningHub) -> None:

@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/health": ("health", PAGE),
     r"/health/(live|ready)": ("health/ready", PAGE),
     r"/login": ("login", PAGE),
+    r"/metrics": ("metrics", {"GET": "200 200 200 200", "HEAD": "200 200 200 200"}),
     # a job runs, so nobody stops it here
     r"/shutdown": ("shutdown", {"POST": "409 409 409 403"}),
     r"/cluster": ("cluster", {"GET": "200 200 200 403", "HEAD": "200 200 200 403"}),
