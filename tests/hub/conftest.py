@@ -22,8 +22,7 @@ def load_frontend() -> Any:
     return module
 
 
-@pytest.fixture(scope="session")
-def proxy_command() -> list[str]:
+def install_proxy() -> list[str]:
     """The command of configurable-http-proxy, installed by the lock file of this folder."""
     command, environment = load_frontend().npm_command()
     lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
@@ -37,7 +36,7 @@ def proxy_command() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def hub(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory, proxy_command: list[str]) -> Iterator[RunningHub]:
+def hub(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     options = ["--ServeApp.hub_cache_seconds=1"]
-    with run_hub(tmp_path_factory.mktemp("hub"), sim_archive, proxy_command, *options) as running:
+    with run_hub(tmp_path_factory.mktemp("hub"), sim_archive, install_proxy(), *options) as running:
         yield running

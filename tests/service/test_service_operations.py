@@ -163,10 +163,10 @@ def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["backup.tar", "backup.tar.gz"])
 def test_a_running_service_is_backed_up_and_brought_back(
-    operated: RunningService, sim_archive: Path, tmp_path: Path, name: str
+    operated: RunningService, sim_archive: Path, tmp_path: Path
 ) -> None:
+    name = "backup.tar.gz"
     done, running = run_job(operated), run_job(operated, "600")
     until(operated, done, "COMPLETED")
     until(operated, running, "EXECUTING")
@@ -189,7 +189,8 @@ def test_a_running_service_is_backed_up_and_brought_back(
     with run_service(tmp_path / "new", sim_archive) as service:
         assert service.get(done + "/phase").text == "COMPLETED"
         assert service.get(f"{done}/results/{first}").content == content
-        until(service, running, "ERROR")  # no process of this service's
+        # it ends in ERROR when its supervisor has said nothing for a minute: none of this service's runs it
+        assert service.get(running + "/phase").text == "EXECUTING"
         again = run_job(service)
         until(service, again, "COMPLETED")
         with pytest.raises(AlreadyRunning):
