@@ -1,7 +1,7 @@
 """A shared service under a real JupyterHub, with many users at once: memory, and how long plain requests take.
 
-``make bench ARGS="hub --users 200 --streams 5 --rate 20 --seconds 600"``. Every user has event streams open, through the
-Hub's proxy; jobs (``true``) are created for one user after the other; beside that a job is read every 20 ms.
+``make bench ARGS="hub --users 200 --streams 5 --rate 20 --seconds 600"``. Every user has event streams open, through
+the Hub's proxy; jobs (``true``) are created for one user after the other; beside that lists are read every 20 ms.
 """
 
 from __future__ import annotations
