@@ -30,12 +30,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from . import cluster_status, demo, status
+    from . import backup, cluster_status, demo, status, tokens
     from .archive import commands as archive
     from .jobs import commands as jobs
 
     status.add_parser(commands)
     cluster_status.add_parser(commands)
+    tokens.add_parser(commands)
+    backup.add_parser(commands)
     archive.add_parser(commands)
     jobs.add_parser(commands)
     demo.add_parser(commands)

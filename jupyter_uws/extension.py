@@ -6,7 +6,6 @@ server ends. Nothing of UWS, TAP or Dask is imported here.
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from typing import Any, NoReturn, cast
@@ -22,12 +21,15 @@ from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders
 from tornado.websocket import WebSocketClientConnection
-from traitlets import Float, List, Unicode
+from traitlets import Float, List, TraitError, Unicode, validate
+from traitlets.utils.bunch import Bunch
 
 from . import rendezvous
+from .credentials import challenges, credential
 from .launcher import SERVICE_COMMAND, Launcher, ServiceError, address
 from .relay import Bounds, Exchange, Unanswered, request_headers, request_target
 from .relay_socket import SocketRelay, connect
+from .shared_service import SharedService, checked_url, file_token, hub_token
 
 MOUNT = "jupyter-uws"
 #: Where the service has websockets: those of Dask's dashboard.
@@ -35,20 +37,12 @@ SOCKETS = r"dashboard/(?:.*/)?(?:ws|eventstream)"
 RESOURCE = "jupyter_uws"
 
 
-def owner() -> str:
-    """Whose service this is.
-
-    Not Jupyter's current user: with token authentication that is a new random name each time.
-    """
-    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-
-
-def relayed(handler: JupyterHandler, secret: str) -> tuple[str, HTTPHeaders]:
-    """Target and headers of the request that the service gets."""
+def relayed(handler: JupyterHandler, service: Launcher | SharedService) -> tuple[str, HTTPHeaders]:
+    """Target and headers of the request that the service gets. Raises `ServiceError`."""
     mount = url_path_join(handler.base_url, MOUNT)
     root = f"{handler.request.protocol}://{handler.request.host}{mount}/"
-    headers = request_headers(handler.request, owner(), root, secret)
-    return request_target(str(handler.request.uri), mount), headers
+    headers = request_headers(handler.request, root, service.opening())
+    return service.path + request_target(str(handler.request.uri), mount), headers
 
 
 @web.stream_request_body
@@ -58,12 +52,16 @@ class RelayHandler(JupyterHandler):
     auth_resource = RESOURCE
     _exchange: Exchange | None = None
 
-    def initialize(self, launcher: Launcher, bounds: Bounds) -> None:
+    def initialize(self, launcher: Launcher | SharedService, bounds: Bounds) -> None:
         self.launcher = launcher
         self.bounds = bounds
 
     async def prepare(self) -> None:  # type: ignore[override]
         """All that may refuse the request, before its body is taken."""
+        token = credential(self.request.headers)
+        if token and self.request.headers["Authorization"].lower().startswith("basic"):
+            # programs that know passwords only: the token is theirs
+            self.request.headers["Authorization"] = f"token {token}"
         await super().prepare()
         if self._finished:
             return
@@ -80,12 +78,10 @@ class RelayHandler(JupyterHandler):
 
     async def _begin(self) -> Exchange:
         try:
-            target, headers = relayed(self, rendezvous.secret(self.launcher.state_dir))
+            target, headers = relayed(self, self.launcher)
             upstream = await self.launcher.connect()
         except ServiceError as error:
             raise web.HTTPError(error.status, str(error)) from error
-        except rendezvous.RendezvousError as error:
-            raise web.HTTPError(503, str(error)) from error
         exchange = Exchange(self, upstream, self.bounds, self._healthy)
         exchange.begin(target, headers)
         return exchange
@@ -141,7 +137,8 @@ class RelayHandler(JupyterHandler):
         self.set_header("Connection", "close")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         if status_code == 401:
-            self.set_header("WWW-Authenticate", f'Bearer realm="{MOUNT}"')
+            for challenge in challenges(self.request.headers, None):
+                self.add_header("WWW-Authenticate", challenge)
         self.finish((message or self._reason) + "\n")
 
 
@@ -163,9 +160,8 @@ class SocketHandler(WebSocketMixin, SocketRelay, JupyterHandler):
 
     async def upstream(self, protocols: list[str]) -> WebSocketClientConnection:
         try:
-            state_dir = self.launcher.state_dir
-            target, headers = relayed(self, rendezvous.secret(state_dir))
-            return await connect(address(state_dir), target, headers, protocols)
+            target, headers = relayed(self, self.launcher)
+            return await connect(address(self.launcher.state_dir), target, headers, protocols)
         except ServiceError as error:
             raise web.HTTPError(error.status, str(error)) from error
         except rendezvous.RendezvousError as error:
@@ -186,6 +182,14 @@ class UWSExtension(ExtensionApp):
         Unicode(), list(SERVICE_COMMAND), help="What starts the service; --socket and --state-dir are added."
     ).tag(config=True)
     service_args = List(Unicode(), help="More arguments for the service's command.").tag(config=True)
+    service_url = Unicode(
+        "",
+        help="Root of a shared service to relay to, instead of a service of this user: "
+        "https://hub.example.org/services/uws/. It is opened with this server's token of the Hub.",
+    ).tag(config=True)
+    service_token_file = Unicode(
+        "", help="File with the token that opens the service at service_url, where that is not of a Hub."
+    ).tag(config=True)
     start_timeout = Float(20.0, help="How long the service may take to answer after its start [s].").tag(config=True)
     silence_timeout = Float(10.0, help="After how much silence [s] the service's health is asked for.").tag(config=True)
     long_poll_timeout = Float(60.0, help="The same for long polls and event streams [s].").tag(config=True)
@@ -193,13 +197,25 @@ class UWSExtension(ExtensionApp):
     answer_timeout = Float(600.0, help="How long a healthy service may take to begin an answer [s].").tag(config=True)
 
     def initialize_handlers(self) -> None:
+        bounds = Bounds(self.silence_timeout, self.long_poll_timeout, self.probe_timeout, self.answer_timeout)
+        service: Launcher | SharedService
+        if self.service_url:
+            token = file_token(self.service_token_file) if self.service_token_file else hub_token
+            service = SharedService(self.service_url, token)
+        else:
+            service = self._launcher()
+            self.handlers.append((rf"/{MOUNT}/{SOCKETS}", SocketHandler, {"launcher": service}))
+        self.handlers.append((rf"/{MOUNT}/(.*)", RelayHandler, {"launcher": service, "bounds": bounds}))
+
+    def _launcher(self) -> Launcher:
         command = [*self.service_command, *self.service_args]
         if self.archive:
             command += ["--archive", os.path.abspath(os.path.expanduser(self.archive))]
-        launcher = Launcher(self.state_dir or None, command, self.start_timeout)
-        arguments = {
-            "launcher": launcher,
-            "bounds": Bounds(self.silence_timeout, self.long_poll_timeout, self.probe_timeout, self.answer_timeout),
-        }
-        self.handlers.append((rf"/{MOUNT}/{SOCKETS}", SocketHandler, {"launcher": launcher}))
-        self.handlers.append((rf"/{MOUNT}/(.*)", RelayHandler, arguments))
+        return Launcher(self.state_dir or None, command, self.start_timeout)
+
+    @validate("service_url")
+    def _check_service_url(self, proposal: Bunch) -> str:
+        try:
+            return checked_url(proposal["value"]) if proposal["value"] else ""
+        except ValueError as error:
+            raise TraitError(f"service_url: {error}") from None

@@ -8,6 +8,7 @@ is spawned, detached; when several do so at once, the flock of the state folder
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tornado import httputil
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
@@ -34,6 +36,18 @@ SERVICE_COMMAND = (sys.executable, "-m", "jupyter_uws", "serve")
 LOG_LIMIT = 5_000_000  # bytes; a longer service.log is put aside at the next start
 _ANSWER_LIMIT = 1_000_000  # bytes of /health and /shutdown
 _SECRETS = re.compile(r"(JUPYTER(?!_UWS_)|JPY_|CONFIGPROXY).*(TOKEN|SECRET|PASSWORD|COOKIE|CRYPT)")
+
+
+#: What may stand in a header as it is.
+_SAFE = "".join(map(chr, range(33, 127)))
+
+
+def owner() -> str:
+    """Whose service this is.
+
+    Not Jupyter's current user: with token authentication that is a new random name each time.
+    """
+    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
 
 
 class ServiceError(RuntimeError):
@@ -307,6 +321,16 @@ class Launcher:
     def state_dir(self) -> Path:
         """The state folder; raises `RendezvousError` where it cannot be used."""
         return rendezvous.state_dir(self.folder)
+
+    #: What goes before the target of each request: nothing on a socket of its own.
+    path = ""
+
+    def opening(self) -> dict[str, str]:
+        """The headers that open the service. Raises `ServiceError`."""
+        try:
+            return {"X-UWS-Secret": rendezvous.secret(self.state_dir), "X-UWS-Owner": quote(owner(), safe=_SAFE)}
+        except RendezvousError as error:
+            raise ServiceError(str(error)) from error
 
     async def connect(self) -> socket.socket:
         """A new connection to the service. Raises `ServiceError`, whose message is for the user."""

@@ -11,16 +11,17 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote_plus
+from urllib.parse import unquote_plus
 
 from tornado import httputil
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import BaseIOStream, IOStream, SSLIOStream, StreamClosedError
 from tornado.web import RequestHandler
 
 from .launcher import ServiceError
@@ -76,11 +77,10 @@ def request_target(uri: str, prefix: str) -> str:
     return (path[len(prefix) :] or "/") + ("?" + "&".join(arguments) if arguments else "")
 
 
-def request_headers(request: httputil.HTTPServerRequest, owner: str, root: str, secret: str) -> httputil.HTTPHeaders:
-    """The headers that the service gets: the client's, without secrets and without claims to be the relay.
+def request_headers(request: httputil.HTTPServerRequest, root: str, opening: Mapping[str, str]) -> httputil.HTTPHeaders:
+    """The headers that the service gets: the client's, without secrets, and those that are `opening` it.
 
-    `owner` may be any text: what is not ASCII is percent-encoded. Raises `ServiceError` 411
-    for a chunked body where HTTP clients send none.
+    Raises `ServiceError` 411 for a chunked body where HTTP clients send none.
     """
     named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
     headers = httputil.HTTPHeaders()
@@ -96,9 +96,9 @@ def request_headers(request: httputil.HTTPServerRequest, owner: str, root: str, 
         headers["Content-Length"] = "0"
     headers["Host"] = "localhost"
     headers["Connection"] = "close"
-    headers["X-UWS-Secret"] = secret
-    headers["X-UWS-Owner"] = quote(owner, safe="".join(map(chr, range(33, 127))))
     headers["X-UWS-Root"] = root
+    for name, value in opening.items():
+        headers[name] = value
     return headers
 
 
@@ -109,7 +109,7 @@ def is_patient(request: httputil.HTTPServerRequest) -> bool:
     )
 
 
-class _Upstream(IOStream):
+class _Upstream(BaseIOStream):
     """A connection on which writing never fails.
 
     The service may answer (404, 413) and close before it has read the body. A failed write
@@ -121,6 +121,14 @@ class _Upstream(IOStream):
             return super().write_to_fd(data)
         except (BrokenPipeError, ConnectionResetError):
             return len(data)
+
+
+class _Plain(_Upstream, IOStream):
+    pass
+
+
+class _TLS(_Upstream, SSLIOStream):
+    pass
 
 
 class Exchange(httputil.HTTPMessageDelegate):
@@ -138,7 +146,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         healthy: Callable[[], Awaitable[None]],
     ) -> None:
         self._handler = handler
-        self._stream = _Upstream(upstream)
+        self._stream = _TLS(upstream) if isinstance(upstream, ssl.SSLSocket) else _Plain(upstream)
         self._bounds = bounds
         self._healthy = healthy
         self._may_wait = is_patient(handler.request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import hmac
 import logging
 import os
 import resource
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tornado.httpserver
 import tornado.netutil
@@ -44,14 +45,30 @@ from ..uws.times import format_time, utcnow
 from . import baskets
 from .anonymous import AnonymousReaders
 from .archive import ArchiveRoutes, Folders, Readers, ServedArchive
+from .callers import Access
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
-from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
+from .handlers import NotFoundHandler, ServiceHandler, log_request
+from .hub_settings import HubError, HubSettings
 from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
-from .pages import ClusterHandler, FrontHandler, HealthHandler, ShutdownHandler
+from .logs import JobLog
+from .pages import (
+    ClusterHandler,
+    FrontHandler,
+    HealthHandler,
+    LoginHandler,
+    LoopbackHandler,
+    MetricsHandler,
+    ProbeHandler,
+    ShutdownHandler,
+)
 from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
 from .targets import Resolver, TargetsHandler
+from .tokens import TokenStore
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
+
+if TYPE_CHECKING:
+    from .hub import Hub, HubRouter
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +96,10 @@ class Settings:
     token: str | None = None
     public_url: str | None = None
     admins: frozenset[str] = frozenset()
+    hub: HubSettings | None = None
+    cors_origins: frozenset[str] = frozenset()
+    metrics_port: int | None = None
+    log_jobs: bool = False
     fetch_hosts: frozenset[str] = frozenset()
     fetch_timeout: float = 60.0
     form_limits: FormLimits = field(default_factory=FormLimits)
@@ -100,16 +121,25 @@ class Service:
         self.state_dir = settings.state_dir
         self._archive = ServedArchive(settings.archive)
         secret = rendezvous.secret(settings.state_dir)
-        self.access = Access(secret, settings.token, settings.admins, settings.public_url)
+        self._hub = _hub(settings, secret)
         self.registry = load_registry(
             folders=[*settings.descriptions, *default_folders()],
             also={"python": PYTHON_JOB} if settings.python_jobs else {},
         )
+        self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
         jobs_folder = settings.state_dir / "jobs"
         jobs_folder.mkdir(mode=0o700, exist_ok=True)
         launcher = Launcher(self.registry, self.archive, jobs_folder)
         self.executor = DaskExecutor(jobs_folder, launcher, self._report, settings.cluster)
-        self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
+        self.access = Access(
+            secret,
+            settings.token,
+            settings.admins,
+            settings.public_url,
+            settings.cors_origins,
+            # the Hub has tokens of its own
+            None if settings.hub or settings.port is None else TokenStore(self.store.database),
+        )
         self.baskets = baskets.BasketStore(self.store.database)
         self.files = Files(jobs_folder, settings.fetch_hosts, settings.fetch_timeout)
         self.incoming = self._incoming()
@@ -134,6 +164,8 @@ class Service:
             limits=settings.limits,
             fallback=self.executor,
         )
+        if settings.log_jobs:
+            self.manager.events.followers.append(JobLog())
         self.remotes = Remotes(settings.remotes)
         self.resolver = Resolver(settings.name_resolver)
         self.dashboard = Dashboard(lambda: self.executor.scheduler)
@@ -153,6 +185,9 @@ class Service:
             [
                 (r"/", FrontHandler, own),
                 (r"/health", HealthHandler, own),
+                (r"/health/(live|ready)", ProbeHandler, own),
+                (r"/login", LoginHandler, own),
+                (r"/metrics", MetricsHandler, own),
                 (r"/cluster", ClusterHandler, own),
                 (r"/shutdown", ShutdownHandler, own),
                 (r"/remote", RemotesHandler, {"remotes": self.remotes}),
@@ -176,12 +211,29 @@ class Service:
             incoming=self.incoming,
         )
 
+    def _routes(self) -> tornado.web.Application | HubRouter:
+        if self._hub is None:
+            return self.application()
+        from .hub import HubRouter
+
+        return HubRouter(self.application(), self._hub)
+
     def _incoming(self) -> Path:
         """Where files of forms lie until a job takes them: beside the jobs, so that taking one is a rename."""
         folder = self.state_dir / "incoming"
         shutil.rmtree(folder, ignore_errors=True)  # of a service that was killed
         folder.mkdir(mode=0o700)
         return folder
+
+    def not_ready(self) -> str | None:
+        """Why no job could be created now, in words for anybody; None where one could."""
+        if self._stopped.is_set():
+            return "stopping"
+        try:
+            self.store.count_active()
+        except StoreError:
+            return "the job store does not answer"
+        return None
 
     def stop(self) -> None:
         """Ask the service to end; the current requests are answered."""
@@ -198,7 +250,8 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         server = tornado.httpserver.HTTPServer(
-            self.application(),
+            self._routes(),
+            xheaders=self._hub is not None,  # the scheme that clients see, as the Hub's proxy says
             max_body_size=2**40,  # the handlers bound it, each as it needs, and say so
             max_header_size=HEADER_LIMIT,
             idle_connection_timeout=self.settings.form_limits.timeout,
@@ -243,6 +296,11 @@ class Service:
     def _listen(self, server: tornado.httpserver.HTTPServer) -> str | None:
         """Open the socket and the port; returns the URL where there is a port."""
         self._listen_for_relay(server)
+        if self.settings.metrics_port is not None:
+            figures = tornado.web.Application([("/metrics", LoopbackHandler, {"service": self})])
+            sockets = tornado.netutil.bind_sockets(self.settings.metrics_port, "127.0.0.1")
+            tornado.httpserver.HTTPServer(figures).add_sockets(sockets)
+            logger.info("figures at http://127.0.0.1:%d/metrics", sockets[0].getsockname()[1])
         if self.settings.port is None:
             return None
         sockets = tornado.netutil.bind_sockets(self.settings.port, self.settings.ip)
@@ -278,6 +336,19 @@ class Service:
             if timeout and self.access.idle_seconds() >= timeout and not self._has_jobs():
                 logger.info("nobody has asked for anything in %.0f s and no job is active", timeout)
                 self.stop()
+
+
+def _hub(settings: Settings, secret: str) -> Hub | None:
+    """Who asks the Hub; JupyterHub is only imported where there is one."""
+    if settings.hub is None:
+        return None
+    try:
+        from .hub import Hub
+    except ImportError as error:
+        raise HubError(f"--hub needs JupyterHub ({error}): install jupyter-uws[hub]") from None
+    # of the same secret as the relay's, but no way leads back to that
+    cookie_secret = hmac.digest(secret.encode(), b"cookies", "sha256")
+    return Hub(settings.hub, cookie_secret, settings.public_url)
 
 
 def _retention(limits: Limits) -> tuple[int, int]:

@@ -20,7 +20,8 @@ from ..jobs.descriptor import runs_parameter, service_resource
 from ..jobs.registry import Registry
 from ..tap.limits import DEFAULT, QueryLimits
 from .anonymous import OWNER, AnonymousReaders
-from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
+from .callers import Access
+from .handlers import NotFoundHandler, ServiceHandler, log_request
 
 if TYPE_CHECKING:
     from ..archive.links import Processing

@@ -30,9 +30,11 @@ from ..forms import FormLimits
 from ..tap.limits import QueryLimits
 from ..uws.limits import Limits
 from ..uws.store import StoreError
+from . import logs
 from .anonymous import anonymous_readers
 from .app import Service, Settings
 from .archive import ArchiveError
+from .hub_settings import HubError, HubSettings, hub_settings, listens_on
 from .remotes import remotes
 from .resources import maxima
 from .targets import resolver_url
@@ -55,6 +57,7 @@ _ALIASES: dict[Any, Any] = {
 
 _FLAGS: dict[Any, Any] = {
     **base_flags,
+    "hub": ({"ServeApp": {"hub": True}}, "Be a service of JupyterHub, for all its users."),
     "anonymous-archive": (
         {"ServeApp": {"anonymous_archive": True}},
         "Open the archive (not the jobs) to readers without a token.",
@@ -168,6 +171,24 @@ class ServeApp(JupyterApp):
     admins = Set(Unicode(), help="Owners who may see, abort and delete the jobs of all others; nobody by default.").tag(
         config=True
     )
+    hub = Bool(
+        False,
+        help="Be a service of JupyterHub, for all its users: the Hub tells who calls. Its environment says where it "
+        "is; docs/operators/hub.md has what goes into its configuration.",
+    ).tag(config=True)
+    hub_admin_groups = Set(
+        Unicode(), help="Groups of the Hub whose members are administrators, beside 'admins'; none by default."
+    ).tag(config=True)
+    hub_cache_seconds = Float(
+        45.0,
+        min=0,
+        max=60,
+        help="For how long an answer of the Hub holds: so long a token that was revoked may still be taken.",
+    ).tag(config=True)
+    cors_origins = Set(
+        Unicode(),
+        help="Origins (https://host) of pages whose scripts may call the service, with tokens; none by default.",
+    ).tag(config=True)
     public_url = Unicode(
         help="The URL at which clients find the service where a reverse proxy stands before its port: links begin so."
     ).tag(config=True)
@@ -202,9 +223,26 @@ class ServeApp(JupyterApp):
         help="As tap_limits, for all anonymous readers together: 'rows', 'rows_max', 'duration', 'queries' at a time, "
         "'uploads', 'upload_size', 'upload_rows', 'upload_columns', 'upload_urls'; and 'requests' open at a time."
     ).tag(config=True)
+    metrics_port = Integer(
+        None,
+        allow_none=True,
+        min=0,
+        max=65535,
+        help="Port of 127.0.0.1 where Prometheus may read /metrics and nobody is asked who calls; none by default.",
+    ).tag(config=True)
+    log_json = Bool(
+        False, help="Log JSON objects, one a line, and each change of a job's phase, with 'job_id' and 'owner'."
+    ).tag(config=True)
     verbose = Bool(False, help="Log every request.").tag(config=True)
 
     config_file_name = Unicode("jupyter_uws_config")
+
+    @validate("cors_origins")
+    def _check_origins(self, proposal: Bunch) -> set[str]:
+        for origin in proposal["value"]:
+            if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?", origin):
+                raise TraitError(f"cors_origins: {origin!r} is not an origin such as https://host or http://host:8000")
+        return set(proposal["value"])
 
     @validate("public_url")
     def _check_public_url(self, proposal: Bunch) -> str:
@@ -237,9 +275,8 @@ class ServeApp(JupyterApp):
         """The configuration as the service takes it. Raises RendezvousError for a bad folder."""
         archive = self.archive or os.environ.get("JUPYTER_UWS_ARCHIVE", "")
         state_dir = rendezvous.state_dir(self.state_dir or None)
-        port = self.port
-        if port is None and not self.socket:
-            port = 8901
+        hub = self._hub()
+        ip, port = self._listens_on(hub)
         return Settings(
             state_dir=state_dir,
             # the default place is allowed to be empty, a file that was named is not
@@ -248,9 +285,13 @@ class ServeApp(JupyterApp):
             descriptions=tuple(Path(folder) for folder in self.descriptions),
             # always there: a Jupyter server finds a service that was started by hand, too
             socket=Path(self.socket) if self.socket else rendezvous.socket_path(state_dir),
-            ip=self.ip,
+            ip=ip,
             port=port,
-            token=token if port is not None else None,
+            hub=hub,
+            cors_origins=frozenset(self.cors_origins),
+            metrics_port=self.metrics_port,
+            log_jobs=self.log_json,
+            token=token if port is not None and hub is None else None,
             public_url=self.public_url or None,
             admins=frozenset(self.admins),
             fetch_hosts=frozenset(host.lower() for host in self.fetch_hosts),
@@ -265,6 +306,21 @@ class ServeApp(JupyterApp):
             name_resolver=self.name_resolver,
             cluster=self.cluster(),
         )
+
+    def _hub(self) -> HubSettings | None:
+        if not self.hub:
+            return None
+        if self.python_jobs:
+            raise HubError("python_jobs lets clients run code as the user who runs the service: not with --hub")
+        return hub_settings(frozenset(self.hub_admin_groups), self.hub_cache_seconds)
+
+    def _listens_on(self, hub: HubSettings | None) -> tuple[str, int | None]:
+        """Address and port: those of the command line, else where the Hub's proxy will ask, else our own."""
+        if self.port is None and hub is not None:
+            return listens_on(hub) or (self.ip, 8901)
+        if self.port is None and not self.socket:
+            return self.ip, 8901
+        return self.ip, self.port
 
     def _idle_timeout(self, port: int | None) -> float:
         if self.idle_timeout is not None:
@@ -300,14 +356,7 @@ class ServeApp(JupyterApp):
 
     def initialize(self, argv: list[str] | None = None) -> None:
         super().initialize(argv)
-        logging.basicConfig(
-            level=logging.DEBUG if self.verbose else logging.INFO,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
-        if not self.verbose:
-            # a dozen lines at the first job that tell an operator nothing
-            logging.getLogger("distributed").setLevel(logging.WARNING)
+        logs.set_up(as_json=self.log_json, verbose=self.verbose)
 
     def start(self) -> None:
         try:
@@ -327,7 +376,7 @@ class ServeApp(JupyterApp):
         except rendezvous.AlreadyRunning as error:
             print(f"jupyter uws serve: {error}", file=sys.stderr)
             self.exit(rendezvous.EXIT_ALREADY_RUNNING)
-        except (rendezvous.RendezvousError, StoreError, ArchiveError) as error:
+        except (rendezvous.RendezvousError, StoreError, ArchiveError, HubError) as error:
             print(f"jupyter uws serve: {error}", file=sys.stderr)
             self.exit(1)
         except OSError as error:
@@ -340,7 +389,7 @@ async def _serve(settings: Settings, token_is_new: bool) -> None:
     def ready(url: str | None) -> None:
         if url is not None:
             print(f"jupyter_uws serves {url}", flush=True)
-            if token_is_new:
+            if token_is_new and settings.token:
                 print(f"token: {settings.token}", flush=True)
 
     await Service(settings).run(ready)

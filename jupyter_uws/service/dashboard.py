@@ -14,7 +14,8 @@ from tornado.websocket import WebSocketHandler
 
 from ..execution.dashboard import Dashboard, DashboardError, Pages
 from ..forms import FormLimits
-from .handlers import Access, NotFoundHandler, ServiceHandler, log_request
+from .callers import Access
+from .handlers import NotFoundHandler, ServiceHandler, log_request
 
 MOUNT = "/dashboard"
 START = "status"

@@ -67,7 +67,7 @@ class DescriptionHandler(_OfType):
 
     def get(self, name: str) -> None:
         description = self.description(name)
-        self.set_header("Vary", "Accept")
+        self.add_header("Vary", "Accept")
         match self._format():
             case "html":
                 self.set_header("Content-Type", "text/html; charset=UTF-8")

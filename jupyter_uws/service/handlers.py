@@ -2,77 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import getpass
-import hmac
 import logging
-import os
-import time
+import re
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from http.client import responses
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote
 
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import Finish, HTTPError, RequestHandler, stream_request_body
 
+from ..credentials import challenges
 from ..dali import ErrorMixin
 from ..forms import BodyMixin
 from ..uws.errors import UWSError
+from . import metrics
+from .callers import NO_TOKEN, Access
 
 logger = logging.getLogger(__name__)
 
 #: Longer addresses [bytes] are refused: a query of such a length belongs into a POST.
 ADDRESS_LIMIT = 64 * 1024
 OWNER_LIMIT = 200
-
-
-def local_user() -> str:
-    """The owner of what is done with the service's own token: the user it runs for."""
-    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-
-
-@dataclass
-class Access:
-    """The two secrets that open the service, and when it was last used.
-
-    ``secret`` is the relay's: whoever sends it also tells the owner and the root URL. ``token`` is
-    for everybody else; None where the service listens on its socket alone. ``admins`` are owners who
-    see and may stop the jobs of all. ``public_url`` is the service's root where a reverse proxy stands before
-    its port. ``root`` is where the owner's own Jupyter offers the service, once it has asked. ``last_use`` is on
-    the monotonic clock, in seconds.
-    """
-
-    secret: str
-    token: str | None
-    admins: frozenset[str] = frozenset()
-    public_url: str | None = None
-    owner: str = field(default_factory=local_user)
-    root: str | None = None
-    requests: int = 0
-    last_use: float = field(default_factory=time.monotonic)
-
-    def enter(self) -> None:
-        self.requests += 1
-        self.last_use = time.monotonic()
-
-    def leave(self) -> None:
-        self.requests -= 1
-        self.last_use = time.monotonic()
-
-    def idle_seconds(self) -> float:
-        """How long nobody has asked for anything; 0 while a request is open."""
-        return 0.0 if self.requests else time.monotonic() - self.last_use
-
-
-def _same(given: str, expected: str | None) -> bool:
-    return expected is not None and hmac.compare_digest(given.encode(), expected.encode())
+#: The job that a path is about; ids begin with a digit.
+_JOB = re.compile(r"^/(?:uws/[a-z][a-z0-9_-]*|uws|tap/async)/(\d[\w.-]*)")
 
 
 @stream_request_body
 class ServiceHandler(ErrorMixin, BodyMixin, RequestHandler):
-    """Authenticates every request: by the relay's secret, or by ``Authorization: token T``, ``Bearer T``, or Basic.
+    """Finds out who calls before anything else is done, and answers 401 or 403 where nobody may.
 
     That comes before the body is read: whoever is not let in cannot make the service hold anything.
     """
@@ -83,6 +40,7 @@ class ServiceHandler(ErrorMixin, BodyMixin, RequestHandler):
     is_admin = False
     is_anonymous = False
     by_relay = False
+    by_token = False
     _entered = False
 
     @property
@@ -93,22 +51,19 @@ class ServiceHandler(ErrorMixin, BodyMixin, RequestHandler):
     def prepare(self) -> Awaitable[None] | None:
         self.access.enter()
         self._entered = True
-        headers = self.request.headers
-        token = self._credential()
-        if _same(headers.get("X-UWS-Secret", ""), self.access.secret):
-            self.by_relay = True
-            self.owner = unquote(headers.get("X-UWS-Owner", "")) or self.access.owner
-            self.root = headers.get("X-UWS-Root") or self._own_root()
-            if self.owner == self.access.owner:
-                self.access.root = headers.get("X-UWS-Root") or self.access.root
-        elif _same(token, self.access.token):
-            self.owner = self.access.owner
-            self.root = self._own_root()
-        elif "Authorization" in headers or "X-UWS-Secret" in headers or not self.admit_anonymous():
-            raise HTTPError(401, "this service needs its token, as the header 'Authorization: token ...'")
+        self._answer_preflight()
+        caller = self.access.identify(self.request)
+        if caller is not None:
+            self.owner, self.is_admin = caller.owner, caller.is_admin
+            self.by_relay, self.by_token = caller.by_relay, caller.by_token
+            self.root = caller.root or self._own_root()
+            self.set_header("X-VO-Authenticated", quote(self.owner))
+        elif self.admit_anonymous():
+            self._set_challenges()  # who logs in may do more (IVOA AuthVO, "Authentication Modalities")
+        else:
+            raise HTTPError(401, NO_TOKEN)
         if not self.owner.isprintable() or len(self.owner) > OWNER_LIMIT:
             raise HTTPError(400, f"the owner's name has control characters, or more than {OWNER_LIMIT} letters")
-        self.is_admin = self.owner in self.access.admins
         if len(self.request.uri or "") > ADDRESS_LIMIT:
             raise HTTPError(414, f"the address is longer than {ADDRESS_LIMIT} bytes; send the parameters as a POST")
         return super().prepare()
@@ -117,24 +72,25 @@ class ServiceHandler(ErrorMixin, BodyMixin, RequestHandler):
         """Whether a caller without a credential is let in; then sets ``owner`` and ``root``. Nobody is, as a rule."""
         return False
 
-    def _credential(self) -> str:
-        """What is sent as the token; the password, from programs that know passwords only (TOPCAT, STILTS)."""
-        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        match scheme.lower():
-            case "token" | "bearer":
-                return token.strip()
-            case "basic" if not self._is_browser():
-                with contextlib.suppress(ValueError):
-                    return base64.b64decode(token.strip(), validate=True).decode().partition(":")[2]
-        return ""
-
-    def _is_browser(self) -> bool:
-        """Browsers keep a password and add it to what other sites make them send: there is none for them."""
-        headers = self.request.headers
-        return "Mozilla" in headers.get("User-Agent", "") or "Origin" in headers or "Sec-Fetch-Mode" in headers
-
     def _own_root(self) -> str:
-        return self.access.public_url or f"{self.request.protocol}://{self.request.host}/"
+        of_hub: str | None = getattr(self.request, "root", None)
+        return of_hub or self.access.public_url or f"{self.request.protocol}://{self.request.host}/"
+
+    def _set_challenges(self) -> None:
+        for challenge in challenges(self.request.headers, self._own_root()):
+            self.add_header("WWW-Authenticate", challenge)
+
+    def _answer_preflight(self) -> None:
+        """A browser asks whether a script of another page may call: it does so without credentials (CORS)."""
+        headers = self.request.headers
+        if self.request.method != "OPTIONS" or "Access-Control-Request-Method" not in headers:
+            return
+        if headers.get("Origin") in self.access.origins:
+            self.set_header("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+            self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, Range")
+            self.set_header("Access-Control-Max-Age", "600")
+            self.set_status(204)
+            raise Finish()
 
     def finish(self, chunk: Any = None) -> Any:
         if self.get_status() != 101:  # with which a websocket only begins
@@ -153,6 +109,13 @@ class ServiceHandler(ErrorMixin, BodyMixin, RequestHandler):
     def set_default_headers(self) -> None:
         self.set_header("Server", "jupyter_uws")  # checkers ask for one; which version it is, is nobody's business
         self.set_header("X-Content-Type-Options", "nosniff")
+        origin = self.request.headers.get("Origin")
+        if self.access.origins:
+            self.set_header("Vary", "Origin")
+        if origin in self.access.origins:
+            # no Allow-Credentials: such a script sends a token of its own, never the user's cookies
+            self.set_header("Access-Control-Allow-Origin", str(origin))
+            self.set_header("Access-Control-Expose-Headers", "Location, Content-Range, WWW-Authenticate")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One clear sentence as plain text; a traceback goes to the log, never to the client."""
@@ -167,9 +130,7 @@ class ServiceHandler(ErrorMixin, BodyMixin, RequestHandler):
             message = "the service failed at this request; its log tells more"
         self.set_status(status_code)
         if status_code == 401:
-            self.set_header("WWW-Authenticate", 'Bearer realm="jupyter_uws"')
-            if not self._is_browser():
-                self.add_header("WWW-Authenticate", 'Basic realm="jupyter_uws"')
+            self._set_challenges()
         # tornado leaves the rest of a refused body unread
         self.set_header("Connection", "close")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
@@ -188,12 +149,16 @@ def plain(text: str) -> str:
 
 def log_request(handler: RequestHandler) -> None:
     """One line for each request that failed; the others at debug level. Paths only: a query may hold anything."""
+    metrics.observe(handler)
     status = handler.get_status()
     level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
     owner = plain(getattr(handler, "owner", "-"))
-    milliseconds = 1000 * handler.request.request_time()
+    milliseconds = round(1000 * handler.request.request_time(), 1)
     method, path = plain(str(handler.request.method)), plain(handler.request.path)
-    logger.log(level, "%d %s %s %s %.1f ms", status, method, path, owner, milliseconds)
+    known = {"owner": owner, "status": status, "method": method, "path": path, "milliseconds": milliseconds}
+    if job := _JOB.search(path):
+        known["job_id"] = job.group(1)
+    logger.log(level, "%d %s %s %s %.1f ms", status, method, path, owner, milliseconds, extra=known)
 
 
 class NotFoundHandler(ServiceHandler):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tornado.web import HTTPError
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from tornado.web import HTTPError, RequestHandler
 
 from .._version import __version__
+from ..credentials import credential
 from ..rendezvous import PROTOCOL, hostname
+from . import metrics
 from .handlers import ServiceHandler
 
 if TYPE_CHECKING:
@@ -64,6 +67,37 @@ class HealthHandler(Page):
     head = get
 
 
+class ProbeHandler(Page):
+    """``/health/live``, ``/health/ready``: one word for whoever watches over processes, who has no token."""
+
+    def admit_anonymous(self) -> bool:
+        self.owner, self.root = "anonymous", self._own_root()
+        return True
+
+    def get(self, kind: str) -> None:
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        reason = self.service.not_ready() if kind == "ready" else None
+        if reason:
+            self.set_status(503)
+        self.write(f"{reason or 'ok'}\n")
+
+    head = get
+
+
+class LoginHandler(Page):
+    """Exchange what opens the service for a bearer token (IVOA AuthVO): with a password that is one, itself."""
+
+    def get(self) -> None:
+        token = credential(self.request.headers)
+        if token and not self.by_relay:
+            self.set_header("X-VO-Bearer", token)
+            self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.write(f"logged in as {self.owner}\n")
+
+    head = get
+
+
 class ClusterHandler(Page):
     """Workers, allocations and the queue, for the one who runs the service."""
 
@@ -89,3 +123,26 @@ class ShutdownHandler(Page):
             raise HTTPError(409, f"the service has {active} active jobs")
         self.write("stopping\n")
         self.service.stop()
+
+
+class MetricsHandler(Page):
+    """``/metrics``, for administrators and whoever runs the service."""
+
+    async def get(self) -> None:
+        if not (self.by_relay or self.by_token or self.is_admin):
+            raise HTTPError(403, "only administrators, and whoever runs the service, see its figures")
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.write(await metrics.exposition(self.service))
+
+    head = get
+
+
+class LoopbackHandler(RequestHandler):
+    """The same on a port of its own, on the loopback interface, where nobody is asked who calls."""
+
+    def initialize(self, service: Service) -> None:
+        self.service = service
+
+    async def get(self) -> None:
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.write(await metrics.exposition(self.service))

@@ -93,12 +93,12 @@ class UWSHandler(FormMixin, _Handler):
 
     def xml(self, text: str) -> None:
         self.set_header("Content-Type", "text/xml; charset=UTF-8")
-        self.set_header("Vary", "Accept")
+        self.add_header("Vary", "Accept")
         self.write(text)
 
     def html(self, text: str) -> None:
         self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.set_header("Vary", "Accept")
+        self.add_header("Vary", "Accept")
         self.set_header("Content-Security-Policy", html.POLICY)
         self.write(text)
 
@@ -111,7 +111,7 @@ class UWSHandler(FormMixin, _Handler):
         return listing.wanted(self.request.headers.get("Accept", ""))
 
     def json(self, document: dict[str, Any]) -> None:
-        self.set_header("Vary", "Accept")
+        self.add_header("Vary", "Accept")
         self.write(document)
         self.set_header("Content-Type", listing.JSON)
 

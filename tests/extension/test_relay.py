@@ -15,6 +15,7 @@ from jupyters import BASE_URL, TOKEN, Jupyter, kill_service
 from running import wait_until
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
+from jupyter_uws.launcher import Launcher
 from jupyter_uws.relay import is_patient, request_headers, request_target
 
 SIZE = 100 * 1024 * 1024
@@ -57,10 +58,15 @@ def test_request_target(uri: str, target: str) -> None:
 
 def test_request_headers_drop_what_connection_names() -> None:
     headers = HTTPHeaders({"Connection": "close, X-Hop", "X-Hop": "1", "X-Stays": "2"})
-    passed = request_headers(get("/", headers), "jürgen kohl", "http://r/", "s")
+    passed = request_headers(get("/", headers), "http://r/", {"X-UWS-Secret": "s"})
     assert "X-Hop" not in passed
     assert passed["X-Stays"] == "2"
-    assert passed["X-UWS-Owner"] == "j%C3%BCrgen%20kohl"
+    assert passed["X-UWS-Secret"] == "s"
+
+
+def test_owners_of_any_letters_go_into_the_header(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTERHUB_USER", "jürgen kohl")
+    assert Launcher(str(state_dir)).opening()["X-UWS-Owner"] == "j%C3%BCrgen%20kohl"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ ONLY = {
     "client": {"client", "names"},
     "magics": {"magics", "widgets", "client", "job"},
     "widgets": {"widgets", "client"},
-    "extension": {"extension", "launcher", "relay", "relay_socket", "rendezvous"},
+    "extension": {"extension", "launcher", "relay", "relay_socket", "shared_service", "credentials", "rendezvous"},
     "execution": {"execution", "jobs", "uws"},
     "uws": {"uws", "serving", "forms"},
 }
