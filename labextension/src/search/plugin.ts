@@ -12,11 +12,12 @@ import { Debouncer } from '@lumino/polling';
 
 import { Baskets, BasketService } from '../baskets/model';
 import { telescopeIcon } from '../icons';
+import { LabTransport } from '../labtransport';
 import { chooseNotebook } from '../notebooks';
 import { ISearchActions } from './actions';
 import { ArchiveService } from './api';
 import { ISearchDefaults, ISearchState, SearchModel } from './model';
-import { SearchWidget } from './view';
+import { SearchWidget } from './widget';
 
 const ID = 'jupyter-uws:search';
 const COMMAND = ID;
@@ -72,8 +73,8 @@ async function create(
   registry: ISettingRegistry | null,
   trans: TranslationBundle
 ): Promise<MainAreaWidget<SearchWidget>> {
-  const { serverSettings } = app.serviceManager;
-  const model = new SearchModel(new ArchiveService(serverSettings));
+  const transport = new LabTransport(app.serviceManager.serverSettings);
+  const model = new SearchModel(new ArchiveService(transport));
   const chosen = await registry?.load(ID).catch(() => null); // without its schema: as it is by default
   const read = (): void => {
     if (chosen) {
@@ -86,7 +87,7 @@ async function create(
   model.restore(kept ?? {});
   const keep = new Debouncer(() => state.save(STATE, model.state as unknown as ReadonlyPartialJSONValue), PAUSE);
   model.changed.connect(() => void keep.invoke());
-  const baskets = new Baskets(new BasketService(serverSettings));
+  const baskets = new Baskets(new BasketService(transport));
   const content = new SearchWidget({ model, baskets, actions: actionsOf(app, trans), trans });
   const widget = new MainAreaWidget({ content });
   widget.id = 'jupyter-uws-search';
