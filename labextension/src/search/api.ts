@@ -125,10 +125,13 @@ export class ArchiveService implements IArchiveService {
     }
     const { table } = reader;
     const text = (name: string, row: number): string => table?.texts(name)?.[row] ?? '';
-    const address = (row: number): string => this._transport.here(text('access_url', row));
-    const isShown = (row: number): boolean => /^#preview/.test(text('semantics', row)) && text('error_message', row) === '';
+    const address = async (row: number): Promise<string> => {
+      const link = this._transport.here(text('access_url', row));
+      const isShown = text('semantics', row).startsWith('#preview') && text('error_message', row) === '';
+      return isShown ? this._transport.picture(link) : link;
+    };
     const rows = Array.from({ length: table?.rowCount ?? 0 }, (_, row) => row);
-    const urls = await Promise.all(rows.map(row => (isShown(row) ? this._transport.picture(address(row)) : address(row))));
+    const urls = await Promise.all(rows.map(address));
     return rows.map(row => ({
       url: urls[row] ?? '',
       semantics: text('semantics', row),

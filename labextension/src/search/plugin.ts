@@ -7,7 +7,7 @@ import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
-import { ReadonlyPartialJSONValue } from '@lumino/coreutils';
+import { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from '@lumino/coreutils';
 import { Debouncer } from '@lumino/polling';
 
 import { Baskets, BasketService } from '../baskets/model';
@@ -108,7 +108,7 @@ function actionsOf(app: JupyterFrontEnd, trans: TranslationBundle): ISearchActio
   return {
     openInNotebook: code => openInNotebook(app, code, trans),
     get newJob(): ISearchActions['newJob'] {
-      return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs) : null;
+      return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs as unknown as ReadonlyPartialJSONObject) : null;
     },
     notify: (words, kind) => {
       // JupyterLab cuts a notification at 140 characters
