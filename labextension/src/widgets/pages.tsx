@@ -11,7 +11,7 @@ import { JobForm, RUN_ID } from '../jobs/form';
 import { FormView } from '../jobs/formview';
 import { IJobRef, IResult, IResultFile } from '../jobs/job';
 import { JobView } from '../jobs/jobview';
-import { JobList } from '../jobs/list';
+import { EVERYTHING, JobList } from '../jobs/list';
 import { JobPage } from '../jobs/page';
 import { JobsView } from '../jobs/panel';
 import { Trouble } from '../jobs/parts';
@@ -44,9 +44,8 @@ function listPage(desk: Desk, { query }: Of<'jobs'>): IPage {
   const { service, events, host } = desk;
   const elsewhere = new Elsewhere(service);
   const list = new JobList(service, events, elsewhere);
-  if (query) {
-    list.setQuery(query);
-  }
+  const home = { ...EVERYTHING, ...query };
+  list.setQuery(home);
   list.changed.connect(() => {
     desk.tell('selected_ids', list.selected.filter(job => job.service === undefined).map(job => job.id));
   });
@@ -59,7 +58,7 @@ function listPage(desk: Desk, { query }: Of<'jobs'>): IPage {
     kind: 'jobs',
     view: (
       <div className="jp-UWSJobs">
-        <JobsView list={list} host={host} retry={retry} />
+        <JobsView list={list} host={host} retry={retry} home={home} />
       </div>
     ),
     code: () => listing(list),
