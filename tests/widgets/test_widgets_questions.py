@@ -106,11 +106,11 @@ def test_redirects_stay_below_the_root(url: str) -> None:
 
 
 def test_service_that_leads_elsewhere_is_not_followed() -> None:
-    class Elsewhere(BaseHTTPRequestHandler):
-        asked: list[str] = []
+    asked: list[str] = []
 
-        def do_GET(self) -> None:  # noqa: N802
-            self.asked.append(self.path)
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
             self.send_response(302)
             self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/other/")  # type: ignore[attr-defined]
             self.end_headers()
@@ -124,7 +124,7 @@ def test_service_that_leads_elsewhere_is_not_followed() -> None:
         server.shutdown()
     assert answer["kind"] == "failed"
     assert "leads to another address" in answer["message"]
-    assert Elsewhere.asked == ["/root/uws"]
+    assert asked == ["/root/uws"]
 
 
 def test_an_answer_comes_whole(page: Page) -> None:
