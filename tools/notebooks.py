@@ -65,7 +65,8 @@ def run(path: Path, environment: dict[str, str], folder: Path) -> Any:
     work.mkdir()
     # sockets of files, not of ports: nobody else on this machine can speak to the kernel
     kernel = AsyncKernelManager(transport="ipc", ip=str(folder / f"{path.stem}-kernel"), kernel_name="python3")
-    client: Any = NotebookClient(notebook, timeout=CELL_TIMEOUT, km=kernel, record_timing=False, store_widget_state=False)
+    options = {"timeout": CELL_TIMEOUT, "record_timing": False, "store_widget_state": False}
+    client: Any = NotebookClient(notebook, km=kernel, **options)
     try:
         client.execute(env={**os.environ, **environment}, cwd=str(work))
     finally:

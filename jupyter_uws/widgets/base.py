@@ -55,6 +55,9 @@ class ServiceWidget(anywidget.AnyWidget):
         super().__init__(_place=place, _root=self.connection.url, _named=url is not None, **more)
         self.on_msg(self._take)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.connection.url}>"
+
     def _take(self, _: Any, message: Any, buffers: Any) -> None:
         if not isinstance(message, dict):
             return

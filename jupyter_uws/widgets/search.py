@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -11,6 +12,9 @@ from .base import ServiceWidget
 
 if TYPE_CHECKING:
     from ..client.observations import ObservationTable
+
+#: Rows that the static picture of a search shows at most.
+STILL = 20
 
 
 class SearchWidget(ServiceWidget):
@@ -69,6 +73,14 @@ class SearchWidget(ServiceWidget):
         return ObservationTable.from_obscore(rows)
 
     def _static(self) -> dict[str, Any]:
-        form = self._place["form"]
-        asked = self._place.get("adql") or (form["target"] and f"{form['target']}, within {form['radius']} deg")
-        return {"text/html": html_paragraph(f"Search of the archive at {self.connection.url} {asked}".strip())}
+        from ..client.archive import Archive, TruncatedResult
+
+        archive, form, adql = Archive(connection=self.connection), self._place["form"], self._place.get("adql")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncatedResult)
+            if adql is not None:
+                return {"text/html": archive.adql(adql, maxrec=STILL)._repr_html_()}
+            if form["target"]:
+                found = archive.search(form["target"], radius=float(form["radius"]), maxrec=STILL)
+                return {"text/html": found._repr_html_()}
+        return {"text/html": html_paragraph("Search of the archive.")}

@@ -219,7 +219,8 @@ def test_a_saved_notebook_has_a_table(service: RunningService) -> None:
         (JobView(job), job.id),
         (JobView(job.id, **where), job.id),
         (JobForm("sleeper", duration=7, **where), "7"),
-        (SearchWidget("Crab", **where), "Crab, within 2 deg"),
+        (SearchWidget("Crab", **where), "Sim Crab"),
+        (SearchWidget(adql="SELECT TOP 3 obs_id FROM ivoa.obscore", **where), "obs_id"),
     ]
     for view, words in views:
         data, _ = view._repr_mimebundle_()
