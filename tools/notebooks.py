@@ -1,7 +1,7 @@
 """Run the notebooks and keep their outputs: ``python tools/notebooks.py [FILE.ipynb ...]`` (``make notebooks``).
 
 They run on a service of their own, with the simulated archive; what would differ from run to run (times of the cells,
-the kernel's version) is not kept. ``--check`` runs them and writes nothing.
+the kernel's version) and what needs a kernel (widgets) is not kept. ``--check`` runs them and writes nothing.
 """
 
 from __future__ import annotations
@@ -65,14 +65,23 @@ def run(path: Path, environment: dict[str, str], folder: Path) -> Any:
     work.mkdir()
     # sockets of files, not of ports: nobody else on this machine can speak to the kernel
     kernel = AsyncKernelManager(transport="ipc", ip=str(folder / f"{path.stem}-kernel"), kernel_name="python3")
-    client: Any = NotebookClient(notebook, timeout=CELL_TIMEOUT, km=kernel, record_timing=False)
+    options = {"timeout": CELL_TIMEOUT, "record_timing": False, "store_widget_state": False}
+    client: Any = NotebookClient(notebook, km=kernel, **options)
     try:
         client.execute(env={**os.environ, **environment}, cwd=str(work))
     finally:
         asyncio.run(shut_down(kernel))
+    keep_still(notebook)
     notebook.metadata.pop("language_info", None)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     return notebook
+
+
+def keep_still(notebook: Any) -> None:
+    """Of widgets, keep what they show without a kernel: their table or picture."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    for output in outputs:
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 async def shut_down(kernel: Any) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .archive import Archive
     from .observations import ObservationTable
     from .resolver import Target, resolve
+    from .votable import read_votable
 
 from .connection import Connection, connect
 from .errors import (
@@ -31,7 +32,6 @@ from .grids import JobGroup
 from .job import Job
 from .jobs import JobService
 from .results import Result
-from .votable import read_votable
 
 __all__ = [
     "Archive",
@@ -57,7 +57,13 @@ __all__ = [
 ]
 
 #: What needs astropy is imported when it is asked for (PEP 562): half a second and 40 MB that jobs do without.
-_LATER = {"Archive": "archive", "ObservationTable": "observations", "Target": "resolver", "resolve": "resolver"}
+_LATER = {
+    "Archive": "archive",
+    "ObservationTable": "observations",
+    "Target": "resolver",
+    "read_votable": "votable",
+    "resolve": "resolver",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,11 +23,11 @@ _LINE = 1 << 20
 
 
 class Watch:
-    """The changes of the caller's jobs of one type, read by a thread of its own while it is open."""
+    """The changes of the caller's jobs, of one type or of all (None), read by a thread of its own while it is open."""
 
-    def __init__(self, connection: Connection, job_type: str) -> None:
+    def __init__(self, connection: Connection, job_type: str | None) -> None:
         self._connection = connection
-        self._type = job_type
+        self._params = {} if job_type is None else {"type": job_type}
         self._queue: queue.Queue[dict[str, Any] | ClientError] = queue.Queue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._read, name="jupyter-uws-events", daemon=True)
@@ -61,9 +61,7 @@ class Watch:
         while not self._closed.is_set():
             trouble: Exception = ServiceUnreachable("The service ends the stream of its jobs' events at once.")
             try:
-                response = self._connection.get(
-                    "uws/events", params={"type": self._type}, stream=True, timeout=(5.0, SILENCE)
-                )
+                response = self._connection.get("uws/events", params=self._params, stream=True, timeout=(5.0, SILENCE))
                 with response:
                     for event in _events(response):
                         if self._closed.is_set():

@@ -40,7 +40,7 @@ class Result:
     """
 
     def __init__(self, connection: Connection, reference: ResultReference) -> None:
-        self._connection = connection
+        self.connection = connection
         self.name = reference.name
         self.url = reference.url
         self.content_type = reference.content_type.lower()
@@ -278,7 +278,7 @@ class Result:
         raise self._is_not("something that can be plotted (a sky map, flux points, a light curve, events, ...)")
 
     def _stream(self, file: Any, limit: int | None) -> None:
-        response = self._connection.get(self.url, stream=True)
+        response = self.connection.get(self.url, stream=True)
         done = 0
         with reachable(self.url), response:
             for chunk in response.iter_content(_CHUNK):

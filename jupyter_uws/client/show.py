@@ -9,6 +9,10 @@ from html import escape
 from .uws import JobDocument
 
 
+def html_paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
 def html_row(tag: str, texts: Iterable[str]) -> str:
     """A row of an HTML table, everything escaped."""
     return f"<tr>{''.join(html_cell(tag, text) for text in texts)}</tr>"

@@ -1,57 +1,23 @@
 /**
- * Requests to the service behind the Jupyter server.
+ * What the service answers, and what keeps it from answering.
  */
-import { URLExt } from '@jupyterlab/coreutils';
-import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-/**
- * The URL of a page of the service; each part of the path is quoted.
- *
- * URLs are made from the page's own base URL and not from the links in the service's documents:
- * behind a proxy that hides its scheme or host, those lead to another origin.
- */
-export function serviceUrl(settings: ServerConnection.ISettings, path: readonly string[], query = ''): string {
-  const base = URLExt.join(settings.baseUrl, 'jupyter-uws');
-  return [base, ...path.map(encodeURIComponent)].join('/') + query;
-}
+import { ITransport } from './transport';
 
 /** What keeps the service from answering, where it is none of its own words. */
 export const RESTARTING = 'It ended while it was asked, and the next question starts it again; a job that was lost thereby says so.';
 export const OFFLINE = 'Jupyter cannot be reached: is the network there, and does its server run?';
 export const LOGGED_OUT = 'Jupyter does not know this page any more: load it anew, and log in.';
 
-/** Ask the service; rejects with one of these sentences where no answer of the service is to be had. */
-export async function ask(
-  settings: ServerConnection.ISettings,
-  path: readonly string[],
-  init: RequestInit = {},
-  query = ''
-): Promise<Response> {
-  let response: Response;
-  try {
-    response = await ServerConnection.makeRequest(serviceUrl(settings, path, query), init, settings);
-  } catch (error) {
-    throw error instanceof ServerConnection.NetworkError ? new Error(OFFLINE) : error;
-  }
-  if (response.status === 502 && path[0] !== 'remote') {
-    throw new Error(RESTARTING);
-  }
-  const isOwn = response.headers.get('Content-Type')?.startsWith('text/plain') ?? false;
-  if (response.status === 401 || (response.status === 403 && !isOwn)) {
-    throw new Error(LOGGED_OUT);
-  }
-  return response;
-}
-
 /** Ask the service; rejects with a readable sentence where the answer is an error. */
 export async function request(
-  settings: ServerConnection.ISettings,
+  transport: ITransport,
   path: readonly string[],
   init: RequestInit = {},
   query = ''
 ): Promise<Response> {
-  const response = await ask(settings, path, init, query);
+  const response = await transport.fetch(path, init, query);
   if (!response.ok) {
     throw new Error(describe(response, await response.text()));
   }
@@ -88,6 +54,6 @@ export interface IRemote {
   readonly url: string;
 }
 
-export async function readRemotes(settings: ServerConnection.ISettings): Promise<IRemote[]> {
-  return ((await (await request(settings, ['remote'])).json()) as { services: IRemote[] }).services;
+export async function readRemotes(transport: ITransport): Promise<IRemote[]> {
+  return ((await (await request(transport, ['remote'])).json()) as { services: IRemote[] }).services;
 }

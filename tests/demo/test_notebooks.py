@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NAMES = ("search.ipynb", "jobs.ipynb", "own_job.ipynb", "results.ipynb")
+NAMES = ("search.ipynb", "jobs.ipynb", "own_job.ipynb", "results.ipynb", "widgets.ipynb")
 
 
 @pytest.mark.gamma

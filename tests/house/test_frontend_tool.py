@@ -67,6 +67,9 @@ def copied(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.copytree(ROOT / "labextension", tmp_path / "labextension", ignore=ignored)
     monkeypatch.setattr(tool, "SOURCE", tmp_path / "labextension")
     monkeypatch.setattr(tool, "STAMP", tmp_path / "sources.sha256")
+    monkeypatch.setattr(tool, "WIDGETS", tmp_path)
+    for name in tool.WIDGET_FILES:
+        (tmp_path / name).touch()
     assert not tool.is_built()
     tool.STAMP.write_text(tool.digest() + "\n")
     return tool

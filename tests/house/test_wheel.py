@@ -30,7 +30,8 @@ def source(frontend: Path, need: Callable[[str, str], str], tmp_path_factory: py
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(frontend, folder / "jupyter_uws" / "labextension")
+    for built in (frontend, frontend.parent / "widgets" / "static"):
+        shutil.copytree(built, folder / built.relative_to(ROOT))
     return folder
 
 

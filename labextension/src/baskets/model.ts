@@ -1,10 +1,10 @@
 /**
  * The user's baskets, kept by the service: named lists of runs.
  */
-import { ServerConnection } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { request } from '../http';
+import { ITransport } from '../transport';
 
 export interface IBasketEntry {
   readonly name: string;
@@ -36,24 +36,24 @@ export interface IBasketService {
 }
 
 export class BasketService implements IBasketService {
-  constructor(private readonly _settings: ServerConnection.ISettings) {}
+  constructor(private readonly _transport: ITransport) {}
 
   async list(): Promise<IBasketEntry[]> {
-    const response = await request(this._settings, ['baskets']);
+    const response = await request(this._transport, ['baskets']);
     return ((await response.json()) as { baskets: IBasketEntry[] }).baskets;
   }
 
   async get(name: string): Promise<IBasket> {
-    return (await (await request(this._settings, ['baskets', name])).json()) as IBasket;
+    return (await (await request(this._transport, ['baskets', name])).json()) as IBasket;
   }
 
   async change(name: string, change: IBasketChange): Promise<IBasket> {
     const init = { method: 'PATCH', body: JSON.stringify(change), headers: { 'Content-Type': 'application/json' } };
-    return (await (await request(this._settings, ['baskets', name], init)).json()) as IBasket;
+    return (await (await request(this._transport, ['baskets', name], init)).json()) as IBasket;
   }
 
   async delete(name: string): Promise<void> {
-    await request(this._settings, ['baskets', name], { method: 'DELETE' });
+    await request(this._transport, ['baskets', name], { method: 'DELETE' });
   }
 }
 

@@ -1,10 +1,9 @@
 /**
- * The UWS service behind the Jupyter server, over HTTP: the JSON of its job lists, its files and its cluster.
+ * The UWS service: the JSON of its job lists, its files and its cluster.
  * Every method rejects with a readable sentence.
  */
-import { ServerConnection } from '@jupyterlab/services';
-
-import { IRemote, readRemotes, request, serviceUrl } from '../http';
+import { IRemote, readRemotes, request } from '../http';
+import { ITransport } from '../transport';
 import { ICluster } from './cluster';
 import { IJobType } from './description';
 import { IJob, IJobDocument, IJobRef, IResult, IResultFile, readDocument, readJob } from './job';
@@ -46,11 +45,7 @@ export type Stream = 'stdout' | 'stderr';
 type Json = Readonly<Record<string, unknown>>;
 
 export class JobService {
-  /** `prefix` is the path of the service's root below the extension's, empty for the user's own service. */
-  constructor(
-    private readonly _settings: ServerConnection.ISettings,
-    private readonly _prefix: readonly string[] = []
-  ) {}
+  constructor(private readonly _transport: ITransport) {}
 
   async list(query: IQuery, page: string | null, size: number): Promise<IPage> {
     const form = new URLSearchParams({ LAST: String(size) });
@@ -81,7 +76,7 @@ export class JobService {
 
   /** The UWS services of others that the operator named. */
   async remotes(): Promise<IRemote[]> {
-    return (await readRemotes(this._settings)).filter(remote => remote.kind === 'uws');
+    return (await readRemotes(this._transport)).filter(remote => remote.kind === 'uws');
   }
 
   /** The newest jobs of one of them. */
@@ -166,8 +161,7 @@ export class JobService {
     const first = Math.max(from - 1, 0);
     const range = from < 0 ? `bytes=${from}` : `bytes=${first}-${from + size - 1}`;
     const init: RequestInit = { headers: { Range: range, Accept: 'text/plain' } };
-    const url = serviceUrl(this._settings, [...this._prefix, ...jobPath(job), stream]);
-    const response = await ServerConnection.makeRequest(url, init, this._settings);
+    const response = await this._transport.fetch([...jobPath(job), stream], init);
     if (!response.ok) {
       throw new Error(`The service answered ${response.status} ${response.statusText}`);
     }
@@ -181,18 +175,16 @@ export class JobService {
     return (await this._request([...jobPath(job), 'error'], {})).text();
   }
 
-  resultUrl(job: IJobRef, { name, below, elsewhere }: IResult): string {
-    if (job.service === undefined) {
-      return this.url([...jobPath(job), 'results', name]);
-    }
-    return below ? this.url(['remote', job.service, ...below]) : (elsewhere ?? '');
-  }
-
   resultFile(job: IJobRef, result: IResult): IResultFile {
-    const url = this.resultUrl(job, result);
-    const range = (first: number, last: number): Promise<Response> =>
-      ServerConnection.makeRequest(url, { headers: { Range: `bytes=${first}-${last}` } }, this._settings);
-    return { result, url, range };
+    const path = resultPath(job, result);
+    const url = path ? this.url(path) : (result.elsewhere ?? '');
+    const range = async (first: number, last: number): Promise<Response> => {
+      if (path === null) {
+        throw new Error('Another service keeps this file: it can only be downloaded.');
+      }
+      return this._transport.fetch(path, { headers: { Range: `bytes=${first}-${last}` } });
+    };
+    return { result, url, range, picture: () => this._transport.picture(url) };
   }
 
   async cluster(): Promise<ICluster> {
@@ -201,7 +193,7 @@ export class JobService {
 
   /** The URL of something of the service. */
   url(path: readonly string[]): string {
-    return serviceUrl(this._settings, [...this._prefix, ...path]);
+    return this._transport.url(path);
   }
 
   private async _post(path: readonly string[], body: URLSearchParams | FormData): Promise<Response> {
@@ -233,13 +225,21 @@ export class JobService {
   private _request(path: readonly string[], init: RequestInit, query = ''): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set('Accept', path[0] === 'remote' ? 'text/xml, application/xml' : 'application/json');
-    return request(this._settings, [...this._prefix, ...path], { ...init, headers }, query);
+    return request(this._transport, path, { ...init, headers }, query);
   }
 }
 
 /** Where the list of a job type is: TAP keeps its own where its clients look for it. */
 function listPath(type: string): string[] {
   return type === 'tap' ? ['tap', 'async'] : ['uws', type];
+}
+
+/** Where a result is; null where that is another service's affair. */
+function resultPath(job: IJobRef, { name, below }: IResult): string[] | null {
+  if (job.service === undefined) {
+    return [...jobPath(job), 'results', name];
+  }
+  return below ? ['remote', job.service, ...below] : null;
 }
 
 export function jobPath(job: IJobRef): string[] {

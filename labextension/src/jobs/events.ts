@@ -3,6 +3,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { IEventSource } from '../transport';
 import { IJob, IJobRef, readJob } from './job';
 
 /** `reset`: what is known may be out of date; `ready`: all jobs that are not over were told, if `complete`. */
@@ -11,15 +12,6 @@ export type JobEvent =
   | { readonly kind: 'ready'; readonly complete: boolean }
   | { readonly kind: 'job'; readonly job: IJob }
   | { readonly kind: 'deleted'; readonly job: IJobRef };
-
-/** What of an EventSource is used: tests have one without HTTP. */
-export interface IEventSource {
-  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void;
-  onopen: (() => void) | null;
-  onerror: (() => void) | null;
-  readonly readyState: number;
-  close(): void;
-}
 
 /** Milliseconds until a stream that was refused is asked for again, growing up to the second. */
 const RETRY = 2000;

@@ -26,8 +26,8 @@ export interface IHost {
   confirm(question: IQuestion): Promise<boolean>;
   /** Tell of something that went wrong. */
   complain(sentence: string): void;
-  /** A file of those that the host keeps; null where none was chosen. */
-  pickFile(): Promise<File | null>;
+  /** A file of those that the host keeps, or null where none was chosen; absent where it keeps none. */
+  pickFile?(): Promise<File | null>;
 }
 
 /** Act, and complain where that fails. */

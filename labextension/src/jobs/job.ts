@@ -44,7 +44,10 @@ export interface IResult {
 /** A result and where its bytes are. */
 export interface IResultFile {
   readonly result: IResult;
+  /** Where it can be downloaded. */
   readonly url: string;
+  /** What an `img` can show. */
+  readonly picture: () => Promise<string>;
   /** Its bytes first..last, both included. */
   readonly range: (first: number, last: number) => Promise<Response>;
 }

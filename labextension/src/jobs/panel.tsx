@@ -21,23 +21,25 @@ interface IProps {
   readonly host: IHost;
   /** Ask anew, after the service did not answer. */
   readonly retry: () => void;
+  /** The filters that this list begins with, and goes back to; all jobs where there are none. */
+  readonly home?: IQuery;
 }
 
 export function JobsView(props: IProps): JSX.Element {
   return <UseSignal signal={props.list.changed}>{() => <View {...props} />}</UseSignal>;
 }
 
-function View({ list, host, retry }: IProps): JSX.Element {
+function View({ list, host, retry, home = EVERYTHING }: IProps): JSX.Element {
   const { jobs, error, query } = list;
   const { trans } = host;
   const [filtering, setFiltering] = useState(false);
   const [resets, setResets] = useState(0);
-  const filtered = JSON.stringify(query) !== JSON.stringify(EVERYTHING);
+  const filtered = JSON.stringify(query) !== JSON.stringify(home);
   const total = Object.entries(list.counts)
     .filter(([phase]) => (query.phases.length ? query.phases.includes(phase) : phase !== 'ARCHIVED'))
     .reduce((sum, [, count]) => sum + count, 0);
   const reset = (): void => {
-    list.setQuery(EVERYTHING);
+    list.setQuery(home);
     setResets(resets + 1);
   };
   return (

@@ -11,10 +11,11 @@ import { kernelIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { jobsIcon } from '../icons';
+import { LabTransport } from '../labtransport';
 import { Activity } from './activity';
 import { JobService } from './api';
 import { Elsewhere } from './elsewhere';
-import { IEventSource, JobEvents } from './events';
+import { JobEvents } from './events';
 import { IHost } from './host';
 import { IJobRef, IResult, refOnly } from './job';
 import { JobList } from './list';
@@ -50,9 +51,10 @@ export const jobs: JupyterFrontEndPlugin<void> = {
     settings: ISettingRegistry | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_uws');
-    const service = new JobService(app.serviceManager.serverSettings);
+    const transport = new LabTransport(app.serviceManager.serverSettings);
+    const service = new JobService(transport);
     const events = new JobEvents(
-      () => new EventSource(service.url(['uws', 'events'])) as IEventSource,
+      () => transport.events(),
       () => whyNot(service)
     );
     const elsewhere = new Elsewhere(service);

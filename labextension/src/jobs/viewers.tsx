@@ -67,13 +67,19 @@ function FormatViewer({ file, host, full }: { file: IResultFile; host: IHost; fu
 
 function ImageViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
   const [broken, setBroken] = useState(false);
+  const [source, setSource] = useState<string>();
   const { result } = file;
+  useEffect(() => {
+    file.picture().then(setSource, () => {
+      setBroken(true);
+    });
+  }, [file.url]);
   return broken ? (
     <p className="jp-UWSJobs-note">{host.trans.__('%1 is not a picture that can be shown.', result.name)}</p>
   ) : (
     <img
       className={full ? 'jp-UWSPage-picture jp-mod-full' : 'jp-UWSPage-picture'}
-      src={file.url}
+      src={source}
       alt={result.description || result.name}
       onError={() => {
         setBroken(true);

@@ -1,11 +1,10 @@
 /**
- * The archive behind the Jupyter server, over HTTP: TAP, DataLink and the list of sources.
+ * The archive of the service: TAP, DataLink and the list of sources.
  */
-import { ServerConnection } from '@jupyterlab/services';
-
 import { VotableReader } from '../grid/votable';
 import { Table } from '../grid/table';
-import { ask, IRemote, readRemotes, serviceUrl } from '../http';
+import { IRemote, readRemotes } from '../http';
+import { ITransport } from '../transport';
 import { INames } from './targets';
 
 /** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
@@ -59,16 +58,16 @@ const TELL = 250;
 
 export class ArchiveService implements IArchiveService {
   constructor(
-    private readonly _settings: ServerConnection.ISettings,
+    private readonly _transport: ITransport,
     private readonly _remote: IRemote | null = null
   ) {}
 
   at(remote: IRemote | null): ArchiveService {
-    return new ArchiveService(this._settings, remote);
+    return new ArchiveService(this._transport, remote);
   }
 
   async remotes(): Promise<IRemote[]> {
-    return (await readRemotes(this._settings)).filter(remote => remote.kind === 'tap');
+    return (await readRemotes(this._transport)).filter(remote => remote.kind === 'tap');
   }
 
   async rows(
@@ -127,8 +126,15 @@ export class ArchiveService implements IArchiveService {
     }
     const { table } = reader;
     const text = (name: string, row: number): string => table?.texts(name)?.[row] ?? '';
-    return Array.from({ length: table?.rowCount ?? 0 }, (_, row) => ({
-      url: this._here(text('access_url', row)),
+    const address = async (row: number): Promise<string> => {
+      const link = this._transport.here(text('access_url', row));
+      const isShown = text('semantics', row).startsWith('#preview') && text('error_message', row) === '';
+      return isShown ? this._transport.picture(link) : link;
+    };
+    const rows = Array.from({ length: table?.rowCount ?? 0 }, (_, row) => row);
+    const urls = await Promise.all(rows.map(address));
+    return rows.map(row => ({
+      url: urls[row] ?? '',
       semantics: text('semantics', row),
       description: text('description', row),
       contentType: text('content_type', row),
@@ -137,12 +143,6 @@ export class ArchiveService implements IArchiveService {
       error: text('error_message', row),
       serviceDef: text('service_def', row)
     }));
-  }
-
-  /** Links of the service as seen from this page: behind a proxy that hides its host, they lead to another origin. */
-  private _here(url: string): string {
-    const found = /\/jupyter-uws\/((?:files|datalink)\/.*)$/.exec(url);
-    return found === null ? url : serviceUrl(this._settings, []) + '/' + (found[1] ?? '');
   }
 
   private async _query(adql: string, format: string, maxrec: number | null, signal?: AbortSignal): Promise<Response> {
@@ -159,7 +159,7 @@ export class ArchiveService implements IArchiveService {
 
   /** Rejects with the service's own words, which TAP and DataLink write as VOTables. */
   private async _ask(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Response> {
-    const response = await ask(this._settings, path, init, query);
+    const response = await this._transport.fetch(path, init, query);
     if (!response.ok) {
       throw await refusal(response);
     }

@@ -85,13 +85,13 @@ export function LinksView({ model, actions, trans }: ILinksProps): JSX.Element |
                     ) : (
                       <span className="jp-UWS-error">{link.error}</span>
                     )}
-                    {link.error === '' && canView(link.url, link.contentType) && (
+                    {link.error === '' && actions.view !== null && canView(link.url, link.contentType) && (
                       <button
                         className="jp-UWS-link"
                         aria-label={trans.__('View: %1', link.description || link.url)}
                         title={trans.__('Header, table or image, in a tab')}
                         onClick={() => {
-                          actions.view(link.url, link.contentType);
+                          actions.view?.(link.url, link.contentType);
                         }}
                       >
                         {trans.__('View')}

@@ -7,17 +7,18 @@ import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
-import { ReadonlyPartialJSONValue } from '@lumino/coreutils';
+import { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from '@lumino/coreutils';
 import { Debouncer } from '@lumino/polling';
 
 import { Baskets, BasketService } from '../baskets/model';
 import { telescopeIcon } from '../icons';
+import { LabTransport } from '../labtransport';
 import { chooseNotebook } from '../notebooks';
 import { VIEW_COMMAND } from '../viewers/linked';
 import { ISearchActions } from './actions';
 import { ArchiveService } from './api';
 import { ISearchDefaults, ISearchState, SearchModel } from './model';
-import { SearchWidget } from './view';
+import { SearchWidget } from './widget';
 
 const ID = 'jupyter-uws:search';
 const COMMAND = ID;
@@ -73,8 +74,8 @@ async function create(
   registry: ISettingRegistry | null,
   trans: TranslationBundle
 ): Promise<MainAreaWidget<SearchWidget>> {
-  const { serverSettings } = app.serviceManager;
-  const model = new SearchModel(new ArchiveService(serverSettings));
+  const transport = new LabTransport(app.serviceManager.serverSettings);
+  const model = new SearchModel(new ArchiveService(transport));
   const chosen = await registry?.load(ID).catch(() => null); // without its schema: as it is by default
   const read = (): void => {
     if (chosen) {
@@ -87,7 +88,7 @@ async function create(
   model.restore(kept ?? {});
   const keep = new Debouncer(() => state.save(STATE, model.state as unknown as ReadonlyPartialJSONValue), PAUSE);
   model.changed.connect(() => void keep.invoke());
-  const baskets = new Baskets(new BasketService(serverSettings));
+  const baskets = new Baskets(new BasketService(transport));
   const content = new SearchWidget({ model, baskets, actions: actionsOf(app, trans), trans });
   const widget = new MainAreaWidget({ content });
   widget.id = 'jupyter-uws-search';
@@ -108,7 +109,7 @@ function actionsOf(app: JupyterFrontEnd, trans: TranslationBundle): ISearchActio
   return {
     openInNotebook: code => openInNotebook(app, code, trans),
     get newJob(): ISearchActions['newJob'] {
-      return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs) : null;
+      return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs as unknown as ReadonlyPartialJSONObject) : null;
     },
     view: (url, mime) => void commands.execute(VIEW_COMMAND, { url, mime }),
     notify: (words, kind) => {

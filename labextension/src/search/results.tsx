@@ -14,7 +14,6 @@ import { Table } from '../grid/table';
 import { GridView } from '../grid/view';
 import { SkyView } from '../sky/view';
 import { ISearchActions } from './actions';
-import { formatPosition } from './coordinates';
 import { LinksView } from './links';
 import { IResult, MOST_ROWS, SearchModel, words } from './model';
 import { HC_TEV_M, pythonOf, selectionQuery } from './query';
@@ -172,7 +171,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             disabled={dids.length === 0}
             onClick={() => {
               const cone = model.result?.cone;
-              actions.newJob?.({ obs_ids: dids, position: cone ? formatPosition(cone, 'degrees') : '' });
+              actions.newJob?.({ obs_ids: dids, ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
             }}
           >
             {trans.__('New job')}

@@ -1,24 +1,12 @@
 /**
  * The archive search as a whole: form, query, results, and what to say where these are not to be had.
  */
-import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import { JSX } from 'react';
 
 import { headline } from '../http';
 import { SearchFormView, ServiceChoice } from './form';
 import { QueryPane } from './querypane';
 import { IResultsProps, ResultsView } from './results';
-
-export class SearchWidget extends ReactWidget {
-  constructor(private readonly _props: IResultsProps) {
-    super();
-    this.addClass('jp-UWSSearch');
-  }
-
-  protected render(): JSX.Element {
-    return <UseSignal signal={this._props.model.changed}>{() => <SearchView {...this._props} />}</UseSignal>;
-  }
-}
 
 export function SearchView(props: IResultsProps): JSX.Element {
   const { model, trans } = props;

@@ -2,11 +2,12 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Activity } from '../../src/jobs/activity';
 import { IPage, IQuery } from '../../src/jobs/api';
-import { IEventSource, JobEvents } from '../../src/jobs/events';
+import { JobEvents } from '../../src/jobs/events';
 import { IJob, IJobRef, readJob } from '../../src/jobs/job';
 import { IListService, JobList, matches, PAGE } from '../../src/jobs/list';
 import { Log } from '../../src/jobs/log';
 import { notices } from '../../src/jobs/notices';
+import { IEventSource } from '../../src/transport';
 import { nullTranslator } from '@jupyterlab/translation';
 
 const trans = nullTranslator.load('jupyter_uws');

@@ -1,0 +1,185 @@
+"""A page's questions to the service, answered by the kernel: below the service's root, and nowhere else.
+
+The messages are those of ``labextension/src/widgets/transport.ts``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+
+from ..client.connection import Connection, reachable, service_error
+from ..client.errors import ClientError
+
+#: Sends a message to the page, with bytes.
+Send = Callable[[dict[str, Any], list[bytes]], None]
+
+METHODS = ("GET", "POST", "PATCH", "DELETE")
+HEADERS = ("Accept", "Content-Type", "Range")
+#: What of an answer's headers the views read.
+ANSWERED = ("Content-Type", "Content-Length", "Content-Range")
+#: Bytes of one message, and of a whole body.
+PIECE = 1 << 20
+LARGEST = 64 << 20
+#: Parts of a path, characters of a part and of a query.
+PARTS = 32
+LONGEST = 1024
+LONGEST_QUERY = 8192
+REDIRECTS = 3
+#: Questions of all widgets that are under way at once; others wait.
+_AT_ONCE = threading.BoundedSemaphore(6)
+
+
+class Refused(ValueError):
+    """A question that is not passed on."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a page asks; made by :func:`read_question`."""
+
+    method: str
+    #: Below the service's root, quoted, with its query.
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Relay:
+    """Passes the questions of one widget's pages on; each is answered by a thread of its own."""
+
+    connection: Connection
+    send: Send
+    _bodies: dict[str, bytearray] = field(default_factory=dict)
+    _cancelled: dict[str, threading.Event] = field(default_factory=dict)
+
+    def take(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
+        """A message of a page; what is wrong with it is told to the page."""
+        id = str(message.get("id", ""))[:64]
+        kind = message.get("kind")
+        if kind == "body":
+            self._gather(id, buffers)
+        elif kind == "cancel" and id in self._cancelled:
+            self._cancelled[id].set()
+        elif kind == "request":
+            body = bytes(self._bodies.pop(id, b""))
+            try:
+                question = read_question(message, body)
+            except Refused as error:
+                self.send({"kind": "failed", "id": id, "message": str(error)}, [])
+                return
+            self._cancelled[id] = threading.Event()
+            threading.Thread(target=self._answer, args=(id, question), name="jupyter-uws-widget", daemon=True).start()
+
+    def _gather(self, id: str, buffers: Sequence[Any]) -> None:
+        body = self._bodies.setdefault(id, bytearray())
+        for buffer in buffers:
+            # one byte more than is allowed tells that it was too much
+            body += bytes(buffer)[: LARGEST + 1 - len(body)]
+
+    def _answer(self, id: str, question: Question) -> None:
+        cancelled = self._cancelled[id]
+        try:
+            with _AT_ONCE:
+                if not cancelled.is_set():
+                    self._pass_on(id, question, cancelled)
+        except (ClientError, Refused) as error:
+            self.send({"kind": "failed", "id": id, "message": str(error)}, [])
+        finally:
+            self._cancelled.pop(id, None)
+
+    def _pass_on(self, id: str, question: Question, cancelled: threading.Event) -> None:
+        url = self.connection.url
+        with reachable(url), ask(self.connection, question) as response:
+            if response.status_code == 401:
+                raise service_error(response)
+            headers = {name: response.headers[name] for name in ANSWERED if name in response.headers}
+            if "Content-Encoding" in response.headers:
+                headers.pop("Content-Length", None)
+            head = {"kind": "head", "id": id, "status": response.status_code, "reason": response.reason or ""}
+            self.send({**head, "headers": headers}, [])
+            size = 0
+            for piece in response.iter_content(PIECE):
+                if cancelled.is_set():
+                    return
+                size += len(piece)
+                if size > LARGEST:
+                    raise Refused(f"This is more than the {LARGEST >> 20} MiB that a widget takes: use the client.")
+                self.send({"kind": "piece", "id": id}, [piece])
+            self.send({"kind": "end", "id": id}, [])
+
+
+def read_question(message: Mapping[str, Any], body: bytes = b"") -> Question:
+    """Raises :class:`Refused` for what leads elsewhere or is no question of the views."""
+    method = message.get("method")
+    if method not in METHODS:
+        raise Refused(f"method {method!r:.40}, allowed are {', '.join(METHODS)}")
+    given = message.get("headers") or {}
+    if not isinstance(given, Mapping):
+        raise Refused("headers is not a mapping")
+    for name, value in given.items():
+        if name not in HEADERS or not isinstance(value, str) or len(value) > LONGEST or not value.isprintable():
+            raise Refused(f"header {name!r:.40}, allowed are {', '.join(HEADERS)} with one line of text")
+    if len(body) > LARGEST:
+        raise Refused(f"The body has more than the {LARGEST >> 20} MiB that a widget sends: use the client.")
+    return Question(method, read_path(message.get("path")) + read_query(message.get("query")), dict(given), body)
+
+
+def read_path(parts: Any) -> str:
+    """The parts of a path, quoted; none of them leads up, or out of its place."""
+    if not isinstance(parts, list) or not 0 < len(parts) <= PARTS:
+        raise Refused(f"path is not a list of 1 to {PARTS} texts")
+    for part in parts:
+        if not isinstance(part, str) or not 0 < len(part) <= LONGEST or not part.isprintable():
+            raise Refused(f"path has {part!r:.40}, allowed is a text of 1 to {LONGEST} characters")
+        if {".", ".."} & set(part.replace("\\", "/").split("/")):
+            raise Refused(f"path has {part!r:.40}, which leads elsewhere")
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+def read_query(query: Any) -> str:
+    if query in (None, ""):
+        return ""
+    if not isinstance(query, str) or len(query) > LONGEST_QUERY or not query.startswith("?"):
+        raise Refused(f"query is not a text of at most {LONGEST_QUERY} characters that begins with '?'")
+    if not query.isascii() or not query.isprintable() or set(query) & set(' #"<>'):
+        raise Refused("query has characters that are not encoded")
+    return query
+
+
+def ask(connection: Connection, question: Question) -> requests.Response:
+    """The service's answer, whatever its status; redirects are followed below the service's root only."""
+    url, method = connection.url + question.path, question.method
+    headers: dict[str, str | None] = dict(question.headers)
+    body: bytes | None = question.body or None
+    for _ in range(REDIRECTS + 1):
+        response = connection.session.request(
+            method, url, data=body, headers=headers, stream=True, allow_redirects=False
+        )
+        target = response.headers.get("Location")
+        if response.status_code not in (301, 302, 303, 307, 308) or target is None:
+            return response
+        response.close()
+        if method == "DELETE":
+            # where it leads is the list that the job was in
+            response.status_code, response.reason = 204, "No Content"
+            return response
+        url = below(connection.url, urljoin(url, target))
+        if response.status_code in (301, 302, 303):
+            method, body = "GET", None
+            headers.pop("Content-Type", None)
+    raise Refused("The service redirects in circles.")
+
+
+def below(root: str, url: str) -> str:
+    """The URL, where it is below the root. Raises :class:`Refused`."""
+    path = urlsplit(url).path
+    if not url.startswith(root) or {".", ".."} & set(path.split("/")):
+        raise Refused(f"The service leads to another address, {urlsplit(url).netloc}, which a widget does not follow.")
+    return url

@@ -1,0 +1,192 @@
+"""The widgets in cells of real notebooks, in JupyterLab and in Notebook 7, with the real service and a real kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from lab.conftest import Browsing, Lab
+from lab.test_jobs_panel import PATIENCE, submit, violations
+from playwright.sync_api import Locator, Page, expect
+from running import RunningService
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "widgets"
+#: Where a notebook is opened.
+PROGRAMS = {"lab": "lab/tree/{}?token=of-the-tests&reset", "notebook": "notebooks/{}?token=of-the-tests"}
+#: What Notebook 7 itself complains of.
+NOT_OURS = re.compile(r"notebook_core|favicon|Failed to load resource")
+JOB_LIST = "from jupyter_uws.widgets import JobList\nJobList(type='sleeper')"
+
+
+@dataclass
+class Notebook:
+    """A notebook in a browser."""
+
+    page: Page
+    lab: Lab
+    program: str
+
+    def open(self, name: str, *cells: str) -> None:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.lab.root / f"{name}-{self.program}.ipynb")
+        with self.page.expect_websocket(lambda socket: "/channels" in socket.url, timeout=PATIENCE):
+            self.page.goto(self.lab.url + PROGRAMS[self.program].format(f"{name}-{self.program}.ipynb"))
+
+    def run(self, number: int) -> Locator:
+        """Run a cell, counted from 0; its output. A cell that is run before there is a kernel is not run at all."""
+        cell = self.page.locator(".jp-CodeCell").nth(number)
+        prompt = cell.locator(".jp-InputPrompt")
+        for _ in range(20):
+            cell.locator(".cm-content").click(timeout=PATIENCE)
+            self.page.keyboard.press("Shift+Enter")
+            try:
+                expect(prompt).to_have_text(re.compile(r"\[[*\d]"), timeout=3000)
+                break
+            except AssertionError:
+                continue
+        expect(prompt).to_have_text(re.compile(r"\[\d"), timeout=PATIENCE)
+        return cell.locator(".jp-OutputArea")
+
+    def restart_and_run_all(self) -> None:
+        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        self.page.get_by_role("menuitem", name="Restart Kernel and Run All Cells…").click()
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+
+    def shot(self, name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}-{self.program}.png")
+
+
+@pytest.fixture(params=list(PROGRAMS))
+def notebook(request: Any, browsing: Browsing, lab: Lab) -> Iterator[Notebook]:
+    yield Notebook(browsing.page, lab, request.param)
+    assert browsing.foreign == []
+    assert [text for text in browsing.errors if not NOT_OURS.search(text)] == []
+
+
+def test_job_list_lives(notebook: Notebook) -> None:
+    """New jobs come, their phases change, they can be stopped; and so after the kernel was restarted."""
+    page, name = notebook.page, f"seen-{notebook.program}"
+    notebook.open("list", JOB_LIST)
+    widget = notebook.run(0).locator(".jp-UWSWidget")
+    expect(widget.locator(".jp-UWSJobs-note, .jp-UWSJobs-rows")).to_be_visible(timeout=PATIENCE)
+    submit(page, notebook.lab.url, duration="300", RUNID=name, PHASE="RUN")
+    row = widget.locator(".jp-UWSJobs-job", has_text=name)
+    expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
+    assert violations(page, ".jp-UWSWidget") == []
+    widget.get_by_role("button", name="Show code").click()
+    expect(widget.get_by_label("Code", exact=True)).to_contain_text('uws.query(type="sleeper")')
+    notebook.shot("list")
+
+    notebook.restart_and_run_all()
+    expect(widget.get_by_role("button", name="Show code")).to_be_visible(timeout=PATIENCE)  # another one
+    expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
+    row.get_by_role("button", name=f"Abort sleeper {name}").click()
+    expect(row).to_have_attribute("data-phase", "ABORTED", timeout=PATIENCE)
+    row.get_by_role("button", name=f"Delete sleeper {name}").click()
+    widget.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0, timeout=PATIENCE)
+
+
+@pytest.mark.gamma
+def test_from_the_form_to_the_result(notebook: Notebook) -> None:
+    """A job is started in a form and followed to its picture; its page and its map in cells of their own."""
+    notebook.open(
+        "form",
+        "from jupyter_uws.widgets import *\n"
+        "form = JobForm('quicklook', position='Crab', obs_ids=['100001', '100002'], nxpix=50, nypix=50)\n"
+        "form",
+        "JobView(form.job)",
+        "result = next(each for each in form.job.results.values() if 'fits' in each.content_type)\nResultView(result)",
+    )
+    form = notebook.run(0).locator(".jp-UWSWidget")
+    expect(form.get_by_label("nxpix: Pixels in x")).to_have_value("50", timeout=PATIENCE)
+    expect(form.get_by_label("obs_ids: Runs")).to_have_value("100001 100002")
+    form.get_by_role("button", name="Show code").click()
+    expect(form.get_by_label("Code", exact=True)).to_contain_text("nxpix=50")
+    form.get_by_role("button", name="Hide code").click()
+    notebook.shot("form")
+    form.get_by_role("button", name="Run now").click()
+    page = form.locator(".jp-UWSPage[data-phase=COMPLETED]")
+    expect(page).to_be_visible(timeout=2 * PATIENCE)
+    check_picture(page)
+
+    job = notebook.run(1).locator(".jp-UWSWidget")
+    expect(job.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible(timeout=PATIENCE)
+    check_picture(job)
+    notebook.shot("job")
+    with notebook.page.expect_download(timeout=PATIENCE) as downloading:
+        job.get_by_role("link", name="Download").last.click()
+    assert downloading.value.path().stat().st_size > 0
+
+    result = notebook.run(2).locator(".jp-UWSWidget")
+    expect(result.locator("canvas").first).to_be_visible(timeout=PATIENCE)
+    result.scroll_into_view_if_needed()
+    notebook.shot("result")
+    result.get_by_role("button", name="Show code").click()
+    expect(result.get_by_label("Code", exact=True)).to_contain_text(".results[")
+
+
+def check_picture(page: Locator) -> None:
+    picture = page.locator("img").first
+    expect(picture).to_have_attribute("src", re.compile("^blob:"), timeout=PATIENCE)
+    picture.scroll_into_view_if_needed()
+    assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
+
+
+def test_search_leads_to_python(notebook: Notebook) -> None:
+    """What is marked in the search is known in the next cell, and fills a form."""
+    notebook.open(
+        "search",
+        "from jupyter_uws.widgets import SearchWidget\nsearch = SearchWidget('Crab')\nsearch",
+        "print(len(search.runs), len(search.table), search.table['target_name'][0])",
+    )
+    search = notebook.run(0).locator(".jp-UWSWidget")
+    expect(search.locator(".jp-UWSSearch-total")).to_have_text("4 rows, all there are", timeout=PATIENCE)
+    cells = search.locator(".jp-UWSGrid canvas").last
+    cells.click(position={"x": 60, "y": 35})
+    cells.click(position={"x": 60, "y": 57}, modifiers=["Shift"])
+    expect(search.get_by_role("toolbar", name="Selection")).to_contain_text("2 selected")
+    notebook.shot("search")
+    expect(notebook.run(1)).to_contain_text("2 2 Sim Crab", timeout=PATIENCE)
+    search.get_by_role("toolbar", name="Selection").get_by_role("button", name="New job").click()
+    search.get_by_label("Job type").select_option("quicklook", timeout=PATIENCE)
+    expect(search.get_by_label("obs_ids: Runs")).to_have_value(re.compile(r"ivo://\S+100001 ivo://\S+100002"))
+    expect(search.get_by_label("RA: Right ascension [deg]")).to_have_value("83.6331")
+    search.get_by_role("button", name="Back").click()
+    expect(search.locator(".jp-UWSSearch-total")).to_be_visible()
+
+
+@pytest.mark.parametrize("notebook", ["lab"], indirect=True)
+def test_another_service_by_its_url(notebook: Notebook, service: RunningService) -> None:
+    """The page asks the kernel, and the kernel asks the service: the page itself asks nobody else."""
+    service.post("uws/sleeper", {"duration": "300", "RUNID": "far", "PHASE": "RUN"})
+    notebook.open(
+        "far",
+        "from jupyter_uws.widgets import JobList\n"
+        f"JobList(url={service.url!r}, token=open({str(token_file(notebook, service))!r}).read())",
+    )
+    widget = notebook.run(0).locator(".jp-UWSWidget")
+    row = widget.locator(".jp-UWSJobs-job", has_text="far")
+    expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
+    widget.get_by_role("button", name="Show code").click()
+    expect(widget.get_by_label("Code", exact=True)).to_contain_text(f'JobService("{service.url}")')
+    assert service.token not in notebook.page.content()
+    row.locator(".jp-UWSJobs-open").click()
+    page = widget.locator(".jp-UWSPage")
+    expect(page.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 300 s", timeout=PATIENCE)
+    page.get_by_role("button", name="Abort").click()
+    expect(page.locator(".jp-UWSJobs-phase")).to_have_text("ABORTED", timeout=PATIENCE)
+
+
+def token_file(notebook: Notebook, service: RunningService) -> Path:
+    path = notebook.lab.root.parent / "far-token"
+    path.write_text(service.token)
+    return path
