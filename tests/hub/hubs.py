@@ -77,7 +77,7 @@ class RunningHub:
         """A request to the shared service, with the user's token."""
         headers = {"Authorization": f"token {self.token_of(user)}"} if user else {}
         headers.update(more.pop("headers", {}))
-        timeout = more.pop("timeout", 30)
+        timeout = more.pop("timeout", 90)
         return requests.request(
             method, self.service + path, headers=headers, allow_redirects=False, timeout=timeout, **more
         )
