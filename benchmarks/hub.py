@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import logging
 import resource
 import statistics
 import sys
@@ -23,10 +24,9 @@ import psutil
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "hub")]
 
-from hub.conftest import install_proxy  # noqa: E402
-from hub.hubs import RunningHub, run_hub  # noqa: E402
+from hubs import RunningHub, install_proxy, run_hub  # noqa: E402
 
 from jupyter_uws.archive.ingest import add_store  # noqa: E402
 from jupyter_uws.archive.simulation import simulate  # noqa: E402
@@ -120,8 +120,13 @@ async def bench(hub: RunningHub, arguments: argparse.Namespace) -> None:
         )
     median, late = quantiles(everything)
     print(f"{len(everything)} plain requests: p50 {median:.1f} ms, p95 {late:.1f} ms; {load.refused} jobs refused")
+    # the streams break off now, and say so
+    logging.disable(logging.CRITICAL)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     for task in tasks:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    client.close()
 
 
 def quantiles(times: list[float]) -> tuple[float, float]:

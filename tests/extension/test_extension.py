@@ -65,7 +65,7 @@ def test_anonymous_is_challenged(
     url = jupyter.url + "jupyter-uws/uws/sleeper"
     response = requests.request(method, url, headers=headers, allow_redirects=False, timeout=10)
     assert response.status_code == 401
-    assert response.headers["WWW-Authenticate"] == 'Bearer realm="jupyter-uws"'
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="jupyter_uws", Basic realm="jupyter_uws"'
     assert response.headers["Content-Type"] == "text/plain; charset=UTF-8"
     assert response.headers["Connection"] == "close"
     if method != "HEAD":
@@ -196,10 +196,12 @@ print(json.dumps([sorted(roots), sorted(n for n in sys.modules if n.startswith("
     assert ours == [
         "jupyter_uws",
         "jupyter_uws._version",
+        "jupyter_uws.credentials",
         "jupyter_uws.extension",
         "jupyter_uws.launcher",
         "jupyter_uws.relay",
         "jupyter_uws.relay_socket",
         "jupyter_uws.rendezvous",
+        "jupyter_uws.shared_service",
     ]
     assert megabytes < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import secrets
@@ -22,6 +23,29 @@ from running import wait_until
 HERE = Path(__file__).parent
 PASSWORD = "a-password-for-tests"
 SERVICE = "access:services!service=uws"
+
+
+def load_frontend() -> Any:
+    """``tools/frontend.py``, which finds a Node."""
+    spec = importlib.util.spec_from_file_location("frontend", HERE.parents[1] / "tools" / "frontend.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def install_proxy() -> list[str]:
+    """The command of configurable-http-proxy, installed by the lock file of this folder."""
+    command, environment = load_frontend().npm_command()
+    lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run(
+            [*command, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
+            cwd=HERE, env=environment, check=True, timeout=240,
+        )  # fmt: skip
+    node = Path(environment["PATH"].partition(":")[0]) / "node"
+    return [str(node), str(HERE / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy")]
 
 
 def free_ports(number: int) -> list[int]:
@@ -77,7 +101,7 @@ class RunningHub:
         """A request to the shared service, with the user's token."""
         headers = {"Authorization": f"token {self.token_of(user)}"} if user else {}
         headers.update(more.pop("headers", {}))
-        timeout = more.pop("timeout", 30)
+        timeout = more.pop("timeout", 90)
         return requests.request(
             method, self.service + path, headers=headers, allow_redirects=False, timeout=timeout, **more
         )
