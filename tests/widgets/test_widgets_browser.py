@@ -57,7 +57,7 @@ class Notebook:
 
     def restart(self) -> None:
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
-        self.page.get_by_role("menuitem", name="Restart Kernel…", exact=True).click()
+        self.page.locator(".lm-Menu-item[data-command='kernelmenu:restart']").click()
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
 
     def shot(self, name: str) -> None:
