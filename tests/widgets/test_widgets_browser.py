@@ -36,27 +36,28 @@ class Notebook:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.lab.root / f"{name}-{self.program}.ipynb")
-        with self.page.expect_websocket(lambda socket: "/channels" in socket.url, timeout=PATIENCE):
-            self.page.goto(self.lab.url + PROGRAMS[self.program].format(f"{name}-{self.program}.ipynb"))
+        self.page.goto(self.lab.url + PROGRAMS[self.program].format(f"{name}-{self.program}.ipynb"))
 
     def run(self, number: int) -> Locator:
         """Run a cell, counted from 0; its output. A cell that is run before there is a kernel is not run at all."""
         cell = self.page.locator(".jp-CodeCell").nth(number)
         prompt = cell.locator(".jp-InputPrompt")
-        for _ in range(20):
-            cell.locator(".cm-content").click(timeout=PATIENCE)
+        cell.locator(".cm-content").wait_for(timeout=PATIENCE)
+        before = prompt.inner_text()
+        for _ in range(40):
+            cell.locator(".cm-content").click()
             self.page.keyboard.press("Shift+Enter")
             try:
-                expect(prompt).to_have_text(re.compile(r"\[[*\d]"), timeout=3000)
+                expect(prompt).not_to_have_text(before, timeout=3000)
                 break
             except AssertionError:
                 continue
         expect(prompt).to_have_text(re.compile(r"\[\d"), timeout=PATIENCE)
         return cell.locator(".jp-OutputArea")
 
-    def restart_and_run_all(self) -> None:
+    def restart(self) -> None:
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
-        self.page.get_by_role("menuitem", name="Restart Kernel and Run All Cells…").click()
+        self.page.locator(".lm-Menu-item[data-command='kernelmenu:restart']").click()
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
 
     def shot(self, name: str) -> None:
@@ -85,7 +86,9 @@ def test_job_list_lives(notebook: Notebook) -> None:
     expect(widget.get_by_label("Code", exact=True)).to_contain_text('uws.query(type="sleeper")')
     notebook.shot("list")
 
-    notebook.restart_and_run_all()
+    notebook.restart()
+    expect(widget.get_by_role("alert")).to_contain_text("run the widget's cell again", timeout=PATIENCE)
+    notebook.run(0)
     expect(widget.get_by_role("button", name="Show code")).to_be_visible(timeout=PATIENCE)  # another one
     expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
     row.get_by_role("button", name=f"Abort sleeper {name}").click()
@@ -123,8 +126,9 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
     check_picture(job)
     notebook.shot("job")
     with notebook.page.expect_download(timeout=PATIENCE) as downloading:
-        job.get_by_role("link", name="Download").last.click()
-    assert downloading.value.path().stat().st_size > 0
+        job.locator(".jp-UWSPage-file").first.get_by_role("link", name="Download").click()
+    assert downloading.value.path().read_bytes().startswith(b"\x89PNG")
+    assert downloading.value.suggested_filename.endswith(".png")
 
     result = notebook.run(2).locator(".jp-UWSWidget")
     expect(result.locator("canvas").first).to_be_visible(timeout=PATIENCE)

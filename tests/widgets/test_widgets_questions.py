@@ -120,11 +120,11 @@ def test_service_that_leads_elsewhere_is_not_followed() -> None:
 
     with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        answer = Page(Connection(f"http://127.0.0.1:{server.server_port}/root/")).ask("uws")
+        answer = Page(Connection(f"http://127.0.0.1:{server.server_port}/base/")).ask("uws")
         server.shutdown()
     assert answer["kind"] == "failed"
     assert "leads to another address" in answer["message"]
-    assert asked == ["/root/uws"]
+    assert asked == ["/base/uws"]
 
 
 def test_an_answer_comes_whole(page: Page) -> None:
