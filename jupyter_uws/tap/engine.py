@@ -43,7 +43,8 @@ class Engine:
     path
         The DuckDB file. It may be replaced while the service runs: later queries see the new one.
     threads, memory
-        What a query may use, of processors and bytes; short ones together use as much as one other.
+        What a query may use, of processors and bytes; short ones together use as much as one other. Beside another long
+        query, a long one has one thread.
     timeout
         Seconds that a query may work. The time its client takes to read does not count.
     max_queries, max_short, max_waiting

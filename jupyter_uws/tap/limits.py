@@ -26,7 +26,7 @@ class QueryLimits:
     job_duration: int = 600
     job_duration_max: int = 3600
     memory: int = 256 * 2**20
-    queries: int = 8
+    queries: int = 4
     waiting: int = 64
     uploads: int = 10
     upload_size: int = 32 * 2**20

@@ -29,21 +29,23 @@ class Snapshot:
     opened beside it.
 
     ``memory`` [bytes] is what a database may use: the one that short queries share, and each that a long query has for
-    itself, so that it cannot take the memory of others.
+    itself, so that it cannot take the memory of others. ``threads`` are for the short ones, and for one long query at a
+    time; others beside it have one each.
     """
 
     def __init__(self, path: Path, *, threads: int, memory: int) -> None:
         self.identity = file_identity(path)
         self._path = path
+        self._threads = threads
         self._config: dict[str, str | bool | int | float | list[str]] = {
-            "threads": threads,
             "memory_limit": f"{memory}B",
             "temp_directory": "",  # a query that needs more memory fails, and never fills a disk
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
-        self._shared = self._connect()
-        self._spare: duckdb.DuckDBPyConnection | None = None
+        self._shared = self._connect(threads)
+        self._kept: duckdb.DuckDBPyConnection | None = None
+        self._is_lent = False
         self._lock = threading.Lock()
         try:
             with contextlib.closing(self._shared.cursor()) as cursor:
@@ -55,8 +57,8 @@ class Snapshot:
             self._shared.close()
             raise self._unavailable(error) from None
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(":memory:", config=self._config)
+    def _connect(self, threads: int) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:", config={**self._config, "threads": threads})
         try:
             udfs.register(connection)
             connection.execute(f"ATTACH {sql_text(str(self._path))} AS {CATALOG} (READ_ONLY)")
@@ -71,23 +73,30 @@ class Snapshot:
         return ArchiveUnavailable(f"the archive {self._path.name} cannot be opened: {first_line(error)}")
 
     def borrow(self) -> duckdb.DuckDBPyConnection:
-        """A database for one query alone, to be handed to :meth:`take_back`. Raises ArchiveUnavailable."""
+        """A database for one query alone, to be handed to :meth:`take_back`. Raises ArchiveUnavailable.
+
+        One is kept for the next query, for to open one takes tens of ms.
+        """
         with self._lock:
-            found, self._spare = self._spare, None
-        if found is None:
-            found = self._connect()
-            if file_identity(self._path) != self.identity:
-                found.close()
-                raise ArchiveUnavailable(f"the archive {self._path.name} was replaced just now: ask again")
-        return found
+            if not self._is_lent:
+                self._kept = self._kept or self._another(self._threads)
+                self._is_lent = True
+                return self._kept
+        return self._another(1)
 
     def take_back(self, database: duckdb.DuckDBPyConnection) -> None:
-        """Keep one database for the next query: to open one takes tens of ms, and its memory is not free."""
         with self._lock:
-            if self._spare is None:
-                self._spare = database
+            if database is self._kept:
+                self._is_lent = False
                 return
         database.close()
+
+    def _another(self, threads: int) -> duckdb.DuckDBPyConnection:
+        opened = self._connect(threads)
+        if file_identity(self._path) != self.identity:
+            opened.close()
+            raise ArchiveUnavailable(f"the archive {self._path.name} was replaced just now: ask again")
+        return opened
 
     def cursor(
         self, variables: Mapping[str, str], database: duckdb.DuckDBPyConnection | None = None
