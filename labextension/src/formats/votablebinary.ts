@@ -15,18 +15,27 @@ export async function decodeBase64(text: string): Promise<Uint8Array> {
     const piece = rest + text.slice(at, at + (1 << 18)).replace(/\s+/g, '');
     const whole = at + (1 << 18) < text.length ? piece.length - (piece.length % 4) : piece.length;
     rest = piece.slice(whole);
-    let characters: string;
-    try {
-      characters = atob(piece.slice(0, whole));
-    } catch {
-      throw new FormatError('The base64 text of a table in the VOTable is damaged.');
-    }
-    for (let i = 0; i < characters.length; i++) {
-      bytes[size++] = characters.charCodeAt(i);
-    }
+    const more = bytesOf(piece.slice(0, whole));
+    bytes.set(more, size);
+    size += more.length;
     await breathe();
   }
   return bytes.subarray(0, size);
+}
+
+/** The bytes of a base64 text without blanks. */
+export function bytesOf(base64: string): Uint8Array {
+  let characters: string;
+  try {
+    characters = atob(base64);
+  } catch {
+    throw new FormatError('The base64 text of a table in the VOTable is damaged.');
+  }
+  const bytes = new Uint8Array(characters.length);
+  for (let at = 0; at < characters.length; at++) {
+    bytes[at] = characters.charCodeAt(at);
+  }
+  return bytes;
 }
 
 /** A table over its bytes; `hasFlags` of BINARY2, whose rows begin with a bit for each field that is null. */
@@ -68,7 +77,8 @@ export async function binaryTable(
   };
 }
 
-function isNull(view: DataView, start: number, column: number): boolean {
+/** Whether BINARY2 says of the row that begins there that its value in a column is null. */
+export function isNull(view: DataView, start: number, column: number): boolean {
   return ((view.getUint8(start + (column >> 3)) >> (7 - (column & 7))) & 1) === 1;
 }
 
@@ -87,7 +97,7 @@ async function findRows(view: DataView, fields: readonly VotField[], flags: numb
     const start = at;
     at += flags;
     for (const field of fields) {
-      at = at + 4 > view.byteLength && field.count === null ? Infinity : skip(view, at, field);
+      at = skip(view, at, field);
       if (at > view.byteLength) {
         throw new FormatError(`The data of a table in the VOTable end in the middle of row ${rows}.`);
       }
@@ -99,32 +109,44 @@ async function findRows(view: DataView, fields: readonly VotField[], flags: numb
   return starts.subarray(0, rows);
 }
 
-/** Where the next field begins. */
-function skip(view: DataView, at: number, field: VotField): number {
-  const size = SIZES[field.column.type];
-  return field.count === null
-    ? at + 4 + Math.ceil(view.getUint32(at) * field.slice * size)
-    : at + Math.ceil(field.count * size);
+/** Where the next field begins; Infinity where even the length of this one is not there. */
+export function skip(view: DataView, at: number, field: VotField): number {
+  if (field.width !== null) {
+    return at + field.width;
+  }
+  return at + 4 > view.byteLength ? Infinity : at + 4 + Math.ceil(view.getUint32(at) * field.slice * SIZES[field.column.type]);
 }
 
-function decode(view: DataView, at: number, field: VotField): Cell {
+/** The value of a field that begins there. */
+export function decode(view: DataView, at: number, field: VotField): Cell {
   const { type, shape } = field.column;
+  if (type === 'double' && shape === '' && field.missing === null) {
+    return view.getFloat64(at); // most of an archive's cells are so
+  }
   const count = field.count ?? view.getUint32(at) * field.slice;
   const start = field.count === null ? at + 4 : at;
   if (type === 'char' || type === 'unicodeChar') {
     const bytes = new Uint8Array(view.buffer, view.byteOffset + start, count * SIZES[type]);
     const text = (type === 'char' ? utf8 : utf16).decode(bytes);
-    return field.stringLength === null ? text.replace(/\0.*$/s, '') : splitStrings(text, field.stringLength);
+    if (field.stringLength !== null) {
+      return splitStrings(text, field.stringLength);
+    }
+    const end = text.indexOf('\0');
+    return end < 0 ? text : text.slice(0, end);
   }
-  const one = (index: number): Cell => {
-    const value = element(view, start, index, type);
-    const isInteger = typeof value === 'number' || typeof value === 'bigint';
-    return isInteger && field.missing !== null && String(value) === field.missing ? null : value;
-  };
   if (type === 'bit' && shape === '') {
     return view.getUint8(start) === 0 ? 0 : 1; // which of the eight it is differs among writers
   }
-  return shape === '' ? one(0) : Array.from({ length: count }, (_, index) => one(index));
+  if (shape === '') {
+    return single(view, start, 0, field);
+  }
+  return Array.from({ length: count }, (_, index) => single(view, start, index, field));
+}
+
+function single(view: DataView, start: number, index: number, field: VotField): Cell {
+  const value = element(view, start, index, field.column.type);
+  const isMissing = field.missing !== null && (typeof value === 'number' || typeof value === 'bigint');
+  return isMissing && String(value) === field.missing ? null : value;
 }
 
 const utf8 = new TextDecoder();

@@ -6,6 +6,10 @@ import { Cell, CellType, Column, integer } from './table';
 
 export interface VotField {
   readonly column: Column;
+  /** As the document has it. */
+  readonly arraysize: string;
+  /** Bytes of a cell where all have the same; null where each cell says it. */
+  readonly width: number | null;
   /** Elements in a cell; null where each cell says it, in units of `slice` elements. */
   readonly count: number | null;
   readonly slice: number;
@@ -55,6 +59,8 @@ export function parseField(field: Element): VotField {
       description: find('DESCRIPTION')?.textContent?.trim().replace(/\s+/g, ' ') ?? '',
       shape: isText ? axes.slice(1).join('x') : size === '1' ? '' : size
     },
+    arraysize: size,
+    width: isVariable ? null : Math.ceil(slice * SIZES[type]),
     count: isVariable ? null : slice,
     slice: isVariable ? slice : 1,
     stringLength: isText && axes.length > 1 ? Number(axes[0]) : null,

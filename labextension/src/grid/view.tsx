@@ -2,16 +2,15 @@
  * The grid of results: Lumino's DataGrid over {@link Rows}, with the selection that sky and charts share.
  */
 import { BasicKeyHandler, BasicMouseHandler, CellRenderer, DataGrid, TextRenderer } from '@lumino/datagrid';
-import { Message, MessageLoop } from '@lumino/messaging';
-import { Widget } from '@lumino/widgets';
+import { Message } from '@lumino/messaging';
 import { JSX, useLayoutEffect, useRef, useState } from 'react';
 
+import { attach, columnHeadAt } from './attach';
 import { RowsDataModel } from './datamodel';
 import { Rows } from './rows';
-import { colour, onThemeChange, translucent } from './theme';
+import { colour, translucent } from './theme';
 
 const MARKS_WIDTH = 28;
-const EDGE = 6;
 
 /** Which row the keyboard is at, and where a range begins. */
 class Cursor {
@@ -44,7 +43,7 @@ class Mouse extends BasicMouseHandler {
   }
 
   onMouseDown(grid: DataGrid, event: MouseEvent): void {
-    const { region, row, column, x, width } = grid.hitTest(event.clientX, event.clientY);
+    const { region, row } = grid.hitTest(event.clientX, event.clientY);
     if (region === 'body' || region === 'row-header') {
       const toggles = region === 'row-header' || event.ctrlKey || event.metaKey;
       select(this._rows, this._cursor, row, event.shiftKey ? 'range' : toggles ? 'toggle' : 'one');
@@ -55,11 +54,9 @@ class Mouse extends BasicMouseHandler {
       selection.select(order, selection.count < order.length ? 'add' : 'remove');
       return;
     }
-    if (region === 'column-header' && x > EDGE && x < width - EDGE) {
-      const clicked = this._rows.columns[column];
-      if (clicked !== undefined) {
-        this._rows.sortBy(clicked.field.name);
-      }
+    const clicked = this._rows.columns[columnHeadAt(grid, event)];
+    if (clicked !== undefined) {
+      this._rows.sortBy(clicked.field.name);
       return;
     }
     super.onMouseDown(grid, event);
@@ -151,15 +148,9 @@ export function GridView({ rows, label, open }: IGridProps): JSX.Element {
     };
     grid.node.setAttribute('aria-label', label);
     grid.node.setAttribute('role', 'application');
-    const paint = (): void => {
+    const detach = attach(grid, element, () => {
       style(grid, rows, element);
-    };
-    paint();
-    Widget.attach(grid, element);
-    const resized = new ResizeObserver(() => {
-      MessageLoop.postMessage(grid, Widget.ResizeMessage.UnknownSize);
     });
-    resized.observe(element);
     let widened: string | null = null;
     let table = rows.table;
     const onRows = (): void => {
@@ -180,14 +171,11 @@ export function GridView({ rows, label, open }: IGridProps): JSX.Element {
     };
     rows.changed.connect(onRows);
     rows.selection.changed.connect(onSelection);
-    const ended = onThemeChange(paint);
     onRows();
     return () => {
-      ended();
-      resized.disconnect();
       rows.changed.disconnect(onRows);
       rows.selection.changed.disconnect(onSelection);
-      grid.dispose();
+      detach();
     };
   }, [rows, label, open]);
   return (

@@ -1,7 +1,10 @@
 /**
  * Read a VOTable as it arrives, into columns: TABLEDATA, and BINARY2 in base64 (VOTable 1.4, sections 5.1 and 5.4).
  */
-import { Column, IField, Table } from './table';
+import { Cell } from '../formats/table';
+import { bytesOf, decode, isNull, skip } from '../formats/votablebinary';
+import { parseField, readText, VotField } from '../formats/votablefield';
+import { IField, Table } from './table';
 
 export interface IStatus {
   /** Whether the service has more rows than it sent (DALI 1.1, section 4.4.1). */
@@ -9,19 +12,6 @@ export interface IStatus {
   /** The words of QUERY_STATUS=ERROR; null without one. */
   readonly error: string | null;
 }
-
-/** Bytes of one value by datatype; a bit and a complex number are none of an archive's. */
-const SIZES: Readonly<Record<string, number>> = {
-  boolean: 1,
-  unsignedByte: 1,
-  short: 2,
-  int: 4,
-  long: 8,
-  float: 4,
-  double: 8,
-  char: 1,
-  unicodeChar: 2
-};
 
 /** Rows may be cut anywhere: {@link push} takes text in pieces, {@link end} tells how it ended. */
 export class VotableReader {
@@ -38,8 +28,9 @@ export class VotableReader {
       const start = /<(?:\w+:)?BINARY2\b[^>]*>\s*<(?:\w+:)?STREAM\b[^>]*>/.exec(this._text);
       if (start !== null) {
         const rest = this._text.slice(start.index + start[0].length);
-        this.table = new Table(readFields(parse(closed(this._text.slice(0, start.index)))));
-        this._rows = new Binary2Rows(this.table);
+        const fields = readFields(parse(closed(this._text.slice(0, start.index))));
+        this.table = new Table(fields.map(asColumn));
+        this._rows = new Binary2Rows(this.table, fields);
         this._place = 'stream';
         this._text = '';
         this._stream(rest);
@@ -57,8 +48,9 @@ export class VotableReader {
     const document = parse(this._text);
     const status = statusOf(document);
     if (status.error === null) {
-      this.table = new Table(readFields(document));
-      readTabledata(document, this.table);
+      const fields = readFields(document);
+      this.table = new Table(fields.map(asColumn));
+      readTabledata(document, this.table, fields);
     }
     return status;
   }
@@ -101,19 +93,17 @@ function statusOf(document: Document): IStatus {
   };
 }
 
-function readFields(document: Document): IField[] {
+function readFields(document: Document): VotField[] {
   const table = document.getElementsByTagNameNS('*', 'TABLE')[0];
-  return Array.from(table?.getElementsByTagNameNS('*', 'FIELD') ?? []).map(field => ({
-    name: field.getAttribute('name') ?? '',
-    datatype: field.getAttribute('datatype') ?? 'char',
-    arraysize: field.getAttribute('arraysize') ?? '',
-    unit: field.getAttribute('unit') ?? '',
-    ucd: field.getAttribute('ucd') ?? '',
-    description: field.getElementsByTagNameNS('*', 'DESCRIPTION')[0]?.textContent?.trim() ?? ''
-  }));
+  return Array.from(table?.getElementsByTagNameNS('*', 'FIELD') ?? [], parseField);
 }
 
-function readTabledata(document: Document, table: Table): void {
+function asColumn({ column, arraysize }: VotField): IField {
+  const { name, type, unit, ucd, description } = column;
+  return { name, datatype: type, arraysize, unit, ucd, description };
+}
+
+function readTabledata(document: Document, table: Table, fields: readonly VotField[]): void {
   const data = document.getElementsByTagNameNS('*', 'TABLEDATA')[0];
   const rows = Array.from(data?.getElementsByTagNameNS('*', 'TR') ?? []);
   table.reserve(rows.length);
@@ -121,41 +111,33 @@ function readTabledata(document: Document, table: Table): void {
     const cells = row.getElementsByTagNameNS('*', 'TD');
     table.columns.forEach((column, place) => {
       const text = cells[place]?.textContent ?? '';
+      const field = fields[place];
       if (column.kind === 'text') {
         column.values[at] = text;
       } else {
-        column.values[at] = text.trim() === '' ? NaN : Number(text);
+        column.values[at] = numberOf(field ? readText(text, field) : null);
       }
     });
   });
   table.rowCount = rows.length;
 }
 
-/** How the values of a column are read. */
-interface IReading {
-  readonly column: Column;
-  readonly datatype: string;
-  /** Bytes of the value, or of one element where `isVariable`. */
-  readonly size: number;
-  readonly count: number;
-  readonly isVariable: boolean;
-  /** Texts that came before. */
-  readonly known: Map<string, string>;
-}
-
 /** Values that repeat are kept once; of more distinct ones than this it is not worth looking. */
 const INTERNED = 20000;
 
 class Binary2Rows {
-  constructor(private readonly _table: Table) {
-    this._readings = _table.columns.map(reading);
+  constructor(
+    private readonly _table: Table,
+    private readonly _fields: readonly VotField[]
+  ) {
+    this._known = _fields.map(() => new Map<string, string>());
   }
 
   push(base64: string, isLast: boolean): void {
     const text = this._base64 + base64.replace(/\s+/g, '');
     const whole = isLast ? text.length : text.length - (text.length % 4);
     this._base64 = text.slice(whole);
-    const more = decode(text.slice(0, whole));
+    const more = bytesOf(text.slice(0, whole));
     let bytes = more;
     if (this._rest.length > 0) {
       bytes = new Uint8Array(this._rest.length + more.length);
@@ -172,33 +154,26 @@ class Binary2Rows {
   /** The place after the last complete row. */
   private _read(bytes: Uint8Array): number {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const masks = Math.ceil(this._readings.length / 8);
+    const flags = Math.ceil(this._fields.length / 8);
     let start = 0;
     while (start < bytes.length) {
-      let at = start + masks;
+      let at = start + flags;
       let place = 0;
       const row = this._table.rowCount;
       this._table.reserve(row + 1);
-      for (const found of this._readings) {
-        const { column, size, isVariable } = found;
-        let length = size * found.count;
-        if (isVariable) {
-          if (at + 4 > bytes.length) {
-            return start;
-          }
-          length = size * view.getUint32(at);
-          at += 4;
-        }
-        if (at + length > bytes.length) {
+      for (const field of this._fields) {
+        const next = skip(view, at, field);
+        if (next > bytes.length) {
           return start;
         }
-        const isNull = ((bytes[start + (place >> 3)] ?? 0) & (0x80 >> (place & 7))) !== 0;
-        if (column.kind === 'number') {
-          column.values[row] = isNull ? NaN : readNumber(view, at, found.datatype);
-        } else {
-          column.values[row] = isNull ? '' : readText(view, at, length, found);
+        const cell = isNull(view, start, place) ? null : decode(view, at, field);
+        const column = this._table.columns[place];
+        if (column?.kind === 'number') {
+          column.values[row] = numberOf(cell);
+        } else if (column !== undefined) {
+          column.values[row] = this._keep(textOf(cell), place);
         }
-        at += length;
+        at = next;
         place++;
       }
       this._table.rowCount++;
@@ -207,75 +182,36 @@ class Binary2Rows {
     return start;
   }
 
-  private readonly _readings: readonly IReading[];
+  /** The same text, once for all of a column. */
+  private _keep(text: string, place: number): string {
+    const known = this._known[place];
+    const kept = known?.get(text);
+    if (kept === undefined && known !== undefined && known.size < INTERNED) {
+      known.set(text, text);
+    }
+    return kept ?? text;
+  }
+
+  private readonly _known: readonly Map<string, string>[];
   private _base64 = '';
   private _rest = new Uint8Array(0);
 }
 
-const UTF8 = new TextDecoder();
-const UTF16 = new TextDecoder('utf-16be');
-
-function readText(view: DataView, at: number, length: number, { datatype, size, known }: IReading): string {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, length);
-  let text: string;
-  if (datatype === 'char') {
-    text = UTF8.decode(bytes);
-  } else if (datatype === 'unicodeChar') {
-    text = UTF16.decode(bytes);
-  } else {
-    text = Array.from({ length: length / size }, (_, index) => readValue(view, at + index * size, datatype)).join(' ');
-  }
-  const kept = known.get(text);
-  if (kept === undefined && known.size < INTERNED) {
-    known.set(text, text);
-  }
-  return kept ?? text;
+/** NaN for null. */
+function numberOf(cell: Cell): number {
+  return typeof cell === 'number' ? cell : typeof cell === 'bigint' ? Number(cell) : NaN;
 }
 
-function reading(column: Column): IReading {
-  const { field } = column;
-  const size = SIZES[field.datatype];
-  if (size === undefined) {
-    throw new Error(`The column ${field.name} has the datatype '${field.datatype}', which is not read here`);
+/** '' for null; an array as its values with blanks between them. */
+function textOf(cell: Cell): string {
+  if (typeof cell === 'string') {
+    return cell;
   }
-  if (field.arraysize.endsWith('*')) {
-    return { column, datatype: field.datatype, size, count: 1, isVariable: true, known: new Map() };
+  if (cell === null) {
+    return '';
   }
-  const count = field.arraysize === '' ? 1 : field.arraysize.split('x').reduce((total, part) => total * Number(part), 1);
-  return { column, datatype: field.datatype, size, count, isVariable: false, known: new Map() };
-}
-
-function readValue(view: DataView, at: number, datatype: string): string {
-  return datatype === 'boolean'
-    ? 'Tt1'.includes(String.fromCharCode(view.getUint8(at)))
-      ? 'true'
-      : 'false'
-    : String(readNumber(view, at, datatype));
-}
-
-function readNumber(view: DataView, at: number, datatype: string): number {
-  switch (datatype) {
-    case 'double':
-      return view.getFloat64(at);
-    case 'float':
-      return view.getFloat32(at);
-    case 'long':
-      return Number(view.getBigInt64(at));
-    case 'int':
-      return view.getInt32(at);
-    case 'short':
-      return view.getInt16(at);
-    default:
-      return view.getUint8(at);
+  if (typeof cell !== 'object') {
+    return String(cell);
   }
+  return 're' in cell ? `${cell.re} ${cell.im}` : cell.map(textOf).join(' ');
 }
-
-function decode(base64: string): Uint8Array {
-  const binary = atob(base64);
-  const bytes = new Uint8Array(binary.length);
-  for (let at = 0; at < binary.length; at++) {
-    bytes[at] = binary.charCodeAt(at);
-  }
-  return bytes;
-}
-

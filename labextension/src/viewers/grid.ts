@@ -2,10 +2,10 @@
  * A table in a Lumino DataGrid: its data model, theme and mouse.
  */
 import { BasicKeyHandler, BasicMouseHandler, BasicSelectionModel, DataGrid, DataModel, TextRenderer } from '@lumino/datagrid';
-import { MessageLoop } from '@lumino/messaging';
-import { Widget } from '@lumino/widgets';
 
 import { Cell, formatCell, isNumeric, Table } from '../formats/table';
+import { attach, columnHeadAt } from '../grid/attach';
+import { colour } from '../grid/theme';
 import { Sorting } from './rows';
 
 /** Characters of a cell that are drawn: arrays may have thousands. */
@@ -121,13 +121,12 @@ class MouseHandler extends BasicMouseHandler {
   }
 
   onMouseDown(grid: DataGrid, event: MouseEvent): void {
-    const hit = grid.hitTest(event.clientX, event.clientY);
-    const isEdge = hit.x < 6 || hit.x > hit.width - 6;
-    if (hit.region === 'column-header' && !isEdge && event.button === 0) {
-      this._onHeader(hit.column);
-      return;
+    const column = columnHeadAt(grid, event);
+    if (column >= 0) {
+      this._onHeader(column);
+    } else {
+      super.onMouseDown(grid, event);
     }
-    super.onMouseDown(grid, event);
   }
 }
 
@@ -142,30 +141,14 @@ export function attachGrid(host: HTMLElement, model: TableModel, onHeader: (colu
   grid.mouseHandler = new MouseHandler(onHeader);
   grid.selectionModel = new BasicSelectionModel({ dataModel: model });
   grid.copyConfig = { ...grid.copyConfig, headers: 'column', warningThreshold: 1e6 };
-  const restyle = (): void => {
-    style(grid, model, host);
-  };
-  restyle();
   fitColumns(grid, model);
-  // last: an attached grid paints at every change
-  Widget.attach(grid, host);
-  const resized = new ResizeObserver(() => {
-    MessageLoop.sendMessage(grid, Widget.ResizeMessage.UnknownSize);
+  return attach(grid, host, () => {
+    style(grid, model, host);
   });
-  resized.observe(host);
-  // JupyterLab tells a change of its theme on the body
-  const themed = new MutationObserver(restyle);
-  themed.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name'] });
-  return () => {
-    resized.disconnect();
-    themed.disconnect();
-    grid.dispose();
-  };
 }
 
 function style(grid: DataGrid, model: TableModel, host: HTMLElement): void {
-  const variables = getComputedStyle(host);
-  const of = (name: string): string => variables.getPropertyValue(`--jp-${name}`).trim();
+  const of = (name: string): string => colour(host, `--jp-${name}`, '');
   grid.style = {
     ...DataGrid.defaultStyle,
     voidColor: of('layout-color1'),

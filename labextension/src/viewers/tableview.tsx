@@ -2,7 +2,7 @@
  * A table: its grid, sorted and filtered, and what its columns are.
  */
 import { TranslationBundle } from '@jupyterlab/translation';
-import { JSX, useEffect, useMemo, useRef, useState } from 'react';
+import { JSX, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 
 import { isNumeric, Note, Table } from '../formats/table';
 import { attachGrid, TableModel } from './grid';
@@ -23,7 +23,8 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
   const column = table.columns[filter.column];
   const isFilter = column === undefined || filter.text.trim() === '' || parseFilter(filter.text, column) !== null;
 
-  useEffect(() => {
+  // not useEffect: Lumino must let go of its node before React takes it out of the page
+  useLayoutEffect(() => {
     let detach: (() => void) | null = null;
     let isGone = false;
     const attach = (): void => {

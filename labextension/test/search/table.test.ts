@@ -4,6 +4,7 @@ import { coverage, overlapping, ticks } from '../../src/grid/coverage';
 import { Rows } from '../../src/grid/rows';
 import { filtered, IField, sorted, Table } from '../../src/grid/table';
 import { VotableReader } from '../../src/grid/votable';
+import { bytes, json } from '../formats/fixtures';
 
 const FIELDS = `<FIELD name="obs_id" datatype="char" arraysize="*" ucd="meta.id"><DESCRIPTION>a name</DESCRIPTION></FIELD>
 <FIELD name="t" datatype="double" unit="d"/><FIELD name="n" datatype="long"/><FIELD name="ok" datatype="boolean"/>`;
@@ -173,4 +174,20 @@ describe('coverage', () => {
   it('has round ticks', () => {
     expect(ticks(0.3, 10.2, 5)).toEqual([2, 4, 6, 8, 10]);
   });
+});
+
+it('reads what astropy wrote, in both serialisations of an archive', () => {
+  const expected = json<Record<string, unknown[]>>('columns.json');
+  for (const file of ['binary2.vot', 'tabledata.vot']) {
+    const reader = new VotableReader();
+    reader.push(new TextDecoder().decode(bytes(file)));
+    expect(reader.end().error, file).toBeNull();
+    const table = reader.table;
+    expect(table?.rowCount).toBe(3);
+    for (const name of ['id', 'flux', 'ra']) {
+      const want = expected[name]?.map(value => (value === null ? NaN : Number(value)));
+      expect([...(table?.numbers(name)?.subarray(0, 3) ?? [])], `${file} ${name}`).toEqual(want);
+    }
+    expect(table?.texts('name'), file).toEqual(expected.name);
+  }
 });
