@@ -41,7 +41,7 @@ def _room(handler: RequestHandler) -> str:
     path = handler.request.path
     if path == "/uws/events" or any(name.upper() == "WAIT" for name in handler.request.query_arguments):
         return "waiting"
-    room = path.split("/")[1]
+    room = path.removeprefix("/").partition("/")[0]  # of "*" and "host:port" there is no more
     return room if room in _ROOMS else "other"
 
 

@@ -117,9 +117,9 @@ async def test_a_worker_closed_in_order(tmp_path: Path) -> None:
 
 async def test_all_workers_lost_for_good(tmp_path: Path) -> None:
     """Where Dask does not replace them, the cluster is started anew."""
-    bench = Bench(tmp_path, ClusterConfig(workers=1, start_timeout=5))
+    bench = Bench(tmp_path, ClusterConfig(workers=1))
     job = await bench.start("true")
-    await bench.last(job)
+    await bench.last(job, 60)
     cluster = bench.executor._cluster
     assert cluster is not None
     bench.executor.config = ClusterConfig(workers=1, start_timeout=0.1)

@@ -102,6 +102,7 @@ def run_lab(home: Path, frontend: Path, archive: Path, configuration: str = "") 
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port_retries=0"]
     command += [f"--ServerApp.port={port}", f"--ServerApp.base_url={BASE_URL}", f"--IdentityProvider.token={TOKEN}"]
     command += [f"--ServerApp.root_dir={folders['root']}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
     command += ["--ServerApp.jpserver_extensions={'jupyter_uws': True}"]
     log = home / "log"
     with log.open("wb") as output:

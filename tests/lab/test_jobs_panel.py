@@ -200,6 +200,8 @@ def test_failed_pending_and_deleted_elsewhere(page: Page, lab: Any) -> None:
     page.reload()
     page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=PATIENCE)
     expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail", timeout=PATIENCE)
+    # all that the page asks for has come: what it asks of a job that is gone is an error of the browser's
+    expect(job.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 0.1 s")
     assert page.request.delete(failing, params=TOKEN, max_redirects=0).status == 303
     expect(job.get_by_role("alert")).to_contain_text("This job was deleted.")
     shot(page, "job-deleted")

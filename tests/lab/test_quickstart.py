@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 pytestmark = [pytest.mark.browser, pytest.mark.gamma, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOTS = ROOT / "screenshots" / "lab"
-KERNEL_IS_IDLE = "() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+KERNEL_IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 #: The whole notebook, imports of gammapy and two fits included, on a loaded machine.
 PATIENCE = 240_000
 

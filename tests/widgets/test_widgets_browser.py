@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from lab.conftest import Browsing, Lab
 from lab.test_jobs_panel import PATIENCE, submit, violations
+from lab.test_quickstart import KERNEL_IS_IDLE
 from playwright.sync_api import Locator, Page, expect
 from running import RunningService
 
@@ -39,8 +40,9 @@ class Notebook:
         self.page.goto(self.lab.url + PROGRAMS[self.program].format(f"{name}-{self.program}.ipynb"))
 
     def run(self, number: int) -> Locator:
-        """Run a cell, counted from 0; its output. A cell that is run before there is a kernel is not run at all."""
+        """Run a cell, counted from 0; its output. Without a kernel JupyterLab would ask for one in a dialog."""
         cell = self.page.locator(".jp-CodeCell").nth(number)
+        self.page.wait_for_function(KERNEL_IS_IDLE, timeout=PATIENCE)
         prompt = cell.locator(".jp-InputPrompt")
         cell.locator(".cm-content").wait_for(timeout=PATIENCE)
         before = prompt.inner_text()
@@ -59,6 +61,7 @@ class Notebook:
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.page.locator(".lm-Menu-item[data-command='kernelmenu:restart']").click()
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.wait_for_function(f"() => !({KERNEL_IS_IDLE})()", timeout=PATIENCE)
 
     def shot(self, name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
@@ -126,7 +129,7 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
     check_picture(job)
     notebook.shot("job")
     with notebook.page.expect_download(timeout=PATIENCE) as downloading:
-        job.locator(".jp-UWSPage-file").first.get_by_role("link", name="Download").click()
+        job.locator(".jp-UWSPage-file", has_text="image/png").first.get_by_role("link", name="Download").click()
     assert downloading.value.path().read_bytes().startswith(b"\x89PNG")
     assert downloading.value.suggested_filename.endswith(".png")
 

@@ -74,7 +74,7 @@ export function FitsView({ file, name, part, trans }: Props & { part: string }):
 
 function label(hdu: Hdu, trans: TranslationBundle): string {
   const rows = hdu.shape[1] ?? 0;
-  const size = isTable(hdu) ? trans._n('%1 row', '%1 rows', rows, rows.toLocaleString()) : hdu.shape.join(' × ');
+  const size = isTable(hdu) ? trans._n('%2 row', '%2 rows', rows, rows.toLocaleString()) : hdu.shape.join(' × ');
   const parts = [OIFITS[hdu.name] ?? kindOf(hdu, trans), size].filter(Boolean);
   return `${hdu.index} ${hdu.name} — ${parts.join(', ')}`;
 }

@@ -115,7 +115,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
           {isBusy && (filter.text !== '' || sorting !== null)
             ? trans.__('Working …')
             : shown === table.rows
-              ? trans._n('%1 row', '%1 rows', table.rows, table.rows.toLocaleString())
+              ? trans._n('%2 row', '%2 rows', table.rows, table.rows.toLocaleString())
               : trans.__('%1 of %2 rows', shown.toLocaleString(), table.rows.toLocaleString())}
         </span>
       </div>
