@@ -14,20 +14,20 @@ import pytest
 from postgresql import PostgreSQL, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Folders whose tests share what is there once on a machine, or starts slowly: one of xdist's processes runs them all.
-TOGETHER = {"hub", "lab", "sge", "slurm", "widgets"}
+#: Folders whose tests start many processes (clusters, browsers, hubs): one of xdist's processes runs them all, one
+#: after the other, or they would wait for each other beyond their bounds.
+HEAVY = {"demo", "durability", "execution", "hub", "lab", "sge", "slurm", "widgets"}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``-n``: a file's tests stay together, and so do those of the folders ``TOGETHER``."""
+    """With ``-n``: a file's tests stay together, and so do all of the folders ``HEAVY``."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            folder = file.split("/")[-2]
-            return folder if folder in TOGETHER else file
+            return "heavy" if file.split("/")[-2] in HEAVY else file
 
     return ByFile(config, log)
 

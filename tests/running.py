@@ -85,7 +85,7 @@ def own_tracebacks(log: str) -> list[str]:
     return [each for each in found if not each.splitlines()[-1].startswith("distributed.comm.core.CommClosedError")]
 
 
-def wait_until(condition: Any, seconds: float = 30.0) -> Any:
+def wait_until(condition: Any, seconds: float = 90.0) -> Any:
     """The first true value of ``condition()``; fails the test after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

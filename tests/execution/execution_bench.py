@@ -44,7 +44,7 @@ def processes_of(job_id: str) -> list[int]:
     return found
 
 
-async def until(condition: Callable[[], object], timeout: float = 20.0) -> None:
+async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     """Wait for what no event tells of; fails after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -80,7 +80,7 @@ class Bench:
         await self.executor.start(job)
         return job
 
-    async def report(self, job: Job, *kinds: str, timeout: float = 30.0) -> Report:
+    async def report(self, job: Job, *kinds: str, timeout: float = 90.0) -> Report:
         """The first report of one of these kinds on the job's run."""
         async with asyncio.timeout(timeout):
             while True:
@@ -90,7 +90,7 @@ class Bench:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def last(self, job: Job, timeout: float = 30.0) -> Report:
+    async def last(self, job: Job, timeout: float = 90.0) -> Report:
         return await self.report(job, *LAST, timeout=timeout)
 
     def folder(self, job: Job) -> JobFolder:

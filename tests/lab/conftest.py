@@ -18,12 +18,13 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from jupyter_uws import rendezvous
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "of-the-tests"
+expect.set_options(timeout=15_000)  # five seconds are short on a loaded machine
 #: A base URL that needs quoting: what forgets to quote or to prefix fails here.
 BASE_URL = "/a%40b/"
 #: All cells of a notebook are in the page, also those out of sight.

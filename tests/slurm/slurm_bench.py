@@ -43,10 +43,10 @@ class SlurmBench(Bench):
     async def running(self, script: str = FAMILY, **parameters: object) -> Job:
         """A job that runs and has said so."""
         job = await self.start(script, **parameters)
-        await self.report(job, "progress", timeout=40)
+        await self.report(job, "progress", timeout=90)
         return job
 
-    async def lost(self, job: Job, timeout: float = 30) -> str:
+    async def lost(self, job: Job, timeout: float = 90) -> str:
         """How a lost job ended; nothing of it lives."""
         last = await self.last(job, timeout)
         assert last.kind == "failed"
