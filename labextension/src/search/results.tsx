@@ -12,6 +12,7 @@ import { IIntervals } from '../grid/coverage';
 import { Rows } from '../grid/rows';
 import { Table } from '../grid/table';
 import { GridView } from '../grid/view';
+import { save } from '../save';
 import { SkyView } from '../sky/view';
 import { ISearchActions } from './actions';
 import { LinksView } from './links';
@@ -300,16 +301,6 @@ function Arrangement({ rows, trans }: { rows: Rows; trans: IResultsProps['trans'
       </details>
     </div>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => {
-    URL.revokeObjectURL(link.href);
-  }, 10_000);
 }
 
 function dateOf(mjd: number, step: number): string {

@@ -6,6 +6,7 @@ import type { JSX } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { Button } from '../jobs/parts';
+import { save } from '../save';
 import { Desk, IPage, Place } from './desk';
 import { IModel } from './transport';
 
@@ -115,14 +116,4 @@ function fetchLink(desk: Desk, event: MouseEvent): void {
       desk.complain(error instanceof Error ? error.message : String(error));
     }
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => {
-    URL.revokeObjectURL(link.href);
-  }, 10_000);
 }
