@@ -68,15 +68,21 @@ def run_service(folder: Path, archive: Path, *options: str, **environment: str) 
         assert found, f"it said {line!r}, and: {(state_dir / 'stderr').read_text()}"
         yield RunningService(process, found.group(1), TOKEN, state_dir, archive)
     finally:
-        process.terminate()
         try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+            end(process)
         finally:
             if process.stdout:
                 process.stdout.close()
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ask it to end; killed, and TimeoutExpired raised, where it does not."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def own_tracebacks(log: str) -> list[str]:
@@ -92,3 +98,10 @@ def wait_until(condition: Any, seconds: float = 90.0) -> Any:
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
     return value
+
+
+def tapquery(stilts: str, root: str, user: str, token: str, adql: str) -> subprocess.CompletedProcess[str]:
+    """An asynchronous query by STILTS, which sends the token as a password; its answer is CSV."""
+    login = [f"-Dstar.basicauth.user={user}", f"-Dstar.basicauth.password={token}"]
+    query = ["tapquery", f"tapurl={root}tap", "sync=false", "ofmt=csv", f"adql={adql}"]
+    return subprocess.run([stilts, *login, *query], capture_output=True, text=True, check=False, timeout=60)

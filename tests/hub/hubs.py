@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 import requests
-from running import wait_until
+from running import end, wait_until
 
 HERE = Path(__file__).parent
 PASSWORD = "a-password-for-tests"
@@ -166,12 +166,8 @@ def _is_up(hub: RunningHub) -> bool:
 
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
     """The Hub, and what was started below its folder: services of users outlive it, as they are meant to."""
-    process.terminate()
     try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
+        end(process)
     finally:
         for left in _started_in(folder):
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable
 
 import psutil
@@ -11,7 +10,7 @@ import pytest
 import pyvo
 import requests
 from hub.hubs import PASSWORD, SERVICE, RunningHub
-from running import wait_until
+from running import tapquery, wait_until
 from tornado.web import HTTPError
 
 from jupyter_uws.service.hub import Users
@@ -190,12 +189,7 @@ def test_pyvo_searches_with_a_token(hub: RunningHub) -> None:
 
 
 def test_stilts_searches_with_a_token(hub: RunningHub, need: Callable[[str, str], str]) -> None:
-    password = ["-Dstar.basicauth.user=alice", f"-Dstar.basicauth.password={hub.token_of('alice')}"]
-    found = subprocess.run(
-        [need("stilts", "stilts"), *password, "tapquery", f"tapurl={hub.service}tap", "sync=false", "ofmt=csv",
-         f"adql={QUERY}"],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    found = tapquery(need("stilts", "stilts"), hub.service, "alice", hub.token_of("alice"), QUERY)
     assert found.stdout.split() == ["obs_id", "100001", "100002"], found.stderr
 
 

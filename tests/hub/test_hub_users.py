@@ -92,15 +92,15 @@ def test_it_outlives_the_culling_of_the_server_and_is_found_again(alice: Server,
     hub.stop_server("alice")
     assert psutil.pid_exists(pid)
     # a named server has the same home folder, so the same service
-    named = Server(hub, "alice", alice.token, hub.start_server("alice", "work"))
+    named = Server(hub, "alice", alice.token, hub.start_server("alice", "second"))
     try:
-        assert named.url.endswith("/user/alice/work/")
+        assert named.url.endswith("/user/alice/second/")
         assert named.ask("GET", "health").json()["pid"] == pid
         assert named.ask("GET", job + "/phase").text == "EXECUTING"
         assert named.ask("POST", job + "/phase", data={"PHASE": "ABORT"}).headers["Location"].startswith(named.url)
         named.until(job, "ABORTED")
     finally:
-        hub.stop_server("alice", "work")
+        hub.stop_server("alice", "second")
 
 
 def test_a_server_relays_to_the_shared_service(shared: Server, hub: RunningHub) -> None:

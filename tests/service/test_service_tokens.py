@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pyvo
 import requests
-from running import RunningService
+from running import RunningService, tapquery
 
 from jupyter_uws.service import tokens
 from jupyter_uws.service.tokens import TokenStore
@@ -137,12 +137,7 @@ def test_pyvo_searches_with_a_token(service: RunningService, carol: str) -> None
 def test_stilts_searches_with_a_token_as_password(
     service: RunningService, carol: str, need: Callable[[str, str], str]
 ) -> None:
-    password = ["-Dstar.basicauth.user=carol", f"-Dstar.basicauth.password={carol}"]
-    found = subprocess.run(
-        [need("stilts", "stilts"), *password, "tapquery", f"tapurl={service.url}tap", "sync=false", "ofmt=csv",
-         f"adql={QUERY}"],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    found = tapquery(need("stilts", "stilts"), service.url, "carol", carol, QUERY)
     assert found.stdout.split() == ["obs_id", "100001", "100002"], found.stderr
 
 
