@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from browsers import run_chromium
 from hub.hubs import PASSWORD, RunningHub
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from running import wait_until
 
 pytestmark = pytest.mark.browser
@@ -20,15 +21,10 @@ POST = """async ([url, xsrf]) => {
 
 @pytest.fixture
 def page(hub: RunningHub, chromium: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        try:
-            page = browser.new_page()
-            page.set_default_timeout(60_000)
-            yield page
-        finally:
-            browser.close()
+    with run_chromium(chromium) as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        yield page
 
 
 def test_log_in_look_and_act(hub: RunningHub, page: Page) -> None:

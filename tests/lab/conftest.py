@@ -18,7 +18,8 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from browsers import run_chromium
+from playwright.sync_api import Page, expect
 
 from jupyter_uws import rendezvous
 
@@ -147,18 +148,13 @@ class Browsing:
 
 @pytest.fixture
 def browsing(lab: Lab, chromium: str) -> Iterator[Browsing]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        try:
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            seen = Browsing(page, [], [])
-            page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: seen.errors.append(error.stack or str(error)))
-            page.on("request", lambda request: note_foreign(request.url, lab.url, seen.foreign))
-            yield seen
-        finally:
-            browser.close()
+    with run_chromium(chromium) as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        seen = Browsing(page, [], [])
+        page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: seen.errors.append(error.stack or str(error)))
+        page.on("request", lambda request: note_foreign(request.url, lab.url, seen.foreign))
+        yield seen
 
 
 def note_foreign(url: str, home: str, foreign: list[str]) -> None:
