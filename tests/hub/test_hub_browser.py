@@ -21,9 +21,7 @@ POST = """async ([url, xsrf]) => {
 
 @pytest.fixture
 def page(hub: RunningHub, chromium: str) -> Iterator[Page]:
-    with run_chromium(chromium) as browser:
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
+    with run_chromium(chromium) as page:
         yield page
 
 

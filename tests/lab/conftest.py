@@ -19,13 +19,12 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 from browsers import run_chromium
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from jupyter_uws import rendezvous
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "of-the-tests"
-expect.set_options(timeout=15_000)  # five seconds are short on a loaded machine
 #: A base URL that needs quoting: what forgets to quote or to prefix fails here.
 BASE_URL = "/a%40b/"
 #: All cells of a notebook are in the page, also those out of sight.
@@ -40,6 +39,7 @@ class Lab:
     url: str
     root: Path
     state_dir: Path
+    log: Path
 
 
 def free_port() -> int:
@@ -49,8 +49,8 @@ def free_port() -> int:
 
 
 def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Return when the server answers; fail with its log when it ends or takes over a minute."""
-    deadline = time.monotonic() + 60
+    """Return when the server answers; fail with its log when it ends or takes over two minutes."""
+    deadline = time.monotonic() + 120
     request = Request(f"{url}api/status", headers={"Authorization": f"token {TOKEN}"})
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -112,7 +112,7 @@ def run_lab(home: Path, frontend: Path, archive: Path, configuration: str = "") 
     try:
         url = f"http://127.0.0.1:{port}{BASE_URL}"
         wait_for(process, url, log)
-        yield Lab(url, folders["root"], folders["state"])
+        yield Lab(url, folders["root"], folders["state"], log)
     finally:
         process.terminate()
         try:
@@ -148,13 +148,14 @@ class Browsing:
 
 @pytest.fixture
 def browsing(lab: Lab, chromium: str) -> Iterator[Browsing]:
-    with run_chromium(chromium) as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+    said = len(lab.log.read_text())
+    with run_chromium(chromium, viewport={"width": 1280, "height": 800}) as page:
         seen = Browsing(page, [], [])
         page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: seen.errors.append(error.stack or str(error)))
         page.on("request", lambda request: note_foreign(request.url, lab.url, seen.foreign))
         yield seen
+    print(lab.log.read_text()[said:][-5000:])  # shown where the test failed
 
 
 def note_foreign(url: str, home: str, foreign: list[str]) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import shot
 from playwright.sync_api import Page, WebSocket, expect
 from running import wait_until
 
 pytestmark = pytest.mark.browser
-SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "lab"
 PLOTS = ("Workers", "Tasks", "System", "Profile", "Graph", "Groups")
 MODELS = "Bokeh.documents[0].roots().flatMap(root => [...root.references()])"
 TOKEN = {"token": "of-the-tests"}
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def run(page: Page, root: str, duration: str) -> str:
@@ -48,7 +42,7 @@ def test_the_dashboard_through_jupyter(browsing: Any, lab: Any) -> None:
     page.goto(f"{root}dashboard/?token=of-the-tests")
     expect(page).to_have_url(f"{root}dashboard/status")
     plots = page.locator("#status-fluid canvas")
-    expect(plots.first).to_be_visible(timeout=30_000)
+    expect(plots.first).to_be_visible()
     page.wait_for_function("Bokeh.documents.length == 1 && Bokeh.documents[0].is_idle")
     # what is drawn, on a canvas, cannot be read: look at the data of the plots
     page.wait_for_function(f"{MODELS}.some(model => (model.text ?? '').includes('processing: 1'))")
@@ -62,16 +56,16 @@ def test_the_dashboard_through_jupyter(browsing: Any, lab: Any) -> None:
     assert seen
     while len(frames) == seen:  # the plots are sent several times a second
         page.wait_for_timeout(100)
-    shot(page, "dashboard-status")
+    shot(page, "lab/dashboard-status")
 
     for name in PLOTS:
         page.get_by_role("link", name=name, exact=True).click()
         expect(page).to_have_url(f"{root}dashboard/{name.lower()}")
         expect(page.locator("canvas").first).to_be_visible()
-        shot(page, f"dashboard-{name.lower()}")
+        shot(page, f"lab/dashboard-{name.lower()}")
     page.get_by_role("link", name="Info", exact=True).click()
     expect(page).to_have_url(f"{root}dashboard/info/main/workers.html")
-    shot(page, "dashboard-info")
+    shot(page, "lab/dashboard-info")
     page.get_by_role("link", name="logs", exact=True).first.click()
     expect(page.locator("body")).to_contain_text("distributed.worker")
     for job in (short, another, long):  # the tests after this one find none

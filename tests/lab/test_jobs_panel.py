@@ -4,65 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import open_lab, shot, shot_dark, violations, wait_for_lab
+from defusedxml import ElementTree
 from playwright.sync_api import Locator, Page, Response, expect
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parent.parent.parent
-SHOTS = ROOT / "screenshots" / "lab"
-AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 TOKEN = {"token": "of-the-tests"}
-PATIENCE = 60_000
-
-
-def open_lab(page: Page, url: str, reset: str = "&reset") -> None:
-    page.goto(f"{url}lab?token=of-the-tests{reset}")
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=PATIENCE)
-    page.locator("#jp-main-dock-panel").wait_for()
+HREF = "{http://www.w3.org/1999/xlink}href"
 
 
 @pytest.fixture
 def page(browsing: Any, lab: Any) -> Iterator[Page]:
     """JupyterLab with nothing open, and no job; nothing foreign is asked for, and nothing is an error."""
+    delete_jobs(browsing.page, lab.url)
     open_lab(browsing.page, lab.url)
     yield browsing.page
     assert browsing.foreign == []
     expected = re.compile("50[23]|403|net::ERR_FAILED")
     assert [text for text in browsing.errors if not expected.search(text)] == []
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
-
-
-def shot_dark(page: Page, name: str) -> None:
-    """The same in both themes."""
-    shot(page, name)
-    set_theme(page, "JupyterLab Dark")
-    shot(page, f"{name}-dark")
-    set_theme(page, "JupyterLab Light")
-
-
-def set_theme(page: Page, theme: str) -> None:
-    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})")
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
-    # JupyterLab puts its splash over a change; two at once end in an error of its own
-    page.locator("#jupyterlab-splash").wait_for(state="detached")
-
-
-def violations(page: Page, selector: str) -> list[str]:
-    """What axe-core finds serious in a part of the page."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate(f"axe.run('{selector}', {{resultTypes: ['violations']}})")
-    return [
-        f"{each['id']}: {each['help']} {[node['html'][:200] for node in each['nodes']]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
 
 
 def show_panel(page: Page) -> Locator:
@@ -82,6 +44,12 @@ def submit(page: Page, url: str, **form: str) -> str:
     return str(answer.headers["location"])
 
 
+def delete_jobs(page: Page, url: str) -> None:
+    """What a test before, that failed, left there."""
+    for job in ElementTree.fromstring(page.request.get(f"{url}jupyter-uws/uws", params=TOKEN).text()):
+        page.request.delete(job.get(HREF, ""), params=TOKEN, max_redirects=0)
+
+
 def keeps(response: Response, *tabs: str) -> bool:
     """Whether JupyterLab has written down that tabs are open whose ids begin so."""
     request = response.request
@@ -92,9 +60,9 @@ def keeps(response: Response, *tabs: str) -> bool:
 def test_story(page: Page, lab: Any) -> None:
     """From the form to the result, again with a change, compared, deleted."""
     panel = show_panel(page)
-    expect(panel).to_contain_text("No jobs yet", timeout=PATIENCE)
+    expect(panel).to_contain_text("No jobs yet")
     assert violations(page, "#jupyter-uws-jobs") == []
-    shot(page, "jobs-empty")
+    shot(page, "lab/jobs-empty")
     status = page.locator(".jp-UWSJobs-status")
     expect(status).to_have_text("0 | 0")
 
@@ -111,21 +79,21 @@ def test_story(page: Page, lab: Any) -> None:
     assert refused.text().strip() == problem.inner_text()
     form.get_by_text("Cores, memory, time").click()
     assert violations(page, ".jp-UWSForm") == []
-    shot_dark(page, "job-form")
+    shot_dark(page, "lab/job-form")
     duration.fill("300")
     form.get_by_label("Run id").fill("night <b>1</b>")
     form.get_by_role("button", name="Run now").click()
     expect(form).to_have_count(0)
 
     job = tab(page, "job-")
-    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("EXECUTING", timeout=PATIENCE)
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("EXECUTING")
     expect(job.get_by_role("progressbar")).to_be_visible()
     expect(job.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 300 s")
     expect(status).to_have_text("1 | 0")
     row = panel.locator(".jp-UWSJobs-job")
     expect(row.get_by_role("progressbar")).to_be_visible()
     assert violations(page, ".jp-UWSPage") == []
-    shot_dark(page, "job-running")
+    shot_dark(page, "lab/job-running")
     job.get_by_role("button", name="Abort").click()
     expect(job.locator(".jp-UWSJobs-phase")).to_have_text("ABORTED")
     expect(status).to_have_text("0 | 0")
@@ -135,13 +103,13 @@ def test_story(page: Page, lab: Any) -> None:
     expect(form.get_by_label("Run id")).to_have_value("night <b>1</b>")
     duration.fill("0.2")
     form.get_by_role("button", name="Run now").click()
-    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("COMPLETED", timeout=PATIENCE)
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("COMPLETED")
     expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n")
     expect(job.get_by_role("row", name="fail")).to_contain_text("default")
     toast = page.locator(".Toastify__toast")
     expect(toast).to_contain_text("sleeper night <b>1</b> is done")
     expect(toast.get_by_role("button", name="Open")).to_be_visible()
-    shot_dark(page, "job-done")
+    shot_dark(page, "lab/job-done")
     job.get_by_role("button", name="Open", exact=True).click()
     expect(tab(page, "result")).to_contain_text("slept for 0.2 s")
 
@@ -154,12 +122,12 @@ def test_story(page: Page, lab: Any) -> None:
     expect(differs).to_contain_text("duration")
     expect(differs.locator("td")).to_have_text(["0.2", "300"])
     assert violations(page, ".jp-UWSPage-comparison") == []
-    shot_dark(page, "job-compare")
+    shot_dark(page, "lab/job-compare")
     with page.expect_response(lambda response: keeps(response, "jupyter-uws-compare-", "jupyter-uws-result-")):
         page.get_by_role("tab", name="report").click()
     page.reload()
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=PATIENCE)
-    expect(tab(page, "result")).to_contain_text("slept for 0.2 s", timeout=PATIENCE)
+    wait_for_lab(page)
+    expect(tab(page, "result")).to_contain_text("slept for 0.2 s")
     page.get_by_role("tab", name="Comparison").click()
     expect(differs.locator("td")).to_have_text(["0.2", "300"])
     expect(row).to_have_count(2)
@@ -187,24 +155,25 @@ def test_failed_pending_and_deleted_elsewhere(page: Page, lab: Any) -> None:
     panel = show_panel(page)
     failing = submit(page, lab.url, duration="0.1", fail="true", RUNID="bad", PHASE="RUN")
     bad = panel.locator(".jp-UWSJobs-job", has_text="bad")
-    expect(bad).to_have_attribute("data-phase", "ERROR", timeout=PATIENCE)
+    expect(bad).to_have_attribute("data-phase", "ERROR")
     expect(bad).to_contain_text("the sleeper was asked to fail after 0.1 s")
     toast = page.locator(".Toastify__toast")
     expect(toast).to_contain_text("sleeper bad has failed: the sleeper was asked to fail")
     with page.expect_response(lambda response: keeps(response, "jupyter-uws-job-")):
-        toast.get_by_role("button", name="Open").click()
+        # the notification leaves after ten seconds, and no mouse hits what still moves: no wait for its rest
+        toast.get_by_role("button", name="Open").dispatch_event("click")
     job = tab(page, "job-")
     expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail after 0.1 s")
-    shot_dark(page, "job-failed")
+    shot_dark(page, "lab/job-failed")
 
     page.reload()
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=PATIENCE)
-    expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail", timeout=PATIENCE)
+    wait_for_lab(page)
+    expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail")
     # all that the page asks for has come: what it asks of a job that is gone is an error of the browser's
     expect(job.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 0.1 s")
     assert page.request.delete(failing, params=TOKEN, max_redirects=0).status == 303
     expect(job.get_by_role("alert")).to_contain_text("This job was deleted.")
-    shot(page, "job-deleted")
+    shot(page, "lab/job-deleted")
 
     page.evaluate("jupyterapp.commands.execute('jupyter-uws:new-job', {type: 'sleeper', parameters: {duration: 0.3}})")
     form = tab(page, "form")
@@ -217,21 +186,21 @@ def test_failed_pending_and_deleted_elsewhere(page: Page, lab: Any) -> None:
     later.blur()
     expect(job.get_by_label("Longest run [s]")).to_have_value("77")
     job.get_by_role("button", name="Run", exact=True).click()
-    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("COMPLETED", timeout=PATIENCE)
-    shot(page, "job-long-name")
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("COMPLETED")
+    shot(page, "lab/job-long-name")
 
     page.evaluate("jupyterapp.commands.execute('jupyter-uws:open-cluster')")
     cluster = tab(page, "cluster")
     expect(cluster).to_contain_text("local: ")
     expect(cluster.get_by_role("row")).not_to_have_count(0)
     assert violations(page, "#jupyter-uws-cluster") == []
-    shot_dark(page, "cluster")
+    shot_dark(page, "lab/cluster")
 
     job_tab = page.get_by_role("tab", name=re.compile("^sleeper later"))
     job_tab.click()
     job.get_by_role("button", name="Open in notebook").click()
     cell = page.locator(".jp-Notebook .jp-CodeCell").first
-    expect(cell).to_contain_text("uws.job(", timeout=PATIENCE)
+    expect(cell).to_contain_text("uws.job(")
     job_tab.click()
     job.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
@@ -256,7 +225,7 @@ def test_filters_a_narrow_panel_and_no_service(page: Page, lab: Any) -> None:
     expect(rows).to_have_count(1)
     panel.get_by_label("Phase").select_option("ERROR")
     expect(panel).to_contain_text("No job matches these filters.")
-    shot(page, "jobs-filtered")
+    shot(page, "lab/jobs-filtered")
     panel.get_by_role("button", name="Show all jobs").click()
     expect(rows).to_have_count(3)
 
@@ -270,7 +239,7 @@ def test_filters_a_narrow_panel_and_no_service(page: Page, lab: Any) -> None:
     for element in (panel, rows.first, panel.locator(".jp-UWSJobs-head"), panel.locator(".jp-UWSJobs-filters")):
         if element.count():
             assert element.evaluate("each => each.scrollWidth <= each.clientWidth"), element
-    shot(page, "jobs-250px")
+    shot(page, "lab/jobs-250px")
 
     page.get_by_role("tab", name="File Browser").click()
     expect(panel).to_be_hidden()
@@ -286,23 +255,23 @@ def test_filters_a_narrow_panel_and_no_service(page: Page, lab: Any) -> None:
     panel.get_by_role("button", name="Refresh the list").click()
     expect(panel.get_by_role("alert")).to_contain_text("it runs on host node7")
     expect(rows).to_have_count(1)
-    shot(page, "jobs-unreachable")
+    shot(page, "lab/jobs-unreachable")
     # what is between page and service has words of its own
     page.unroute(down)
     page.route(down, lambda route: route.fulfill(status=502, content_type="text/plain", body="has ended\n"))
     panel.get_by_role("button", name="Retry").click()
     expect(panel.get_by_role("alert")).to_contain_text("The service is starting again. The list is old.")
-    shot(page, "jobs-restarting")
+    shot(page, "lab/jobs-restarting")
     page.unroute(down)
     page.route(down, lambda route: route.fulfill(status=403, content_type="application/json", body="{}"))
     panel.get_by_role("button", name="Retry").click()
     expect(panel.get_by_role("alert")).to_contain_text("You are logged out.")
-    shot(page, "jobs-logged-out")
+    shot(page, "lab/jobs-logged-out")
     page.unroute(down)
     page.route(down, lambda route: route.abort())
     panel.get_by_role("button", name="Retry").click()
     expect(panel.get_by_role("alert")).to_contain_text("There is no connection.")
-    shot(page, "jobs-offline")
+    shot(page, "lab/jobs-offline")
     page.unroute(down)
     panel.get_by_role("button", name="Retry").click()
     expect(panel.get_by_role("alert")).to_have_count(0)

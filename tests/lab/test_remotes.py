@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import open_lab, shot
 from lab.conftest import Lab, run_lab
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from running import RunningService, run_service
 
 pytestmark = pytest.mark.browser
-SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "lab"
-PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -37,27 +36,21 @@ def lab(far: RunningService, frontend: Path, sim_archive: Path, tmp_path_factory
         yield running
 
 
-def open_lab(page: Page, url: str) -> None:
-    page.goto(f"{url}lab?token=of-the-tests&reset")
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=PATIENCE)
-    SHOTS.mkdir(parents=True, exist_ok=True)
-
-
 def test_search_another_archive(browsing: Any, lab: Lab, far: RunningService) -> None:
     """The same form, tables and rows, and all of it asked of the other service."""
     page = browsing.page
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/sync") else None)
     open_lab(page, lab.url)
-    page.locator(".jp-LauncherCard", has_text="Archive search").click(timeout=PATIENCE)
+    page.locator(".jp-LauncherCard", has_text="Archive search").click()
     search = page.locator(".jp-UWSSearch")
-    search.get_by_label("Archive", exact=True).select_option("Far archive", timeout=PATIENCE)
+    search.get_by_label("Archive", exact=True).select_option("Far archive")
     editor = search.locator(".cm-content")
-    expect(editor).to_contain_text("access_url", timeout=PATIENCE)
+    expect(editor).to_contain_text("access_url")
     search.get_by_label("Collection").fill("SIM-DR1")
     asked.clear()
     search.get_by_role("button", name="Search", exact=True).click()
-    expect(search.locator(".jp-UWSSearch-total")).to_contain_text("all there are", timeout=PATIENCE)
+    expect(search.locator(".jp-UWSSearch-total")).to_contain_text("all there are")
     assert asked == [f"{lab.url}jupyter-uws/remote/far/sync"]
     cells = search.locator(".jp-UWSGrid canvas").last
     cells.click(position={"x": 60, "y": 35})
@@ -66,7 +59,7 @@ def test_search_another_archive(browsing: Any, lab: Lab, far: RunningService) ->
     expect(links.get_by_role("link")).to_have_attribute("href", re.compile(f"^{far.url}datalink/"))
     search.get_by_role("button", name="Tables").click()
     expect(search.locator(".jp-UWSSearch-schema")).to_contain_text("ivoa.obscore")
-    page.screenshot(path=SHOTS / "search-elsewhere.png")
+    shot(page, "lab/search-elsewhere")
     assert (browsing.foreign, browsing.errors) == ([], [])
 
 
@@ -78,21 +71,21 @@ def test_jobs_of_another_service(browsing: Any, lab: Lab, far: RunningService) -
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "jupyter-uws/remote" in request.url else None)
     open_lab(page, lab.url)
-    expect(page.locator(".jp-UWSJobs-status")).to_have_text("0 | 0", timeout=PATIENCE)
+    expect(page.locator(".jp-UWSJobs-status")).to_have_text("0 | 0")
     assert asked == [], "other services were asked before anybody looked"
     page.get_by_role("tab", name="Jobs", exact=True).click()
     panel = page.locator("#jupyter-uws-jobs")
     row = panel.locator(".jp-UWSJobs-job")
-    expect(row).to_contain_text("cluster · sleeper", timeout=PATIENCE)
-    expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
+    expect(row).to_contain_text("cluster · sleeper")
+    expect(row).to_have_attribute("data-phase", "EXECUTING")
     expect(panel.locator(".jp-UWSJobs-total")).to_have_text("1")
     row.locator(".jp-UWSJobs-open").click()
     job = page.locator("[id^='jupyter-uws-job-cluster']:visible")
-    expect(job.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 300 s", timeout=PATIENCE)
+    expect(job.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 300 s")
     expect(job.get_by_role("row", name="duration")).to_contain_text("300")
-    page.screenshot(path=SHOTS / "job-elsewhere.png")
+    shot(page, "lab/job-elsewhere")
     job.get_by_role("button", name="Abort").click()
-    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("ABORTED", timeout=PATIENCE)
+    expect(job.locator(".jp-UWSJobs-phase")).to_have_text("ABORTED")
     panel.get_by_role("button", name="Refresh the list").click()
     expect(row).to_have_attribute("data-phase", "ABORTED")
 
@@ -100,17 +93,17 @@ def test_jobs_of_another_service(browsing: Any, lab: Lab, far: RunningService) -
     far.post("uws/sleeper", {"duration": "0.2", "RUNID": "short", "PHASE": "RUN"})
     panel.get_by_role("button", name="Refresh the list").click()
     short = panel.locator(".jp-UWSJobs-job", has_text="short")
-    expect(short).to_have_attribute("data-phase", "COMPLETED", timeout=PATIENCE)
+    expect(short).to_have_attribute("data-phase", "COMPLETED")
     short.locator(".jp-UWSJobs-open").click()
-    expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n", timeout=PATIENCE)
+    expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n")
     job.get_by_role("button", name="Run again").click()
-    expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n", timeout=PATIENCE)
+    expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n")
     panel.get_by_role("button", name="Refresh the list").click()
-    expect(row).to_have_count(3, timeout=PATIENCE)
+    expect(row).to_have_count(3)
     for box in panel.get_by_role("checkbox").all():
         box.check()
     panel.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(panel).to_contain_text("No jobs yet", timeout=PATIENCE)
+    expect(panel).to_contain_text("No jobs yet")
     assert "jobref" not in far.get("uws").text.replace("uws:jobs", "")
     assert (browsing.foreign, browsing.errors) == ([], [])

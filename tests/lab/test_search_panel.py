@@ -6,28 +6,14 @@ The first test is the story of an observer; the second shows the states that a s
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from browsers import open_lab, set_theme, shot, violations
 from playwright.sync_api import Locator, Page, Route, expect
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parent.parent.parent
-SHOTS = ROOT / "screenshots" / "lab"
-AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
-SLOW = 60_000
-
-
-def open_lab(page: Page, url: str, query: str = "&reset") -> None:
-    page.goto(f"{url}lab?token=of-the-tests{query}")
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=SLOW)
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def drawn(place: Locator, change: Callable[[], Any]) -> bool:
@@ -38,33 +24,24 @@ def drawn(place: Locator, change: Callable[[], Any]) -> bool:
     return place.screenshot() != before
 
 
-def check_accessibility(page: Page, where: str) -> None:
-    """axe-core finds nothing serious."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("where => axe.run(where, {resultTypes: ['violations']})", where)
-    serious = [rule for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
-    told = [f"{rule['id']}: {node['html'][:150]}" for rule in serious for node in rule["nodes"]]
-    assert not told, "\n".join(told)
-
-
 def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     page = browsing.page
     open_lab(page, lab.url)
-    page.locator(".jp-LauncherCard", has_text="Archive search").click(timeout=SLOW)
+    page.locator(".jp-LauncherCard", has_text="Archive search").click()
     search = page.locator(".jp-UWSSearch")
     target = search.get_by_label("Target", exact=True)
-    target.click(timeout=SLOW)
+    target.click()
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
 
     # by name, with a suggestion, and no host but our own
     target.press_sequentially("crab")
     suggestion = search.get_by_role("option", name="Crab Nebula")
-    expect(suggestion).to_be_visible(timeout=SLOW)
+    expect(suggestion).to_be_visible()
     suggestion.click()
     expect(target).to_have_value("Crab Nebula")
-    expect(search.locator(".cm-content")).to_contain_text("CIRCLE(83.633", timeout=SLOW)
+    expect(search.locator(".cm-content")).to_contain_text("CIRCLE(83.633")
     search.get_by_role("button", name="Search", exact=True).click()
-    expect(search.locator(".jp-UWSSearch-total")).to_have_text("4 rows, all there are", timeout=SLOW)
+    expect(search.locator(".jp-UWSSearch-total")).to_have_text("4 rows, all there are")
 
     # a lasso around the western half of the sky: grid and charts follow
     sky, grid = search.locator(".jp-UWSSky canvas"), search.locator(".jp-UWSGrid")
@@ -102,23 +79,21 @@ def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     expect(search.get_by_text("2 selected")).to_be_visible()
     page.keyboard.press("Enter")
     links = search.get_by_role("complementary")
-    expect(links).to_contain_text("Events of run 100002 (SIM-DR1)", timeout=SLOW)
+    expect(links).to_contain_text("Events of run 100002 (SIM-DR1)")
     expect(links).to_contain_text("aeff · application/fits")
     picture = links.get_by_role("img", name="Events on the sky")
-    page.wait_for_function(
-        "image => image.complete && image.naturalWidth > 0", arg=picture.element_handle(), timeout=SLOW
-    )
-    shot(page, "search-story")
-    check_accessibility(page, ".jp-UWSSearch")
+    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
+    shot(page, "lab/search-story")
+    assert violations(page, ".jp-UWSSearch") == []
 
     # a file of the run in a viewer, at the HDU that the link means, and back
     links.get_by_role("button", name="View: Effective area of run 100002").click()
     view = page.locator(".jp-UWSDocument:visible")
-    expect(view.get_by_label("HDU", exact=True).locator("option:checked")).to_contain_text("AEFF", timeout=SLOW)
+    expect(view.get_by_label("HDU", exact=True).locator("option:checked")).to_contain_text("AEFF")
     view.get_by_role("tab", name="Header").click()
     view.get_by_role("searchbox").fill("HDUCLAS4")
     expect(view.locator("tbody tr")).to_contain_text("AEFF_2D")
-    shot(page, "search-link-viewed")
+    shot(page, "lab/search-link-viewed")
     page.get_by_role("tab", name="Archive search").click()
     links.get_by_role("button", name="Close").click()
 
@@ -134,7 +109,7 @@ def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     # and on in Python
     search.get_by_role("button", name="Open in notebook").click()
     output = page.locator(".jp-Notebook .jp-OutputArea-output").first
-    expect(output).to_contain_text("100002", timeout=SLOW)
+    expect(output).to_contain_text("100002")
     expect(output).not_to_contain_text("100003")
     assert browsing.foreign == []
     assert browsing.errors == []
@@ -143,8 +118,8 @@ def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     page.wait_for_function("() => window.jupyterapp.restored.then(() => true)")
     page.get_by_role("tab", name="Archive search").click()
     page.wait_for_timeout(1500)  # JupyterLab keeps its layout a second after a change, and tells nobody when
-    open_lab(page, lab.url, "")
-    expect(search.get_by_label("Target", exact=True)).to_have_value("Crab Nebula", timeout=SLOW)
+    open_lab(page, lab.url, reset="")
+    expect(search.get_by_label("Target", exact=True)).to_have_value("Crab Nebula")
 
 
 class Archive:
@@ -175,28 +150,28 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     archive = Archive(page, lab.url)
     archive.trouble = "away"
     open_lab(page, lab.url)
-    page.locator(".jp-LauncherCard", has_text="Archive search").click(timeout=SLOW)
+    page.locator(".jp-LauncherCard", has_text="Archive search").click()
     search = page.locator(".jp-UWSSearch")
-    expect(search).to_contain_text("the service runs on host node7, not here", timeout=SLOW)
-    shot(page, "search-away")
+    expect(search).to_contain_text("the service runs on host node7, not here")
+    shot(page, "lab/search-away")
 
     archive.trouble = "empty"
     search.get_by_role("button", name="Try again").click()
     run = search.get_by_role("button", name="Search", exact=True)
     run.click()
-    expect(search).to_contain_text("This archive is empty", timeout=SLOW)
+    expect(search).to_contain_text("This archive is empty")
     expect(search).not_to_contain_text("node7")
-    shot(page, "search-empty")
+    shot(page, "lab/search-empty")
 
     archive.trouble = "overflow"
     run.click()
     total = search.locator(".jp-UWSSearch-total")
-    expect(total).to_contain_text("rows", timeout=SLOW)
+    expect(total).to_contain_text("rows")
     expect(total.get_by_role("button", name="Get all")).to_be_visible()
     assert total.inner_text().split(" of ")[1].split()[0].isdigit()
     archive.trouble = ""
     total.get_by_role("button", name="Get all").click()
-    expect(total).to_contain_text("all there are", timeout=SLOW)
+    expect(total).to_contain_text("all there are")
 
     # what a field needs is said at the field
     radius = search.get_by_label("Radius")
@@ -206,7 +181,7 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     expect(run).to_be_disabled()
     radius.fill("0.01")
     run.click()
-    expect(search).to_contain_text("No rows. Try a larger radius", timeout=SLOW)
+    expect(search).to_contain_text("No rows. Try a larger radius")
 
     # MET counts in TT: at 0 s it is the beginning of 2001 in UTC
     search.get_by_role("button", name="TT, MJD, MET").first.click()
@@ -222,17 +197,16 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     page.keyboard.press("Escape")
     expect(search.get_by_text("edited by hand")).to_be_visible()
     page.keyboard.press("Control+Enter")
-    expect(search.get_by_role("alert")).to_contain_text("line 1, column 8", timeout=SLOW)
+    expect(search.get_by_role("alert")).to_contain_text("line 1, column 8")
     expect(search.locator(".cm-lintRange-error")).to_have_text("nothing_such")
-    shot(page, "search-wrong")
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    shot(page, "lab/search-wrong")
+    set_theme(page, "JupyterLab Dark")
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     page.set_viewport_size({"width": 400, "height": 900})  # 320 px for the panel
     panes = search.locator(".jp-UWSSearch-panes")
     assert panes.evaluate("panes => panes.scrollWidth <= panes.clientWidth")
-    check_accessibility(page, ".jp-UWSSearch")
-    shot(page, "search-narrow-dark")
+    assert violations(page, ".jp-UWSSearch") == []
+    shot(page, "lab/search-narrow-dark")
     search.get_by_role("button", name="Back to the form").click()
     expect(editor).to_contain_text("CIRCLE(83.63")
     assert browsing.foreign == []

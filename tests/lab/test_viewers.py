@@ -10,15 +10,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from browsers import open_lab, shot
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
-SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "lab"
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def write_files(root: Path) -> WCS:
@@ -66,8 +61,7 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
     page = browsing.page
     wcs = write_files(lab.root)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(f"{lab.url}lab?token=of-the-tests&reset")
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
+    open_lab(page, lab.url)
 
     view = open_file(page, "map.fits")
     canvas = view.get_by_role("img")
@@ -88,7 +82,7 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
     canvas.hover()
     galactic = wcs.pixel_to_world(49.5, 49.5).galactic
     expect(view.locator(".jp-UWSImage-sky")).to_have_text(f"{galactic.l.deg:.5f} {galactic.b.deg:+.5f}")
-    shot(page, "viewers-image")
+    shot(page, "lab/viewers-image")
     view.get_by_role("tab", name="Header").click()
     view.get_by_role("searchbox").fill("crval")
     expect(view.locator("tbody tr")).to_have_count(2)
@@ -108,7 +102,7 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
         chosen = hdus["EVENTS"].data[(energies >= 1) & (energies <= 2)]
     assert len(chosen) == 1020
     assert str(chosen["EVENT_ID"][np.argmin(chosen["ENERGY"])]) in text
-    shot(page, "viewers-table")
+    shot(page, "lab/viewers-table")
 
     for name in ("sources.vot", "sources.ecsv"):
         view = open_file(page, name)
@@ -116,7 +110,7 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
         assert "Vela" in copied(page, view.locator(".jp-UWSTable-grid .lm-DataGrid"), 72 + 20, 48 + 36)
         view.get_by_role("button", name="Columns").click()
         expect(view.locator("tbody tr").nth(1)).to_contain_text("above 1 TeV")
-        shot(page, f"viewers-{name}")
+        shot(page, f"lab/viewers-{name}")
 
     view = open_file(page, "damaged.fits")
     expect(view.get_by_role("alert")).to_contain_text("The header of HDU 0 has no END")
@@ -124,7 +118,7 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
     expect(view.get_by_role("alert")).to_contain_text(
         "The file ends too early: of the 0.0600 MB of data of HDU 1 (EVENTS)"
     )
-    shot(page, "viewers-cut")
+    shot(page, "lab/viewers-cut")
     assert not list(lab.root.glob(".ipynb_checkpoints/*.fits"))  # copies of large files, for nothing
     factories = "path => jupyterapp.docRegistry.preferredWidgetFactories(path).map(factory => factory.name)"
     assert page.evaluate(factories, "any.xml") == ["Editor", "Observatory viewer"]

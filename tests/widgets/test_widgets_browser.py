@@ -10,14 +10,14 @@ from typing import Any
 
 import nbformat
 import pytest
+from browsers import PATIENCE, shot, violations
 from lab.conftest import Browsing, Lab
-from lab.test_jobs_panel import PATIENCE, submit, violations
+from lab.test_jobs_panel import submit
 from lab.test_quickstart import KERNEL_IS_IDLE
 from playwright.sync_api import Locator, Page, expect
 from running import RunningService
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
-SHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots" / "widgets"
 #: Where a notebook is opened.
 PROGRAMS = {"lab": "lab/tree/{}?token=of-the-tests&reset", "notebook": "notebooks/{}?token=of-the-tests"}
 #: What Notebook 7 itself complains of.
@@ -42,9 +42,9 @@ class Notebook:
     def run(self, number: int) -> Locator:
         """Run a cell, counted from 0; its output. Without a kernel JupyterLab would ask for one in a dialog."""
         cell = self.page.locator(".jp-CodeCell").nth(number)
-        self.page.wait_for_function(KERNEL_IS_IDLE, timeout=PATIENCE)
+        self.page.wait_for_function(KERNEL_IS_IDLE)
         prompt = cell.locator(".jp-InputPrompt")
-        cell.locator(".cm-content").wait_for(timeout=PATIENCE)
+        cell.locator(".cm-content").wait_for()
         before = prompt.inner_text()
         for _ in range(40):
             cell.locator(".cm-content").click()
@@ -54,18 +54,17 @@ class Notebook:
                 break
             except AssertionError:
                 continue
-        expect(prompt).to_have_text(re.compile(r"\[\d"), timeout=PATIENCE)
+        expect(prompt).to_have_text(re.compile(r"\[\d"))
         return cell.locator(".jp-OutputArea")
 
     def restart(self) -> None:
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.page.locator(".lm-Menu-item[data-command='kernelmenu:restart']").click()
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
-        self.page.wait_for_function(f"() => !({KERNEL_IS_IDLE})()", timeout=PATIENCE)
+        self.page.wait_for_function(f"() => !({KERNEL_IS_IDLE})()")
 
     def shot(self, name: str) -> None:
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}-{self.program}.png")
+        shot(self.page, f"widgets/{name}-{self.program}")
 
 
 @pytest.fixture(params=list(PROGRAMS))
@@ -80,25 +79,25 @@ def test_job_list_lives(notebook: Notebook) -> None:
     page, name = notebook.page, f"seen-{notebook.program}"
     notebook.open("list", JOB_LIST)
     widget = notebook.run(0).locator(".jp-UWSWidget")
-    expect(widget.locator(".jp-UWSJobs-note, .jp-UWSJobs-rows")).to_be_visible(timeout=PATIENCE)
+    expect(widget.locator(".jp-UWSJobs-note, .jp-UWSJobs-rows")).to_be_visible()
     submit(page, notebook.lab.url, duration="300", RUNID=name, PHASE="RUN")
     row = widget.locator(".jp-UWSJobs-job", has_text=name)
-    expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
+    expect(row).to_have_attribute("data-phase", "EXECUTING")
     assert violations(page, ".jp-UWSWidget") == []
     widget.get_by_role("button", name="Show code").click()
     expect(widget.get_by_label("Code", exact=True)).to_contain_text('uws.query(type="sleeper")')
     notebook.shot("list")
 
     notebook.restart()
-    expect(widget.get_by_role("alert")).to_contain_text("run the widget's cell again", timeout=PATIENCE)
+    expect(widget.get_by_role("alert")).to_contain_text("run the widget's cell again")
     notebook.run(0)
-    expect(widget.get_by_role("button", name="Show code")).to_be_visible(timeout=PATIENCE)  # another one
-    expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
+    expect(widget.get_by_role("button", name="Show code")).to_be_visible()  # another one
+    expect(row).to_have_attribute("data-phase", "EXECUTING")
     row.get_by_role("button", name=f"Abort sleeper {name}").click()
-    expect(row).to_have_attribute("data-phase", "ABORTED", timeout=PATIENCE)
+    expect(row).to_have_attribute("data-phase", "ABORTED")
     row.get_by_role("button", name=f"Delete sleeper {name}").click()
     widget.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
-    expect(row).to_have_count(0, timeout=PATIENCE)
+    expect(row).to_have_count(0)
 
 
 @pytest.mark.gamma
@@ -113,7 +112,7 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
         "result = next(each for each in form.job.results.values() if 'fits' in each.content_type)\nResultView(result)",
     )
     form = notebook.run(0).locator(".jp-UWSWidget")
-    expect(form.get_by_label("nxpix: Pixels in x")).to_have_value("50", timeout=PATIENCE)
+    expect(form.get_by_label("nxpix: Pixels in x")).to_have_value("50")
     expect(form.get_by_label("obs_ids: Runs")).to_have_value("100001 100002")
     form.get_by_role("button", name="Show code").click()
     expect(form.get_by_label("Code", exact=True)).to_contain_text("nxpix=50")
@@ -125,16 +124,16 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
     check_picture(page)
 
     job = notebook.run(1).locator(".jp-UWSWidget")
-    expect(job.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible(timeout=PATIENCE)
+    expect(job.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible()
     check_picture(job)
     notebook.shot("job")
-    with notebook.page.expect_download(timeout=PATIENCE) as downloading:
+    with notebook.page.expect_download() as downloading:
         job.locator(".jp-UWSPage-file", has_text="image/png").first.get_by_role("link", name="Download").click()
     assert downloading.value.path().read_bytes().startswith(b"\x89PNG")
     assert downloading.value.suggested_filename.endswith(".png")
 
     result = notebook.run(2).locator(".jp-UWSWidget")
-    expect(result.locator("canvas").first).to_be_visible(timeout=PATIENCE)
+    expect(result.locator("canvas").first).to_be_visible()
     result.scroll_into_view_if_needed()
     notebook.shot("result")
     result.get_by_role("button", name="Show code").click()
@@ -143,7 +142,7 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
 
 def check_picture(page: Locator) -> None:
     picture = page.locator("img").first
-    expect(picture).to_have_attribute("src", re.compile("^blob:"), timeout=PATIENCE)
+    expect(picture).to_have_attribute("src", re.compile("^blob:"))
     picture.scroll_into_view_if_needed()
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
 
@@ -156,15 +155,15 @@ def test_search_leads_to_python(notebook: Notebook) -> None:
         "print(len(search.runs), len(search.table), search.table['target_name'][0])",
     )
     search = notebook.run(0).locator(".jp-UWSWidget")
-    expect(search.locator(".jp-UWSSearch-total")).to_have_text("4 rows, all there are", timeout=PATIENCE)
+    expect(search.locator(".jp-UWSSearch-total")).to_have_text("4 rows, all there are")
     cells = search.locator(".jp-UWSGrid canvas").last
     cells.click(position={"x": 60, "y": 35})
     cells.click(position={"x": 60, "y": 57}, modifiers=["Shift"])
     expect(search.get_by_role("toolbar", name="Selection")).to_contain_text("2 selected")
     notebook.shot("search")
-    expect(notebook.run(1)).to_contain_text("2 2 Sim Crab", timeout=PATIENCE)
+    expect(notebook.run(1)).to_contain_text("2 2 Sim Crab")
     search.get_by_role("toolbar", name="Selection").get_by_role("button", name="New job").click()
-    search.get_by_label("Job type").select_option("quicklook", timeout=PATIENCE)
+    search.get_by_label("Job type").select_option("quicklook")
     expect(search.get_by_label("obs_ids: Runs")).to_have_value(re.compile(r"ivo://\S+100001 ivo://\S+100002"))
     expect(search.get_by_label("RA: Right ascension [deg]")).to_have_value("83.6331")
     search.get_by_role("button", name="Back").click()
@@ -182,15 +181,15 @@ def test_another_service_by_its_url(notebook: Notebook, service: RunningService)
     )
     widget = notebook.run(0).locator(".jp-UWSWidget")
     row = widget.locator(".jp-UWSJobs-job", has_text="far")
-    expect(row).to_have_attribute("data-phase", "EXECUTING", timeout=PATIENCE)
+    expect(row).to_have_attribute("data-phase", "EXECUTING")
     widget.get_by_role("button", name="Show code").click()
     expect(widget.get_by_label("Code", exact=True)).to_contain_text(f'JobService("{service.url}")')
     assert service.token not in notebook.page.content()
     row.locator(".jp-UWSJobs-open").click()
     page = widget.locator(".jp-UWSPage")
-    expect(page.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 300 s", timeout=PATIENCE)
+    expect(page.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 300 s")
     page.get_by_role("button", name="Abort").click()
-    expect(page.locator(".jp-UWSJobs-phase")).to_have_text("ABORTED", timeout=PATIENCE)
+    expect(page.locator(".jp-UWSJobs-phase")).to_have_text("ABORTED")
 
 
 def token_file(notebook: Notebook, service: RunningService) -> Path:
