@@ -84,6 +84,16 @@ def sim_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def hess_archive(hess_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of the H.E.S.S. release; to be read only."""
+    from jupyter_uws.archive.ingest import add_store
+
+    archive = tmp_path_factory.mktemp("hess") / "archive.duckdb"
+    add_store(archive, hess_dir)
+    return archive
+
+
+@pytest.fixture(scope="session")
 def frontend() -> Path:
     """The folder of the built front end, that of the present sources."""
     subprocess.run([sys.executable, ROOT / "tools" / "frontend.py", "build"], check=True, timeout=280)

@@ -1,4 +1,4 @@
-"""Archives of the two stores that the analysis is tested on."""
+"""The simulated archive that the analysis is tested on, with all events."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import pytest
 
 from jupyter_uws.archive.ingest import add_store
 from jupyter_uws.archive.simulation import simulate
-
-
-@pytest.fixture(scope="session")
-def hess_archive(hess_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    archive = tmp_path_factory.mktemp("hess") / "archive.duckdb"
-    add_store(archive, hess_dir)
-    return archive
 
 
 @pytest.fixture(scope="session")

@@ -135,10 +135,8 @@ class TestDataStore:
             data_store([])
 
     @pytest.mark.hess
-    def test_hess_bundles(self, hess_dir: Path, tmp_path: Path) -> None:
-        archive = tmp_path / "a.duckdb"
-        add_store(archive, hess_dir)
-        (run,) = runs(archive, ["23523"])
+    def test_hess_bundles(self, hess_archive: Path) -> None:
+        (run,) = runs(hess_archive, ["23523"])
         assert len(run.files) == 1
         (observation,) = data_store([run]).get_observations()
         assert len(observation.events.table) == run.n_events

@@ -306,9 +306,8 @@ def test_gammapy_gets_a_data_store_from_the_rows_of_a_search(server: Server, tmp
         assert obs.bkg.unit == "s-1 MeV-1 sr-1"
 
 
-def test_the_links_of_every_run_of_the_hess_release(hess_dir: Path, tmp_path: Path) -> None:
-    add_store(tmp_path / "a.duckdb", hess_dir)
-    running = run_server(tmp_path / "a.duckdb", tmp_path / "previews")
+def test_the_links_of_every_run_of_the_hess_release(hess_archive: Path, tmp_path: Path) -> None:
+    running = run_server(hess_archive, tmp_path / "previews")
     server = next(running)
     rows = pyvo.dal.TAPService(server.url + "tap").search("SELECT obs_publisher_did FROM ivoa.obscore")
     links = server.links(*rows["obs_publisher_did"])

@@ -12,6 +12,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { jobsIcon } from '../icons';
 import { LabTransport } from '../labtransport';
+import { insertCode } from '../notebooks';
 import { Activity } from './activity';
 import { JobService } from './api';
 import { Elsewhere } from './elsewhere';
@@ -19,7 +20,6 @@ import { JobEvents } from './events';
 import { IHost } from './host';
 import { IJobRef, IResult, refOnly } from './job';
 import { JobList } from './list';
-import { insertCode } from './notebook';
 import { announce, INotice } from './notices';
 import { JobsView } from './panel';
 import { pickFile } from './picker';
@@ -67,7 +67,9 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       openResult: (ref, result) => { tabs.openResult(ref, result); },
       openCluster: () => void app.commands.execute(OPEN_CLUSTER),
       compare: refs => { tabs.compare(refs); },
-      insertCode: code => insertCode(app, code, trans),
+      insertCode: async code => {
+        await insertCode(app, code, trans);
+      },
       copy: text => {
         Clipboard.copyToSystem(text);
         Notification.success(trans.__('Copied'), { autoClose: 1500 });

@@ -13,7 +13,7 @@ import { Debouncer } from '@lumino/polling';
 import { Baskets, BasketService } from '../baskets/model';
 import { telescopeIcon } from '../icons';
 import { LabTransport } from '../labtransport';
-import { chooseNotebook } from '../notebooks';
+import { runCode } from '../notebooks';
 import { VIEW_COMMAND } from '../viewers/linked';
 import { ISearchActions } from './actions';
 import { ArchiveService } from './api';
@@ -107,7 +107,7 @@ async function create(
 function actionsOf(app: JupyterFrontEnd, trans: TranslationBundle): ISearchActions {
   const { commands } = app;
   return {
-    openInNotebook: code => openInNotebook(app, code, trans),
+    openInNotebook: async code => trans.__('The cell is in %1', await runCode(app, code, trans)),
     get newJob(): ISearchActions['newJob'] {
       return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs as unknown as ReadonlyPartialJSONObject) : null;
     },
@@ -124,53 +124,4 @@ function actionsOf(app: JupyterFrontEnd, trans: TranslationBundle): ISearchActio
       return (await showDialog({ title, body: words, buttons })).button.accept;
     }
   };
-}
-
-/** What is used of a notebook's panel; its package is not needed for that. */
-interface INotebookLike {
-  readonly id: string;
-  readonly content: {
-    activeCellIndex: number;
-    readonly model: {
-      readonly sharedModel: { insertCell(index: number, cell: object): unknown };
-      readonly cells: { readonly length: number };
-    } | null;
-  };
-  readonly context: { readonly ready: Promise<void>; readonly path: string };
-  readonly sessionContext: { readonly ready: Promise<void> };
-}
-
-function asNotebook(widget: unknown): INotebookLike | null {
-  const { content, sessionContext } = widget as Partial<INotebookLike>;
-  const isOne = content !== undefined && 'activeCellIndex' in content && sessionContext !== undefined;
-  return isOne ? (widget as INotebookLike) : null;
-}
-
-/** Into the open notebook, of several the chosen one, below its active cell, or into a new one; the cell is run. */
-async function openInNotebook(app: JupyterFrontEnd, code: string, trans: TranslationBundle): Promise<string> {
-  const found = await chooseNotebook(app, trans);
-  const panel = asNotebook(
-    found ?? (await app.commands.execute('notebook:create-new', { kernelName: await defaultKernel(app) }))
-  );
-  if (panel === null) {
-    throw new Error(trans.__('JupyterLab made no notebook'));
-  }
-  await panel.context.ready;
-  await panel.sessionContext.ready;
-  const { content } = panel;
-  const { model } = content;
-  if (model === null) {
-    throw new Error(trans.__('The notebook is not ready'));
-  }
-  const at = found === null ? 0 : content.activeCellIndex + 1;
-  model.sharedModel.insertCell(at, { cell_type: 'code', source: code, metadata: {}, outputs: [], execution_count: null });
-  content.activeCellIndex = at;
-  app.shell.activateById(panel.id);
-  await app.commands.execute('notebook:run-cell');
-  return trans.__('The cell is in %1', panel.context.path);
-}
-
-async function defaultKernel(app: JupyterFrontEnd): Promise<string> {
-  await app.serviceManager.kernelspecs.ready;
-  return app.serviceManager.kernelspecs.specs?.default ?? 'python3';
 }
