@@ -188,7 +188,7 @@ def _check_events(run: StoredRun, events: Hdu, gti: Hdu | None, n_events: int) -
 
 
 def _check_times(events: Hdu, gti: Hdu) -> Iterator[tuple[str, str, bool]]:
-    table = gti.table()
+    table = gti.table
     start, stop = (np.asarray(table[name], float) for name in ("START", "STOP"))
     if not len(start):
         yield "gti", "GTI has no interval", True
@@ -208,7 +208,7 @@ def _check_times(events: Hdu, gti: Hdu) -> Iterator[tuple[str, str, bool]]:
     good = float((stop - start).sum())
     if isinstance(ontime, int | float) and abs(good - ontime) > TOLERANCE:
         yield "gti", f"GTI adds up to {good:.1f} s, ONTIME is {ontime:.1f} s", False
-    time = np.asarray(events.table()["TIME"], float) if "TIME" in events.table().names else np.empty(0)
+    time = np.asarray(events.table["TIME"], float) if "TIME" in events.table.names else np.empty(0)
     place = np.searchsorted(start, time, side="right") - 1
     outside = ~((place >= 0) & (time <= stop[np.maximum(place, 0)]))
     if outside.any():
@@ -219,14 +219,14 @@ def _check_times(events: Hdu, gti: Hdu) -> Iterator[tuple[str, str, bool]]:
 
 def _check_energies(events: Hdu, aeff: Hdu | None, indexed: tuple[float | None, float | None]) -> Iterator[str]:
     low, high = indexed
-    if "ENERGY" in events.table().names:
-        energy = np.asarray(events.table()["ENERGY"], float)
+    if "ENERGY" in events.table.names:
+        energy = np.asarray(events.table["ENERGY"], float)
         bad = int((~(np.isfinite(energy) & (energy > 0))).sum())
         if bad:
             yield f"{bad} of {len(energy)} events have no energy greater than 0"
     if aeff is None:
         return
-    table = aeff.table()
+    table = aeff.table
     if not {"ENERG_LO", "ENERG_HI"} <= set(table.names):
         return
     lower, upper = (np.asarray(table[name], float).ravel() for name in ("ENERG_LO", "ENERG_HI"))
@@ -240,7 +240,7 @@ def _check_energies(events: Hdu, aeff: Hdu | None, indexed: tuple[float | None, 
 
 
 def _unit(hdu: Hdu, column: str) -> str:
-    return str(hdu.table().columns[column].unit or "TeV").strip()
+    return str(hdu.table.columns[column].unit or "TeV").strip()
 
 
 def _read(path: Path) -> dict[str, Hdu]:

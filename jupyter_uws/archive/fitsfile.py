@@ -11,6 +11,7 @@ import gzip
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
 
@@ -31,8 +32,9 @@ class Hdu:
     header: fits.Header
     data: bytes | None = None
 
+    @cached_property
     def table(self) -> fits.FITS_rec:
-        """The binary table, for an HDU whose data was kept."""
+        """The binary table, for an HDU whose data was kept; made once, for many runs may share a response."""
         if self.data is None:
             raise ValueError(f"the data of HDU {self.header.get('EXTNAME')!r} was not kept")
         return fits.BinTableHDU.fromstring(self.header.tostring().encode("ascii") + self.data).data

@@ -164,7 +164,7 @@ def _read_table(path: Path, mandatory: Sequence[str]) -> tuple[fits.Header, Any]
         table = next((hdu for hdu in hdus.values() if hdu.data is not None), None)
         if table is None:
             raise DamagedFile("it holds no table")
-        data = table.table()
+        data = table.table
     except (OSError, DamagedFile) as error:
         raise ArchiveError(f"{path}: cannot read this index: {error}") from error
     missing = [name for name in mandatory if name not in data.names]
@@ -188,7 +188,7 @@ def _energy_range(aeff: Hdu | None) -> tuple[float, float] | None:
     low, high = (_optional(aeff.header, key) for key in ("LO_THRES", "HI_THRES"))
     if low is not None and high is not None and 0 < low < high:
         return low, high
-    table = aeff.table()
+    table = aeff.table
     if not {"ENERG_LO", "ENERG_HI"} <= set(table.names):
         return None
     unit = _tev(table.columns["ENERG_LO"].unit)
@@ -201,7 +201,7 @@ def field_radius(aeff: Hdu) -> float | None:
 
     None where the table has no axis of offsets.
     """
-    table = aeff.table()
+    table = aeff.table
     if "THETA_HI" not in table.names or not table["THETA_HI"].size:
         return None
     edges = np.asarray(table["THETA_HI"], float).ravel()
@@ -233,7 +233,7 @@ def _selected_radius(header: fits.Header) -> float | None:
 def _good_times(gti: Hdu | None) -> tuple[tuple[float, float], ...]:
     if gti is None or gti.data is None:
         return ()
-    table = gti.table()
+    table = gti.table
     if table is None or not {"START", "STOP"} <= set(table.names):
         return ()
     pairs = zip(table["START"].tolist(), table["STOP"].tolist(), strict=True)

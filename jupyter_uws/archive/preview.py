@@ -36,7 +36,7 @@ def main(file: str, hdu: str, title: str, folder: str) -> None:
 
 def _counts(axes: Any, events: Hdu) -> None:
     """Events on the sky, in a plane that touches it at the pointing; east is left."""
-    table, header = events.table(), events.header
+    table, header = events.table, events.header
     x, y = offsets(table["RA"], table["DEC"], float(header["RA_PNT"]), float(header["DEC_PNT"]))
     # an event far out must not shrink the rest to a dot
     radius = max(0.5, float(np.quantile(np.hypot(x, y), 0.98))) if len(x) else 1.0
@@ -53,7 +53,7 @@ def _counts(axes: Any, events: Hdu) -> None:
 
 def _energy(axes: Any, events: Hdu) -> None:
     """How many events there are at which energy."""
-    table = events.table()
+    table = events.table
     unit = (table.columns["ENERGY"].unit or "TeV").strip()
     energy = np.asarray(table["ENERGY"], float) * _TEV.get(unit.upper(), 1.0)
     energy = energy[np.isfinite(energy) & (energy > 0)]
@@ -70,7 +70,7 @@ def _energy(axes: Any, events: Hdu) -> None:
 def _time(axes: Any, events: Hdu) -> None:
     """The rate of all events from the beginning of the run to its end."""
     start, stop = float(events.header["TSTART"]), float(events.header["TSTOP"])
-    since = np.asarray(events.table()["TIME"], float) - start
+    since = np.asarray(events.table["TIME"], float) - start
     span = max(stop - start, 1e-3)
     counts, edges = np.histogram(since, bins=50, range=(0, span))
     width = edges[1] - edges[0]

@@ -57,7 +57,7 @@ class _Row:
     """The only row of a response table, and where on its axes the reference point is."""
 
     def __init__(self, hdu: Hdu) -> None:
-        self._table = hdu.table()
+        self._table = hdu.table
         self.names = list(self._table.names)
         energy = np.sqrt(self.vector("ENERG_LO") * self.vector("ENERG_HI"))
         offset = (self.vector("THETA_LO") + self.vector("THETA_HI")) / 2

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from .schema import Table
+from .schema import Table, insert_rows
 from .scope import Leaf, sql_identifier
 
 _NOTES = "tap_schema._ascii"
@@ -18,13 +18,15 @@ _NOTES = "tap_schema._ascii"
 def note_ascii(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
     """Note it for the columns of ``tables``, which are there with all their rows."""
     con.execute(f"CREATE OR REPLACE TABLE {_NOTES} (table_name VARCHAR, column_name VARCHAR, is_ascii BOOLEAN)")
+    notes: list[tuple[object, ...]] = []
     for table in tables:
         names = [column.name for column in table.columns if column.datatype in ("char", "unicodeChar")]
         if not names:
             continue
         found = con.execute(f"SELECT {', '.join(map(_is_ascii, names))} FROM {table.name}").fetchall()[0]  # noqa: S608
-        notes = [(table.name, name, ascii_only) for name, ascii_only in zip(names, found, strict=True)]
-        con.executemany(f"INSERT INTO {_NOTES} VALUES (?, ?, ?)", notes)  # noqa: S608
+        notes += [(table.name, name, ascii_only) for name, ascii_only in zip(names, found, strict=True)]
+    if notes:
+        insert_rows(con, _NOTES, notes)
 
 
 def read_notes(con: duckdb.DuckDBPyConnection) -> dict[Leaf, bool]:

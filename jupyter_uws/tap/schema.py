@@ -6,10 +6,11 @@ Whoever makes a DuckDB file for this room describes its tables with these classe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from .words import is_regular, quoted, unquoted
 
@@ -188,23 +189,25 @@ def write_tap_schema(
     con.execute("CREATE SCHEMA IF NOT EXISTS tap_schema")
     for table in TAP_SCHEMA_TABLES:
         con.execute(_create_statement(table))
-    _insert(con, "schemas", [(name, None, descriptions.get(name), i) for i, name in enumerate(names)])
-    _insert(
+    insert_rows(con, "tap_schema.schemas", [(name, None, descriptions.get(name), i) for i, name in enumerate(names)])
+    insert_rows(
         con,
-        "tables",
+        "tap_schema.tables",
         [
             (t.name.split(".")[0], t.name, t.table_type, t.utype, t.description or None, i)
             for i, t in enumerate(everything)
         ],
     )
-    _insert(con, "columns", [_column_row(t, c, i) for t in everything for i, c in enumerate(t.columns)])
+    insert_rows(con, "tap_schema.columns", [_column_row(t, c, i) for t in everything for i, c in enumerate(t.columns)])
     described = (*keys, *_KEYS)
-    _insert(
+    insert_rows(
         con,
-        "keys",
+        "tap_schema.keys",
         [(f"key_{i}", k.from_table, k.target_table, k.description or None, None) for i, k in enumerate(described)],
     )
-    _insert(con, "key_columns", [(f"key_{i}", *pair) for i, k in enumerate(described) for pair in k.columns])
+    insert_rows(
+        con, "tap_schema.key_columns", [(f"key_{i}", *pair) for i, k in enumerate(described) for pair in k.columns]
+    )
 
 
 def read_tap_schema(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:
@@ -276,6 +279,9 @@ def _create_statement(table: Table) -> str:
     return f"CREATE OR REPLACE TABLE {table.name} ({columns})"
 
 
-def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[object, ...]]) -> None:
-    marks = ", ".join("?" for _ in rows[0])
-    con.executemany(f"INSERT INTO tap_schema.{table} VALUES ({marks})", rows)  # noqa: S608
+def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert by one statement: DuckDB takes 3 ms for each of ``executemany``'s."""
+    incoming = pa.table({f"column_{i}": pa.array(column) for i, column in enumerate(zip(*rows, strict=True))})
+    con.register("incoming_rows", incoming)
+    con.execute(f"INSERT INTO {table} FROM incoming_rows")
+    con.unregister("incoming_rows")
