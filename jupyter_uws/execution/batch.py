@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .dask_config import exports
+
 #: Back ends and the classes of dask-jobqueue that serve them.
 CLASSES = {
     "slurm": "SLURMCluster",
@@ -167,6 +169,7 @@ def cluster_options(backend: str, options: Mapping[str, Any], folder: Path) -> d
         "dashboard_address": "127.0.0.1:0",
         **merged["scheduler_options"],
     }
+    merged["job_script_prologue"] = [*exports(), *(merged.get("job_script_prologue") or [])]
     if backend == "slurm":
         # A job that SLURM begins anew after a node was lost would be a worker nobody asked for.
         extra = list(merged.get("job_extra_directives") or [])

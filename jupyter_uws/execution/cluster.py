@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .allocations import Allocations
 from .batch import CLASSES, MEMORY, WALLTIME, open_jobqueue, seconds
+from .dask_config import COMMON
 from .shape import OVERHEAD, Maxima, Need, Shape, enlarge, mebibytes
 from .worker_options import SIZED, names, shaped
 
@@ -26,13 +27,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: No job is ever run twice by Dask, or moved to a worker we did not choose; and no web pages of Dask's on a
-#: port, which would answer every user of this host: :mod:`.dashboard` has them.
+#: No job is ever run twice by Dask, or moved to a worker we did not choose. (Web pages are in :mod:`.dashboard`.)
 DASK = {
+    **COMMON,
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
 }
 
 #: Seconds for which a new worker fits the longest job that its walltime was chosen for.

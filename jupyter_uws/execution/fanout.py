@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .batch import make_security, security_of
+from .dask_config import COMMON
 from .folder import JobFolder, remove_tree
 
 if TYPE_CHECKING:
@@ -31,16 +32,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Dask in a job's process and in its helpers, whatever the user has configured for Dask elsewhere.
+#: Dask in a job's process and in its helpers.
 DASK: dict[str, Any] = {
+    **COMMON,
     # helpers come and go, and tasks lost with them are computed again
     "distributed.scheduler.allowed-failures": 1000,
     # a job that was suspended for long must not drop its own worker; dead hosts are noticed by TCP
     "distributed.scheduler.worker-ttl": None,
     "distributed.scheduler.work-stealing": True,
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.worker.profile.enabled": False,
 }
 #: Where Dask's web servers begin to listen, which cannot be left out; they are stopped at once.
 LOOPBACK = "127.0.0.1:0"

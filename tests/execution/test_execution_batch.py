@@ -64,7 +64,9 @@ def test_job_scripts(backend: str) -> None:
     lines = job_script(backend, options, FOLDER).splitlines()
     assert lines[0] == "#!/usr/bin/env bash"
     assert [line for line in lines[1:] if line.startswith("#")] == directives
-    (command,) = [line for line in lines if line and not line.startswith("#")]
+    *exports, command = [line for line in lines if line and not line.startswith("#")]
+    assert "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'" in exports  # no web pages on the nodes
+    assert all(line.startswith("export DASK_DISTRIBUTED__") for line in exports)
     assert command == (
         f"{sys.executable} -m distributed.cli.dask_worker tls://SCHEDULER:PORT --name jupyter-uws-0 --nthreads 1 "
         "--memory-limit 5.00GiB --nanny --death-timeout 60"

@@ -153,7 +153,7 @@ def test_the_job_script_of_another_shape(backend: str) -> None:
     job = cluster_class(backend).job_cls("tls://here:1", name="w", **config.worker_options(merged, shape))
     lines = job.job_script().splitlines()
     assert [line for line in expected if line not in lines] == []
-    (command,) = [line for line in lines if line and not line.startswith("#")]
+    *_, command = [line for line in lines if line and not line.startswith("#")]
     assert "--nthreads 16 --memory-limit 64.00GiB" in command
 
 

@@ -1,0 +1,21 @@
+"""Dask's settings that the service, its workers and the helpers of jobs have in common, whatever a user configured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: No web pages on a port, which would answer every user of a host. And a process that waits sleeps: Dask would
+#: wake it a hundred times a second to look at its stack and its clock, 15 % of a core for an idle service.
+COMMON: dict[str, Any] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
+
+
+def exports() -> list[str]:
+    """The same for a job script: Dask reads its settings from variables too."""
+    names = ((key.replace(".", "__").replace("-", "_").upper(), value) for key, value in COMMON.items())
+    return [f"export DASK_{name}='{value}'" for name, value in names]
