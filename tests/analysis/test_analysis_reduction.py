@@ -117,14 +117,14 @@ def test_a_spectrum_is_the_same_to_the_last_bit(hess_archive: Path, tmp_path: Pa
     from astropy.table import Table
 
     index = Table.read(hess_store(hess_archive) / "obs-index.fits.gz")
-    ids = [str(row["OBS_ID"]) for row in index if row["OBJECT"] == "PKS 2155-304"]
+    ids = [str(row["OBS_ID"]) for row in index if row["OBJECT"] == "PKS 2155-304"][:MANY]
     values = {"obs_ids": ids, **PKS_2155}
     here = run_job(spectrum, tmp_path / "here", hess_archive, **values)
     with place(tmp_path / "fanned", 2) as asked:
         (tmp_path / "fanned").mkdir()
         fanned = run_job(spectrum, tmp_path / "fanned", hess_archive, **values)
     assert asked.counts == [1, 0]
-    assert len(here.summary["runs"]["used"]) == 21
+    assert len(here.summary["runs"]["used"]) == MANY
     same(here, fanned)
 
 

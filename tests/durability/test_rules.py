@@ -381,7 +381,7 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 Rules.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 
