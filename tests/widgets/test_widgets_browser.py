@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from browsers import PATIENCE, shot, violations
+from browsers import PATIENCE, shot, shot_dark, violations
 from lab.conftest import Browsing, Lab
 from lab.test_jobs_panel import submit
 from lab.test_quickstart import KERNEL_IS_IDLE
@@ -64,7 +64,8 @@ class Notebook:
         self.page.wait_for_function(f"() => !({KERNEL_IS_IDLE})()")
 
     def shot(self, name: str) -> None:
-        shot(self.page, f"widgets/{name}-{self.program}")
+        take = shot_dark if self.program == "lab" else shot
+        take(self.page, f"widgets/{name}-{self.program}")
 
 
 @pytest.fixture(params=list(PROGRAMS))
