@@ -20,7 +20,7 @@ import { JobEvents } from './events';
 import { IHost } from './host';
 import { IJobRef, IResult, refOnly } from './job';
 import { JobList } from './list';
-import { announce, INotice } from './notices';
+import { announce, IBoard, INotice, SHOWN } from './notices';
 import { JobsView } from './panel';
 import { pickFile } from './picker';
 import { SeenWidget } from './seen';
@@ -131,9 +131,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       },
       () => undefined // without its schema: as it is by default
     );
-    announce(activity, trans, notice => {
-      tell(notice, wanted, host);
-    });
+    announce(activity, trans, boardOf(() => wanted, host));
     void app.restored.then(() => {
       events.start();
     });
@@ -211,19 +209,45 @@ function addCommands(app: JupyterFrontEnd, tabs: Tabs, { trans }: IHost): void {
   });
 }
 
-function tell(notice: INotice, wanted: string, host: IHost): void {
-  const { job } = notice;
-  const callback = (): void => {
+/** JupyterLab's notifications, and the desktop's where the user wants them; none at all for 'none'. */
+function boardOf(wanted: () => string, host: IHost): IBoard {
+  const opened = (job: INotice['job']) => (): void => {
     if (job) {
       host.openJob(job);
     }
   };
-  if (wanted === 'none') {
-    return;
-  }
-  const actions = job ? [{ label: host.trans.__('Open'), callback }] : [];
-  Notification.emit(notice.message, notice.failed ? 'error' : 'success', { actions, autoClose: 10000 });
-  if (wanted === 'desktop' && 'Notification' in window && window.Notification.permission === 'granted') {
-    new window.Notification(notice.message).onclick = callback;
-  }
+  const optionsOf = ({ job }: INotice): object => ({
+    actions: job ? [{ label: host.trans.__('Open'), callback: opened(job) }] : [],
+    autoClose: SHOWN
+  });
+  const onDesktop = (id: string, notice: INotice): void => {
+    if (wanted() === 'desktop' && 'Notification' in window && window.Notification.permission === 'granted') {
+      // the one of this tag is replaced
+      new window.Notification(notice.message, { tag: id }).onclick = opened(notice.job);
+    }
+  };
+  const typeOf = (notice: INotice): 'error' | 'success' => (notice.failed ? 'error' : 'success');
+  const show = (notice: INotice): string => {
+    if (wanted() === 'none') {
+      return '';
+    }
+    const id = Notification.emit(notice.message, typeOf(notice), optionsOf(notice));
+    onDesktop(id, notice);
+    return id;
+  };
+  return {
+    show,
+    replace: (id, notice) => {
+      if (!Notification.update({ id, message: notice.message, type: typeOf(notice), ...optionsOf(notice) })) {
+        return show(notice);
+      }
+      onDesktop(id, notice);
+      return id;
+    },
+    hide: id => {
+      if (id) {
+        Notification.dismiss(id); // without an id it would dismiss all
+      }
+    }
+  };
 }

@@ -6,9 +6,10 @@ import { JobEvents } from '../../src/jobs/events';
 import { IJob, IJobRef, readJob } from '../../src/jobs/job';
 import { IListService, JobList, matches, PAGE } from '../../src/jobs/list';
 import { Log } from '../../src/jobs/log';
-import { notices } from '../../src/jobs/notices';
+import { announce, INotice, notices } from '../../src/jobs/notices';
 import { IEventSource } from '../../src/transport';
 import { nullTranslator } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
 
 const trans = nullTranslator.load('jupyter_uws');
 
@@ -247,6 +248,42 @@ describe('activity', () => {
     expect(notices([failed, done, done, done], trans).map(notice => [notice.message, notice.job])).toEqual([
       ['4 jobs have ended, 1 of them with an error', null]
     ]);
+  });
+
+  it('is counted in one notice where many come one after the other', () => {
+    vi.useFakeTimers();
+    const activity = { ended: new Signal<object, IJob>({}) };
+    const seen = new Map<string, string>();
+    let number = 0;
+    const show = ({ message }: INotice): string => {
+      const id = `n${++number}`;
+      seen.set(id, message);
+      return id;
+    };
+    announce(activity, trans, {
+      show,
+      replace: (id, notice) => (seen.has(id) ? (seen.set(id, notice.message), id) : show(notice)),
+      hide: id => void seen.delete(id)
+    });
+    const end = (count: number): void => {
+      for (let each = 0; each < count; each++) {
+        activity.ended.emit(readJob(event(each, 'COMPLETED')));
+      }
+      vi.advanceTimersByTime(1000);
+    };
+    end(1);
+    end(2);
+    expect([...seen.keys()]).toEqual(['n1', 'n2', 'n3']);
+    end(1);
+    end(4);
+    expect([...seen]).toEqual([['n4', '8 jobs are done']]);
+    seen.clear(); // somebody has closed it
+    end(1);
+    expect([...seen.values()]).toEqual(['9 jobs are done']);
+    vi.advanceTimersByTime(20_000);
+    end(1);
+    expect([...seen.keys()]).toEqual(['n5', 'n6']);
+    vi.useRealTimers();
   });
 });
 
