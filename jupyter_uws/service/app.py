@@ -53,6 +53,7 @@ from .handlers import NotFoundHandler, ServiceHandler, log_request
 from .hub_settings import HubError, HubSettings
 from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
 from .logs import JobLog
+from .oidc_settings import OIDCError, OIDCSettings
 from .pages import (
     ClusterHandler,
     FrontHandler,
@@ -95,6 +96,7 @@ class Settings:
     public_url: str | None = None
     admins: frozenset[str] = frozenset()
     hub: HubSettings | None = None
+    oidc: OIDCSettings | None = None
     cors_origins: frozenset[str] = frozenset()
     metrics_port: int | None = None
     log_jobs: bool = False
@@ -343,6 +345,12 @@ def _authenticator(settings: Settings, secret: str) -> Authenticator | None:
         except ImportError as error:
             raise HubError(f"--hub needs JupyterHub ({error}): install jupyter-uws[hub]") from None
         return Hub(settings.hub, cookie_secret, settings.public_url)
+    if settings.oidc is not None:
+        try:
+            from .oidc import OIDC
+        except ImportError as error:
+            raise OIDCError(f"oidc_issuer needs joserfc ({error}): install jupyter-uws[oidc]") from None
+        return OIDC(settings.oidc, cookie_secret, settings.public_url)
     return None
 
 

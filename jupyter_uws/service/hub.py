@@ -20,6 +20,7 @@ from .users import User, Users
 
 logger = logging.getLogger(__name__)
 
+
 class _Page(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
     """What JupyterHub's own code takes for a handler: it reads cookies from it, and sets them."""
 
@@ -59,7 +60,9 @@ class Hub:
             raise HubError("the Hub gave this service no token, OAuth client or scopes")
         os.environ.pop("JUPYTERHUB_API_TOKEN", None)
         self.public_url = public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL")
-        self._users = Users(lambda token: self.auth.user_for_token(token, use_cache=False, sync=False), settings.keep, "the Hub")
+        self._users = Users(
+            lambda token: self.auth.user_for_token(token, use_cache=False, sync=False), settings.keep, "the Hub"
+        )
         own: dict[str, Any] = {"auth": self.auth}
         self.pages = Application(
             [(settings.prefix + "oauth_callback", CallbackHandler, own), (".*", LoginHandler, own)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import secrets
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import npm
 import psutil
 import requests
 from running import end, wait_until
@@ -25,27 +25,12 @@ PASSWORD = "a-password-for-tests"
 SERVICE = "access:services!service=uws"
 
 
-def load_frontend() -> Any:
-    """``tools/frontend.py``, which finds a Node."""
-    spec = importlib.util.spec_from_file_location("frontend", HERE.parents[1] / "tools" / "frontend.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def install_proxy() -> list[str]:
     """The command of configurable-http-proxy, installed by the lock file of this folder."""
-    command, environment = load_frontend().npm_command()
-    lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(
-            [*command, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
-            cwd=HERE, env=environment, check=True, timeout=240,
-        )  # fmt: skip
-    node = Path(environment["PATH"].partition(":")[0]) / "node"
-    return [str(node), str(HERE / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy")]
+    return [
+        npm.install(HERE),
+        str(HERE / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"),
+    ]
 
 
 def free_ports(number: int) -> list[int]:
