@@ -22,6 +22,8 @@ from running import end, wait_until
 
 HERE = Path(__file__).parent
 PASSWORD = "a-password-for-tests"
+#: What the site's configuration lets each user have in the queue or running.
+ACTIVE_JOBS = 12
 SERVICE = "access:services!service=uws"
 
 
@@ -116,6 +118,8 @@ def run_hub(folder: Path, archive: Path, proxy: list[str], *options: str) -> Ite
     """``proxy`` is the command of configurable-http-proxy; ``options`` are the shared service's."""
     port, hub_port, proxy_port, service_port = free_ports(4)
     (folder / "home").mkdir()
+    (folder / "site").mkdir()
+    (folder / "site" / "jupyter_uws_config.py").write_text(f"c.ServeApp.user_active_jobs = {ACTIVE_JOBS}\n")
     (folder / "state").mkdir(mode=0o700)
     test: dict[str, Any] = {
         "folder": str(folder),
