@@ -26,7 +26,8 @@ from joserfc.jwk import Key, RSAKey
 from running import RunningService, end, run_service, wait_until
 
 HERE = Path(__file__).parent
-RESOURCE = "https://uws.example.org/"
+PAGE = HERE.parents[1] / "docs" / "operators" / "hub.md"
+RESOURCE = "https://api.example.org/"
 SECRET = "the secret of the service: +/%"
 #: By what the provider calls them; here they are called by 'preferred_username'.
 ACCOUNTS: dict[str, dict[str, Any]] = {
@@ -174,6 +175,22 @@ class Site:
         )
 
 
+def configuration(issuer: str, secret: Path, public_url: str = "") -> str:
+    """That of docs/operators/hub.md, with what is here instead of its addresses and the name of its file."""
+    found = re.search(r"```python\n(c = get_config\(\)\n\nc.ServeApp.public_url.*?)```", PAGE.read_text(), re.DOTALL)
+    assert found
+    text = found[1]
+    for theirs, ours in (
+        ("https://uws.example.org/", public_url),
+        ("https://iam.example.org", issuer),
+        ("/etc/jupyter-uws/client-secret", str(secret)),
+    ):
+        assert f'"{theirs}"' in text
+        text = text.replace(f'"{theirs}"', f'"{ours}"')
+    assert RESOURCE in text
+    return text
+
+
 @pytest.fixture(scope="session")
 def oidc(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("oidc")
@@ -182,12 +199,9 @@ def oidc(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     secret.chmod(0o600)
     (port,) = free_ports(1)
     key = new_key("of-the-provider")
-    options = [
-        *(f"--ServeApp.oidc_issuer=http://127.0.0.1:{port}", "--ServeApp.oidc_client_id=uws", "--workers=1"),
-        *(f"--ServeApp.oidc_client_secret_file={secret}", "--ServeApp.oidc_user_claim=preferred_username"),
-        *("--ServeApp.oidc_audiences=uws", f"--ServeApp.oidc_audiences={RESOURCE}", "--ServeApp.verbose=True"),
-        *("--ServeApp.oidc_admin_groups=operators", "--ServeApp.oidc_allowed_groups=observers"),
-    ]
+    config = folder / "jupyter_uws_config.py"
+    config.write_text(configuration(f"http://127.0.0.1:{port}", secret))
+    options = [f"--config={config}", "--workers=1", "--ServeApp.verbose=True"]
     # the service asks the provider when somebody comes, so it may be there first
     with (
         run_service(folder, sim_archive, *options) as service,

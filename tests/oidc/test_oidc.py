@@ -17,9 +17,9 @@ import requests
 from browsers import run_chromium
 from hub.hubs import free_ports
 from joserfc.jwk import OctKey
-from oidc.conftest import IDS, PERSON, RESOURCE, SECRET, Site, new_key, run_provider
+from oidc.conftest import IDS, PERSON, RESOURCE, SECRET, Site, configuration, new_key, run_provider
 from playwright.sync_api import Page
-from running import own_tracebacks
+from running import own_tracebacks, run_service
 from tornado.web import HTTPError
 
 from jupyter_uws.service.oidc_provider import Provider
@@ -357,6 +357,22 @@ def test_a_person_logs_in_acts_and_logs_out(oidc: Site, page: Page) -> None:
     page.wait_for_url(f"{oidc.provider.issuer}/session/end?client_id=uws")
     page.goto(oidc.url)
     assert page.url.startswith(oidc.provider.issuer)
+
+
+def test_behind_a_proxy_cookies_are_its_paths_and_need_tls(oidc: Site, sim_archive: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    config = tmp_path / "jupyter_uws_config.py"
+    config.write_text(configuration(oidc.provider.issuer, secret, "https://vo.example.org/uws/"))
+    with run_service(tmp_path, sim_archive, f"--config={config}") as service:
+        away = requests.get(service.url + "uws/types", headers=PERSON, timeout=30, allow_redirects=False)
+    query = parse_qs(urlsplit(away.headers["Location"]).query)
+    assert query["redirect_uri"] == ["https://vo.example.org/uws/oauth_callback"]
+    cookie = away.headers["Set-Cookie"]
+    assert cookie.startswith(f"uws-login-{query['state'][0]}=")
+    assert {"HttpOnly", "Secure", "Path=/uws/", "SameSite=Lax", "Max-Age=600"} <= set(cookie.split("; "))
+    assert SECRET not in cookie
 
 
 # -- at the end
