@@ -250,7 +250,7 @@ async def opened(jupyter: Jupyter, path: str, *protocols: str, token: str = TOKE
 
 
 async def test_websockets_pass_over_tls_with_the_users_token(relaying: Jupyter, shared: Shared) -> None:
-    socket = await opened(relaying, "dashboard/echo/ws?a=%20&token=x", "bokeh", "b")
+    socket = await opened(relaying, f"dashboard/echo/ws?a=%20&token={TOKEN}", "bokeh", "b")
     assert socket.selected_subprotocol == "bokeh"
     for message in ("text ü", b"\0binary\xff"):
         await socket.write_message(message, binary=isinstance(message, bytes))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from browsers import run_chromium
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from hub.hubs import free_ports
-from joserfc.jwk import OctKey
 from oidc.conftest import IDS, PERSON, RESOURCE, SECRET, Site, configuration, new_key, run_provider
 from playwright.sync_api import Page
 from running import own_tracebacks, run_service
 from tornado.web import HTTPError
 
+from jupyter_uws.service.oidc import OIDC
 from jupyter_uws.service.oidc_provider import Provider
-from jupyter_uws.service.oidc_settings import OIDCTraits
+from jupyter_uws.service.oidc_settings import OIDCSettings, OIDCTraits
 
 USERS = ["alice", "bob"]
 
@@ -72,7 +75,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "of the future": ({"iat": int(NOW) + 3600}, "'iat'"),
     "of nobody": ({"sub": None}, "'sub'"),
     "for a log-out": ({"header": {"typ": "logout+jwt"}}, "'logout+jwt'"),
-    "with an extension we do not know": ({"header": {"crit": ["exp"]}}, "no JWT"),
 }
 
 
@@ -85,20 +87,36 @@ def test_a_token_that_is(oidc: Site, what: str) -> None:
     assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="jupyter_uws", Basic realm="jupyter_uws"')
 
 
-def unsigned(site: Site) -> str:
-    parts = ({"alg": "none", "typ": "JWT"}, site.claims())
-    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+def by_hand(header: dict[str, Any], claims: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
+    """A token that no library makes."""
+
+    def part(content: bytes) -> bytes:
+        return base64.urlsafe_b64encode(content).rstrip(b"=")
+
+    signed = b".".join(part(json.dumps(each).encode()) for each in (header, claims))
+    return (signed + b"." + part(sign(signed))).decode()
 
 
 def by_hmac(site: Site, key: bytes) -> str:
-    return site.sign(OctKey.import_key(key), {"alg": "HS256"})
+    header = {"alg": "HS256", "typ": "JWT", "kid": site.key.kid}
+    return by_hand(header, site.claims(), lambda text: hmac.digest(key, text, "sha256"))
+
+
+def by_the_provider(site: Site, **header: Any) -> str:
+    """Signed with the provider's own key, whatever the header says."""
+    key = site.key.get_op_key("sign")
+    head = {"alg": "RS256", "kid": site.key.kid, **header}
+    return by_hand(head, site.claims(), lambda text: key.sign(text, PKCS1v15(), SHA256()))
 
 
 def forged(site: Site) -> dict[str, str]:
     head, _, signature = site.token_of("alice").split(".")
     payload = base64.urlsafe_b64encode(json.dumps(site.claims(groups=["operators"])).encode()).decode().rstrip("=")
     return {
-        "unsigned": unsigned(site),
+        "unsigned": by_hand({"alg": "none"}, site.claims(), lambda text: b""),
+        "signed and called unsigned": by_the_provider(site, alg="none"),
+        "signed and called signed by another": by_the_provider(site, alg="PS256"),
+        "with an extension that must be understood": by_the_provider(site, crit=["x"], x=1),
         "by the client's secret": by_hmac(site, SECRET.encode()),
         "by the public key as a secret": by_hmac(site, site.key.as_pem(private=False)),
         "by a key of the same name": site.sign(new_key(str(site.key.kid))),
@@ -114,6 +132,7 @@ def forged(site: Site) -> dict[str, str]:
 
 
 def test_a_forged_token_opens_nothing(oidc: Site) -> None:
+    assert oidc.ask(by_the_provider(oidc), "GET", "uws").status_code == 200
     for what, token in forged(oidc).items():
         answer = requests.get(oidc.url + "uws", headers={"Authorization": f"Bearer {token}".encode()}, timeout=30)
         assert answer.status_code == 401, what
@@ -130,14 +149,17 @@ def test_keys_that_nobody_knows_do_not_make_us_ask_again_and_again(oidc: Site) -
     assert oidc.ask(oidc.sign(), "GET", "uws").status_code == 200
 
 
+def oidc_settings(issuer: str) -> OIDCSettings:
+    found = OIDCTraits(oidc_issuer=issuer, oidc_client_id="uws", oidc_allow_all=True).oidc_settings()
+    assert found
+    return found
+
+
 async def test_new_keys_of_the_provider_are_found(tmp_path: Path, oidc: Site) -> None:
     (port,) = free_ports(1)
     old, new = new_key("old"), new_key("new")
     issuer = f"http://127.0.0.1:{port}"
-    traits = OIDCTraits(oidc_issuer=issuer, oidc_client_id="uws", oidc_allow_all=True)
-    settings = traits.oidc_settings()
-    assert settings
-    provider = Provider(settings, pause=0)
+    provider = Provider(oidc_settings(issuer), pause=0)
     tokens = [oidc.sign(key, {"kid": key.kid}, iss=issuer, aud="uws") for key in (old, new)]
     with pytest.raises(HTTPError, match="503.*does not answer"):
         await provider.verify(tokens[0], {"uws"})
@@ -327,6 +349,28 @@ def test_a_guessed_cookie_is_nobodys(oidc: Site) -> None:
         assert requests.get(oidc.url + "uws", cookies={"uws-session": value}, timeout=30).status_code == 401
 
 
+#: The addresses that the log-in adds to those of tests/safety/test_route_table.py, for who has nothing to show.
+PAGES = {
+    r"/oauth_callback": {"GET": 403},
+    r"/logout": {"GET": 200, "POST": 403},
+}
+
+
+async def test_every_page_of_the_log_in_is_in_the_table(oidc: Site) -> None:
+    own = OIDC(oidc_settings(oidc.provider.issuer), b"", None)
+    found = {rule.matcher.regex.pattern.removesuffix("$") for rule in own.pages.wildcard_router.rules}
+    assert found == {*PAGES, ".*"}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_pages_of_the_log_in_give_nothing_to_nobody(oidc: Site, path: str) -> None:
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+        answer = oidc.ask(None, method, path[1:], headers=PERSON)
+        assert answer.status_code == PAGES[path].get(method, 405), method
+        assert "uws-session" not in answer.headers.get("Set-Cookie", "")
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.fixture
 def page(oidc: Site, chromium: str) -> Iterator[Page]:
     with run_chromium(chromium) as page:
@@ -355,8 +399,15 @@ def test_a_person_logs_in_acts_and_logs_out(oidc: Site, page: Page) -> None:
     assert "You are logged in as bob." in page.inner_text("body")
     page.click("button")
     page.wait_for_url(f"{oidc.provider.issuer}/session/end?client_id=uws")
+    # as long as the provider knows the browser, nothing is asked; then it is
     page.goto(oidc.url)
-    assert page.url.startswith(oidc.provider.issuer)
+    assert page.url == oidc.url
+    page.goto(f"{oidc.provider.issuer}/session/end?client_id=uws")
+    page.click("button[name=logout]")
+    page.wait_for_url("**/session/end/success**")
+    page.context.clear_cookies(name="uws-session")
+    page.goto(oidc.url)
+    assert page.url.startswith(f"{oidc.provider.issuer}/interaction/")
 
 
 def test_behind_a_proxy_cookies_are_its_paths_and_need_tls(oidc: Site, sim_archive: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import HTTPError
 
 from jupyter_uws.service.callers import Caller
@@ -179,7 +179,8 @@ async def test_the_cookie_of_a_page_is_not_for_others() -> None:
     def status(method: str, **headers: str) -> int:
         sent = HTTPHeaders({"Cookie": f"uws-session={cookie}", **headers})
         try:
-            assert oidc.of_cookie(HTTPServerRequest(method, "/uws", headers=sent)) == Caller("alice")
+            line = RequestStartLine(method, "/uws", "HTTP/1.1")
+            assert oidc.of_cookie(HTTPServerRequest(headers=sent, start_line=line)) == Caller("alice")
         except HTTPError as error:
             return error.status_code
         return 200
