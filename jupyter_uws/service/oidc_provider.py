@@ -122,7 +122,7 @@ class Provider:
             raise _refused("it has expired") from None
         except ClaimError as error:
             raise _refused(f"its claim '{error.claim}' is missing, or not what it must be") from None
-        except (JoseError, ValueError):  # UnicodeError is one
+        except (JoseError, ValueError, TypeError, AttributeError, RecursionError):  # the last ones: JSON, but no object
             raise _refused("it is no JWT that the provider signed") from None
         return claims
 
