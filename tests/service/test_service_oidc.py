@@ -177,7 +177,7 @@ async def test_the_cookie_of_a_page_is_not_for_others() -> None:
     cookie = oidc.sessions.begin(Caller("alice"))
 
     def status(method: str, **headers: str) -> int:
-        sent = HTTPHeaders({"Cookie": f"uws-session={cookie}", **headers})
+        sent = HTTPHeaders({"Host": "uws.example.org", "Cookie": f"uws-session={cookie}", **headers})
         try:
             line = RequestStartLine(method, "/uws", "HTTP/1.1")
             assert oidc.of_cookie(HTTPServerRequest(headers=sent, start_line=line)) == Caller("alice")
