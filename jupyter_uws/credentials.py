@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
+import stat
+from pathlib import Path
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
@@ -37,7 +39,7 @@ def wants_page(request: HTTPServerRequest) -> bool:
     return (
         request.method == "GET"
         and "text/html" in request.headers.get("Accept", "")
-        and "Authorization" not in request.headers
+        and not {"Authorization", "X-UWS-Secret"} & request.headers.keys()
         and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
     )
 
@@ -53,3 +55,18 @@ def challenges(headers: HTTPHeaders, root: str | None) -> list[str]:
         if root is not None and ROOT_URL.fullmatch(root):
             found.append(f'ivoa_bearer standard_id="{BASIC_LOGIN}", access_url="{root}login"')
     return found
+
+
+def secret_of_file(path: Path) -> str:
+    """The one line of a file that only its owner can read. Raises ValueError that says what is wrong with the file."""
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ValueError("is open to others: chmod 600")
+        secret = path.read_text().strip()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("is no text") from None
+    if not secret or not secret.isascii() or not secret.isprintable():
+        raise ValueError("holds no secret: allowed are printable ASCII characters, on one line")
+    return secret

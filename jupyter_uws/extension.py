@@ -24,9 +24,8 @@ from tornado.websocket import WebSocketClientConnection
 from traitlets import Float, List, TraitError, Unicode, validate
 from traitlets.utils.bunch import Bunch
 
-from . import rendezvous
 from .credentials import challenges, credential
-from .launcher import SERVICE_COMMAND, Launcher, ServiceError, address
+from .launcher import SERVICE_COMMAND, Launcher, ServiceError
 from .relay import Bounds, Exchange, Unanswered, request_headers, request_target
 from .relay_socket import SocketRelay, connect
 from .shared_service import SharedService, checked_url, file_token, hub_token
@@ -147,7 +146,7 @@ class SocketHandler(WebSocketMixin, SocketRelay, JupyterHandler):
 
     auth_resource = RESOURCE
 
-    def initialize(self, launcher: Launcher) -> None:
+    def initialize(self, launcher: Launcher | SharedService) -> None:
         self.launcher = launcher
 
     async def prepare(self) -> None:  # type: ignore[override]
@@ -161,11 +160,9 @@ class SocketHandler(WebSocketMixin, SocketRelay, JupyterHandler):
     async def upstream(self, protocols: list[str]) -> WebSocketClientConnection:
         try:
             target, headers = relayed(self, self.launcher)
-            return await connect(address(self.launcher.state_dir), target, headers, protocols)
+            return await connect(self.launcher.websockets(), target, headers, protocols)
         except ServiceError as error:
             raise web.HTTPError(error.status, str(error)) from error
-        except rendezvous.RendezvousError as error:
-            raise web.HTTPError(503, str(error)) from error
 
 
 class UWSExtension(ExtensionApp):
@@ -204,7 +201,7 @@ class UWSExtension(ExtensionApp):
             service = SharedService(self.service_url, token)
         else:
             service = self._launcher()
-            self.handlers.append((rf"/{MOUNT}/{SOCKETS}", SocketHandler, {"launcher": service}))
+        self.handlers.append((rf"/{MOUNT}/{SOCKETS}", SocketHandler, {"launcher": service}))
         self.handlers.append((rf"/{MOUNT}/(.*)", RelayHandler, {"launcher": service, "bounds": bounds}))
 
     def _launcher(self) -> Launcher:

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -56,6 +57,15 @@ class ServiceError(RuntimeError):
     def __init__(self, message: str, status: int = 503) -> None:
         super().__init__(message)
         self.status = status
+
+
+@dataclass(frozen=True)
+class WebsocketAddress:
+    """Where the service takes websockets: ``url`` is what goes before the target, ``path`` a unix socket's."""
+
+    url: str
+    path: Path | None = None
+    context: ssl.SSLContext | None = None
 
 
 class NoAnswer(ServiceError):
@@ -350,6 +360,13 @@ class Launcher:
             raise ServiceError(str(error)) from error
         except OSError as error:
             raise ServiceError(f"The UWS service cannot be reached: {error.strerror}") from error
+
+    def websockets(self) -> WebsocketAddress:
+        """Those of a service that runs; none is started. Raises `ServiceError`."""
+        try:
+            return WebsocketAddress("ws://localhost", address(self.state_dir))
+        except RendezvousError as error:
+            raise ServiceError(str(error)) from error
 
     def doubt(self) -> None:
         """A connection broke: ask for health before the next one is used.

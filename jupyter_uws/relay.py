@@ -41,6 +41,8 @@ _NOT_FOR_SERVICE = HOP_BY_HOP | frozenset(
 )
 _OURS = ("x-uws-", "x-forwarded-")
 _SECRET_ARGUMENTS = frozenset(("token", "_xsrf"))
+#: X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL.
+_OTHER_NAME = (62, 64)
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 
@@ -64,6 +66,16 @@ class Unanswered(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The UWS service ended while it was asked; its service.log tells more", status=502)
+
+
+def tls_failure(error: ssl.SSLError) -> str:
+    """Why there is no connection with TLS to the service, for whoever has to mend it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        names = error.verify_code in _OTHER_NAME
+        what = "is for another host name" if names else "is not trusted"
+        return f"The UWS service was not asked: its certificate {what} ({error.verify_message.rstrip('.')})"
+    reason = (error.reason or str(error)).lower().replace("_", " ")
+    return f"The UWS service was not asked: it does not speak TLS as this server does ({reason})"
 
 
 def request_target(uri: str, prefix: str) -> str:
@@ -180,7 +192,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     async def conclude(self) -> None:
         """End the request and see the answer through.
 
-        Raises `Unanswered`, or `ServiceError` 504 where a silent service is not healthy. After
+        Raises `Unanswered`, or `ServiceError` 504 where a silent service is not healthy, 502 where TLS fails. After
         the head of the answer nothing is raised any more: a broken answer breaks the client's
         connection, so that a part cannot look like the whole.
         """
@@ -197,6 +209,8 @@ class Exchange(httputil.HTTPMessageDelegate):
         if self._answered:
             logger.warning("%s %s: the answer broke off", self._handler.request.method, self._handler.request.path)
             _close_client(self._handler)
+        elif isinstance(self._stream.error, ssl.SSLError):
+            raise ServiceError(tls_failure(self._stream.error), status=502)
         else:
             raise self._failure or Unanswered()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from tornado.websocket import (
     websocket_connect,
 )
 
-from .launcher import ServiceError
+from .launcher import ServiceError, WebsocketAddress
+from .relay import tls_failure
 
 #: The longest message, either way [bytes]: as much as Bokeh's server takes.
 MESSAGE_LIMIT = 20 * 2**20
@@ -47,15 +49,21 @@ class _UnixResolver(Resolver):
         return [(socket.AF_UNIX, str(self._path))]
 
 
-async def connect(path: Path, target: str, headers: HTTPHeaders, protocols: list[str]) -> WebSocketClientConnection:
-    """Open a websocket to the service at a unix socket, offering the client's subprotocols.
+async def connect(
+    where: WebsocketAddress, target: str, headers: HTTPHeaders, protocols: list[str]
+) -> WebSocketClientConnection:
+    """Open a websocket to the service, offering the client's subprotocols.
 
     Raises ServiceError, with the status of the service's own refusal where there is one.
     """
     for name in [name for name in headers if name.lower().startswith("sec-websocket-")]:
         del headers[name]  # those of the client's own handshake
     request = HTTPRequest(
-        f"ws://localhost{target}", headers=headers, connect_timeout=ACCEPT_TIMEOUT, request_timeout=ACCEPT_TIMEOUT
+        where.url + target,
+        headers=headers,
+        connect_timeout=ACCEPT_TIMEOUT,
+        request_timeout=ACCEPT_TIMEOUT,
+        ssl_options=where.context,
     )
     try:
         return await websocket_connect(
@@ -63,13 +71,16 @@ async def connect(path: Path, target: str, headers: HTTPHeaders, protocols: list
             ping_interval=PING_INTERVAL,
             max_message_size=MESSAGE_LIMIT,
             subprotocols=protocols or None,
-            resolver=_UnixResolver(path=path),
+            resolver=_UnixResolver(path=where.path) if where.path else None,
         )
     except ClientError as error:
         if error.code == 599:  # tornado's own, for a time limit
             raise ServiceError(f"The UWS service did not accept within {ACCEPT_TIMEOUT:g} s", status=504) from error
         raise ServiceError(f"The UWS service refused the websocket: {error.message}", status=error.code) from error
     except (WebSocketError, StreamClosedError, OSError) as error:
+        cause = error.real_error if isinstance(error, StreamClosedError) else error
+        if isinstance(cause, ssl.SSLError):
+            raise ServiceError(tls_failure(cause), status=502) from error
         raise ServiceError("The UWS service does not accept the websocket", status=502) from error
 
 

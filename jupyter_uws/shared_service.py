@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from tornado.httpclient import AsyncHTTPClient
 
-from .launcher import ServiceError
+from .credentials import secret_of_file
+from .launcher import ServiceError, WebsocketAddress
 
 #: How long [s] a connection may take.
 PATIENCE = 10.0
@@ -34,12 +35,9 @@ def file_token(path: str) -> Callable[[], str | None]:
 
     def read() -> str | None:
         try:
-            status = Path(path).stat()
-            if status.st_mode & 0o077:
-                raise ServiceError(f"The token file {path} can be read by others: chmod 600 {path}")
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise ServiceError(f"The token file {path} cannot be read: {error.strerror}") from None
+            return secret_of_file(Path(path))
+        except ValueError as error:
+            raise ServiceError(f"The token file {path} {error}") from None
 
     return read
 
@@ -83,6 +81,12 @@ class SharedService:
         except (OSError, TimeoutError) as error:
             reason = getattr(error, "strerror", None) or "no answer in time"
             raise ServiceError(f"The shared UWS service {self.url} cannot be reached: {reason}") from error
+
+    def websockets(self) -> WebsocketAddress:
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            return WebsocketAddress(f"wss://{parts.netloc}", context=self._context)
+        return WebsocketAddress(f"ws://{parts.netloc}")
 
     async def _connect(self, host: str, port: int, secure: bool) -> socket.socket:
         loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tornado.httpserver
 import tornado.netutil
@@ -48,10 +48,12 @@ from .archive import ArchiveRoutes, Folders, Readers, ServedArchive
 from .callers import Access
 from .dashboard import DashboardRoutes
 from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
+from .gate import Authenticator, GateRouter
 from .handlers import NotFoundHandler, ServiceHandler, log_request
 from .hub_settings import HubError, HubSettings
 from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
 from .logs import JobLog
+from .oidc_settings import OIDCError, OIDCSettings
 from .pages import (
     ClusterHandler,
     FrontHandler,
@@ -66,9 +68,6 @@ from .remotes import Remote, RemoteHandler, Remotes, RemotesHandler
 from .targets import Resolver, TargetsHandler
 from .tokens import TokenStore
 from .vosi import AvailabilityHandler, CapabilitiesHandler, DescriptorHandler
-
-if TYPE_CHECKING:
-    from .hub import Hub, HubRouter
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +96,7 @@ class Settings:
     public_url: str | None = None
     admins: frozenset[str] = frozenset()
     hub: HubSettings | None = None
+    oidc: OIDCSettings | None = None
     cors_origins: frozenset[str] = frozenset()
     metrics_port: int | None = None
     log_jobs: bool = False
@@ -121,7 +121,7 @@ class Service:
         self.state_dir = settings.state_dir
         self._archive = ServedArchive(settings.archive)
         secret = rendezvous.secret(settings.state_dir)
-        self._hub = _hub(settings, secret)
+        self._authenticator = _authenticator(settings, secret)
         self.registry = load_registry(
             folders=[*settings.descriptions, *default_folders()],
             also={"python": PYTHON_JOB} if settings.python_jobs else {},
@@ -211,12 +211,9 @@ class Service:
             incoming=self.incoming,
         )
 
-    def _routes(self) -> tornado.web.Application | HubRouter:
-        if self._hub is None:
-            return self.application()
-        from .hub import HubRouter
-
-        return HubRouter(self.application(), self._hub)
+    def _routes(self) -> tornado.web.Application | GateRouter:
+        application = self.application()
+        return GateRouter(application, self._authenticator) if self._authenticator else application
 
     def _incoming(self) -> Path:
         """Where files of forms lie until a job takes them: beside the jobs, so that taking one is a rename."""
@@ -251,7 +248,7 @@ class Service:
             loop.add_signal_handler(number, self.stop)
         server = tornado.httpserver.HTTPServer(
             self._routes(),
-            xheaders=self._hub is not None,  # the scheme that clients see, as the Hub's proxy says
+            xheaders=self.settings.hub is not None,  # the scheme that clients see, as the Hub's proxy says
             max_body_size=2**40,  # the handlers bound it, each as it needs, and say so
             max_header_size=HEADER_LIMIT,
             idle_connection_timeout=self.settings.form_limits.timeout,
@@ -338,17 +335,23 @@ class Service:
                 self.stop()
 
 
-def _hub(settings: Settings, secret: str) -> Hub | None:
-    """Who asks the Hub; JupyterHub is only imported where there is one."""
-    if settings.hub is None:
-        return None
-    try:
-        from .hub import Hub
-    except ImportError as error:
-        raise HubError(f"--hub needs JupyterHub ({error}): install jupyter-uws[hub]") from None
+def _authenticator(settings: Settings, secret: str) -> Authenticator | None:
+    """Who says who calls; what asks JupyterHub, or a provider, is only imported where there is one."""
     # of the same secret as the relay's, but no way leads back to that
     cookie_secret = hmac.digest(secret.encode(), b"cookies", "sha256")
-    return Hub(settings.hub, cookie_secret, settings.public_url)
+    if settings.hub is not None:
+        try:
+            from .hub import Hub
+        except ImportError as error:
+            raise HubError(f"--hub needs JupyterHub ({error}): install jupyter-uws[hub]") from None
+        return Hub(settings.hub, cookie_secret, settings.public_url)
+    if settings.oidc is not None:
+        try:
+            from .oidc import OIDC
+        except ImportError as error:
+            raise OIDCError(f"oidc_issuer needs joserfc ({error}): install jupyter-uws[oidc]") from None
+        return OIDC(settings.oidc, cookie_secret, settings.public_url)
+    return None
 
 
 def _retention(limits: Limits) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Who calls: by the relay's secret, the service's token, a token of ``jupyter uws token``, or as the Hub has said."""
+"""Who calls: by the relay's secret, the service's token, one of ``jupyter uws token``, or as others say."""
 
 from __future__ import annotations
 
@@ -74,13 +74,11 @@ class Access:
         headers = request.headers
         if _same(headers.get("X-UWS-Secret", ""), self.secret):
             return self._by_relay(headers)
-        if hasattr(request, "caller"):  # the Hub has been asked
-            found: Caller | HTTPError | None = request.caller
-            if isinstance(found, HTTPError):
-                raise found
-            if found is None and "Authorization" in headers:
-                raise HTTPError(401, NO_TOKEN)
-            return found and replace(found, is_admin=found.is_admin or found.owner in self.admins)
+        found: Caller | HTTPError | None = getattr(request, "caller", None)  # as the Hub, or a provider, has said
+        if isinstance(found, HTTPError):
+            raise found
+        if found is not None:
+            return replace(found, is_admin=found.is_admin or found.owner in self.admins)
         token = credential(headers)
         if _same(token, self.token):
             return Caller(self.owner, stated_root(headers), is_admin=self.owner in self.admins, by_token=True)

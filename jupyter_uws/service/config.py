@@ -35,6 +35,7 @@ from .anonymous import anonymous_readers
 from .app import Service, Settings
 from .archive import ArchiveError
 from .hub_settings import HubError, HubSettings, hub_settings, listens_on
+from .oidc_settings import OIDCError, OIDCSettings, OIDCTraits
 from .remotes import remotes
 from .resources import maxima
 from .targets import resolver_url
@@ -89,7 +90,7 @@ _PARSERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 }
 
 
-class ServeApp(JupyterApp):
+class ServeApp(OIDCTraits, JupyterApp):
     """Serve the archive and the jobs of one user."""
 
     name = "jupyter-uws-serve"
@@ -288,6 +289,7 @@ class ServeApp(JupyterApp):
             ip=ip,
             port=port,
             hub=hub,
+            oidc=self._oidc(port),
             cors_origins=frozenset(self.cors_origins),
             metrics_port=self.metrics_port,
             log_jobs=self.log_json,
@@ -313,6 +315,16 @@ class ServeApp(JupyterApp):
         if self.python_jobs:
             raise HubError("python_jobs lets clients run code as the user who runs the service: not with --hub")
         return hub_settings(frozenset(self.hub_admin_groups), self.hub_cache_seconds)
+
+    def _oidc(self, port: int | None) -> OIDCSettings | None:
+        oidc = self.oidc_settings()
+        if oidc is None:
+            return None
+        if self.hub or port is None:
+            raise OIDCError("oidc_issuer is for a service with a port and without --hub, where the Hub tells who calls")
+        if self.python_jobs:
+            raise OIDCError("python_jobs lets clients run code as the user who runs the service: not with oidc_issuer")
+        return oidc
 
     def _listens_on(self, hub: HubSettings | None) -> tuple[str, int | None]:
         """Address and port: those of the command line, else where the Hub's proxy will ask, else our own."""
@@ -376,7 +388,7 @@ class ServeApp(JupyterApp):
         except rendezvous.AlreadyRunning as error:
             print(f"jupyter uws serve: {error}", file=sys.stderr)
             self.exit(rendezvous.EXIT_ALREADY_RUNNING)
-        except (rendezvous.RendezvousError, StoreError, ArchiveError, HubError) as error:
+        except (rendezvous.RendezvousError, StoreError, ArchiveError, HubError, OIDCError) as error:
             print(f"jupyter uws serve: {error}", file=sys.stderr)
             self.exit(1)
         except OSError as error:

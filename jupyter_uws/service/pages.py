@@ -42,6 +42,8 @@ class FrontHandler(Page):
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         types = ", ".join(self.service.registry)
         self.write(_FRONT.format(version=__version__, root=self.root, types=types))
+        if self.service.settings.oidc is not None:
+            self.write(f"{self.root}logout          the end of a browser's log-in\n")
 
     head = get
 

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import re
 import ssl
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import httpcore
 from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError
 
+from ..credentials import secret_of_file
 from .handlers import ServiceHandler
 
 logger = logging.getLogger(__name__)
@@ -54,13 +54,9 @@ class Remote:
         if self.token_file is None:
             return None
         try:
-            if stat.S_IMODE(self.token_file.stat().st_mode) & 0o077:
-                raise HTTPError(503, f"the token file of the remote service '{self.name}' is open to others: chmod 600")
-            token = self.token_file.read_text().strip()
-        except (OSError, UnicodeDecodeError):
-            raise HTTPError(503, f"the token file of the remote service '{self.name}' cannot be read") from None
-        if not token.isascii() or not token.isprintable() or not token:
-            raise HTTPError(503, f"the token file of the remote service '{self.name}' holds no token")
+            token = secret_of_file(self.token_file)
+        except ValueError as error:
+            raise HTTPError(503, f"the token file of the remote service '{self.name}' {error}") from None
         return f"Bearer {token}"
 
     def target(self, path: str, query: str) -> str:

@@ -40,15 +40,16 @@ def test_the_search_finds_such_paths() -> None:
     assert not HOMES.search("~/.local/state/jupyter-uws, /usr/bin/env, $HOME/work/x, jobs/x/work/y")
 
 
-def test_lock_file_names_no_registry() -> None:
+@pytest.mark.parametrize(("folder", "packages"), [("labextension", 100), ("tests/hub", 30), ("tests/oidc", 30)])
+def test_lock_file_names_no_registry(folder: str, packages: int) -> None:
     """npm takes whatever registry the user has configured; .npmrc keeps the addresses out."""
-    lock = json.loads((ROOT / "labextension" / "package-lock.json").read_text())
-    assert len(lock["packages"]) > 100
+    lock = json.loads((ROOT / folder / "package-lock.json").read_text())
+    assert len(lock["packages"]) > packages
     resolved = [name for name, package in lock["packages"].items() if "resolved" in package]
     assert resolved == []
     unchecked = [name for name, package in lock["packages"].items() if name and "integrity" not in package]
     assert unchecked == []
-    assert "omit-lockfile-registry-resolved=true" in (ROOT / "labextension" / ".npmrc").read_text()
+    assert "omit-lockfile-registry-resolved=true" in (ROOT / folder / ".npmrc").read_text()
 
 
 def test_one_version() -> None:

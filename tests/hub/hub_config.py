@@ -26,7 +26,13 @@ c.JupyterHub.allow_named_servers = True
 # servers without system accounts; the plain Jupyter server starts in half the time of JupyterLab
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = f"{folder}/home/{{username}}"
-c.Spawner.environment = {"JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp", "XDG_STATE_HOME": ""}
+# the site's configuration, of the shared service and of users' own: what etc/jupyter of the environment is elsewhere
+site = {"JUPYTER_CONFIG_PATH": f"{folder}/site"}
+c.Spawner.environment = {
+    "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp",
+    "XDG_STATE_HOME": "",
+    **site,
+}
 c.Spawner.args = ["--allow-root", "--ServerApp.jpserver_extensions={'jupyter_uws': True}"]
 c.Spawner.args += [f"--UWSExtension.archive={test['archive']}", "--UWSExtension.service_args=--workers=1"]
 # Ctrl-C is not for them: they would ask whether it is meant
@@ -52,6 +58,7 @@ c.JupyterHub.services = [
             *(f"--state-dir={folder}/state", f"--archive={test['archive']}"),
             *("--ServeApp.hub_admin_groups=observatory-operators", *test["options"]),
         ],
+        "environment": site,
         "oauth_no_confirm": True,
     },
     {"name": "tester", "api_token": test["token"]},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import secrets
@@ -16,36 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import npm
 import psutil
 import requests
 from running import end, wait_until
 
 HERE = Path(__file__).parent
 PASSWORD = "a-password-for-tests"
+#: What the site's configuration lets each user have in the queue or running.
+ACTIVE_JOBS = 12
 SERVICE = "access:services!service=uws"
-
-
-def load_frontend() -> Any:
-    """``tools/frontend.py``, which finds a Node."""
-    spec = importlib.util.spec_from_file_location("frontend", HERE.parents[1] / "tools" / "frontend.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def install_proxy() -> list[str]:
     """The command of configurable-http-proxy, installed by the lock file of this folder."""
-    command, environment = load_frontend().npm_command()
-    lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(
-            [*command, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
-            cwd=HERE, env=environment, check=True, timeout=240,
-        )  # fmt: skip
-    node = Path(environment["PATH"].partition(":")[0]) / "node"
-    return [str(node), str(HERE / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy")]
+    return [
+        npm.install(HERE),
+        str(HERE / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"),
+    ]
 
 
 def free_ports(number: int) -> list[int]:
@@ -131,6 +118,8 @@ def run_hub(folder: Path, archive: Path, proxy: list[str], *options: str) -> Ite
     """``proxy`` is the command of configurable-http-proxy; ``options`` are the shared service's."""
     port, hub_port, proxy_port, service_port = free_ports(4)
     (folder / "home").mkdir()
+    (folder / "site").mkdir()
+    (folder / "site" / "jupyter_uws_config.py").write_text(f"c.ServeApp.user_active_jobs = {ACTIVE_JOBS}\n")
     (folder / "state").mkdir(mode=0o700)
     test: dict[str, Any] = {
         "folder": str(folder),

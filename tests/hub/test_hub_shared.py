@@ -13,7 +13,7 @@ from hub.hubs import PASSWORD, SERVICE, RunningHub
 from running import tapquery, wait_until
 from tornado.web import HTTPError
 
-from jupyter_uws.service.hub import Users
+from jupyter_uws.service.users import Users
 
 QUERY = "SELECT TOP 2 obs_id FROM ivoa.obscore ORDER BY obs_id"
 
@@ -98,7 +98,7 @@ async def test_answers_of_the_hub_are_kept_for_their_time_and_in_their_number() 
             raise HTTPError(500)
         return {"name": token} if token != "wrong" else None
 
-    users = Users(ask, keep=45, size=3, clock=lambda: now)
+    users = Users(ask, keep=45, whom="the Hub", size=3, clock=lambda: now)
     for token in ("a", "a", "wrong", "wrong"):
         await users.find(token)
     assert asked == ["a", "wrong"]

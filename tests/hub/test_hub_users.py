@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from hub.hubs import RunningHub
+from hub.hubs import ACTIVE_JOBS, RunningHub
 from running import wait_until
 
 QUERY = "SELECT TOP 2 obs_id FROM ivoa.obscore ORDER BY obs_id"
@@ -83,6 +83,31 @@ def test_stilts_searches_with_a_token_of_the_server(alice: Server, need: Callabl
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert found.stdout.split() == ["obs_id", "100001", "100002"], found.stderr
+
+
+def test_the_sites_limits_hold_for_each_user_in_both_kinds_of_services(
+    alice: Server, shared: Server, hub: RunningHub
+) -> None:
+    """One file in the site's configuration folder is read by the shared service and by those of users."""
+
+    def refused(server: Server) -> str:
+        jobs = [server.submit(duration="600") for _ in range(ACTIVE_JOBS)]
+        answer = server.ask("POST", "uws/sleeper", data={"duration": "0", "PHASE": "RUN"})
+        try:
+            # waiting ones count, too, and another user's do not
+            assert answer.status_code == 503, answer.text
+            other = hub.ask("boss", "POST", "uws/sleeper", data={"duration": "0", "PHASE": "RUN"})
+            assert other.status_code == 303, other.text
+        finally:
+            for job in jobs:
+                server.ask("DELETE", job)
+        assert server.ask("POST", "uws/sleeper", data={"duration": "0", "PHASE": "RUN"}).status_code == 303
+        return answer.text
+
+    assert f"'bob' has {ACTIVE_JOBS} jobs queued or running and may have {ACTIVE_JOBS}" in refused(shared)
+    # a service of her own, which was started by her server
+    assert str(hub.folder / "home" / "alice") in alice.ask("GET", "health").json()["state_dir"]
+    assert f"'alice' has {ACTIVE_JOBS} jobs queued or running and may have {ACTIVE_JOBS}" in refused(alice)
 
 
 def test_it_outlives_the_culling_of_the_server_and_is_found_again(alice: Server, hub: RunningHub) -> None:
