@@ -62,6 +62,7 @@ class ServiceWidget(anywidget.AnyWidget):
         if not isinstance(message, dict):
             return
         if message.get("kind") == "events":
+            self._reply({"kind": "taken", "id": message.get("id")}, [])
             listen(self.connection, self._tell)
         else:
             self._relay.take(message, buffers)

@@ -1,11 +1,13 @@
 """A page's questions to the service, answered by the kernel: below the service's root, and nowhere else.
 
-The messages are those of ``labextension/src/widgets/transport.ts``.
+The messages are those of ``labextension/src/widgets/transport.ts``. A page asks again what it was not told to be taken:
+a question is known by its id, and passed on once.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +33,8 @@ PARTS = 32
 LONGEST = 1024
 LONGEST_QUERY = 8192
 REDIRECTS = 3
+#: Questions that are remembered.
+KNOWN = 1000
 #: Questions of all widgets that are under way at once; others wait.
 _AT_ONCE = threading.BoundedSemaphore(6)
 
@@ -58,27 +62,47 @@ class Relay:
     send: Send
     _bodies: dict[str, bytearray] = field(default_factory=dict)
     _cancelled: dict[str, threading.Event] = field(default_factory=dict)
+    _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def take(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         """A message of a page; what is wrong with it is told to the page."""
         id = str(message.get("id", ""))[:64]
         kind = message.get("kind")
-        if kind == "body":
-            self._gather(id, buffers)
-        elif kind == "cancel" and id in self._cancelled:
-            self._cancelled[id].set()
-        elif kind == "request":
-            body = bytes(self._bodies.pop(id, b""))
-            try:
-                question = read_question(message, body)
-            except Refused as error:
-                self.send({"kind": "failed", "id": id, "message": str(error)}, [])
-                return
-            self._cancelled[id] = threading.Event()
-            threading.Thread(target=self._answer, args=(id, question), name="jupyter-uws-widget", daemon=True).start()
+        with self._lock:  # Jupyter hands over messages in more than one thread
+            if kind == "body" and id not in self._known:
+                self._gather(id, message.get("at"), buffers)
+            elif kind == "cancel" and id in self._cancelled:
+                self._cancelled[id].set()
+            elif kind == "request":
+                self._hear(id, message)
 
-    def _gather(self, id: str, buffers: Sequence[Any]) -> None:
+    def _hear(self, id: str, message: Mapping[str, Any]) -> None:
+        body, size = self._bodies.pop(id, bytearray()), message.get("size")
+        if id not in self._known and isinstance(size, int) and len(body) < min(size, LARGEST + 1):
+            return  # a piece was lost: the page will ask again
+        self.send({"kind": "taken", "id": id}, [])
+        if id not in self._known:
+            self._begin(id, message, bytes(body))
+
+    def _begin(self, id: str, message: Mapping[str, Any], body: bytes) -> None:
+        self._known[id] = None
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        try:
+            question = read_question(message, body)
+        except Refused as error:
+            self.send({"kind": "failed", "id": id, "message": str(error)}, [])
+            return
+        self._cancelled[id] = threading.Event()
+        threading.Thread(target=self._answer, args=(id, question), name="jupyter-uws-widget", daemon=True).start()
+
+    def _gather(self, id: str, at: Any, buffers: Sequence[Any]) -> None:
         body = self._bodies.setdefault(id, bytearray())
+        if at == 0:
+            body.clear()  # it is sent again
+        elif at is not None and at != len(body):
+            return  # what is before it was lost
         for buffer in buffers:
             # one byte more than is allowed tells that it was too much
             body += bytes(buffer)[: LARGEST + 1 - len(body)]
@@ -91,6 +115,9 @@ class Relay:
                     self._pass_on(id, question, cancelled)
         except (ClientError, Refused) as error:
             self.send({"kind": "failed", "id": id, "message": str(error)}, [])
+        except Exception as error:
+            self.send({"kind": "failed", "id": id, "message": f"The kernel could not ask: {error!r}"}, [])
+            raise
         finally:
             self._cancelled.pop(id, None)
 

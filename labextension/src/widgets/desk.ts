@@ -50,6 +50,9 @@ export class Desk {
       () => this.transport.events(),
       () => Promise.resolve(this.transport.loss)
     );
+    this.transport.silenceChanged.connect(() => {
+      this._changed.emit();
+    });
     this.open(model.get('_place') as Place);
   }
 

@@ -11,7 +11,7 @@ import { Desk, IPage, Place } from './desk';
 import { IModel } from './transport';
 
 function Frame({ desk }: { desk: Desk }): JSX.Element {
-  const { page, trouble, asked, host } = desk;
+  const { page, trouble, asked, host, transport } = desk;
   const { trans } = host;
   return (
     <>
@@ -20,6 +20,16 @@ function Frame({ desk }: { desk: Desk }): JSX.Element {
         <span className="jp-UWSPage-space" />
         {page?.changed ? <UseSignal signal={page.changed}>{() => <Code desk={desk} />}</UseSignal> : <Code desk={desk} />}
       </div>
+      {transport.silent && (
+        <div className="jp-UWSJobs-trouble" role="alert">
+          <p>
+            {trans.__(
+              'The kernel does not answer. While it runs a cell, it may come to this later; after a restart, run the cell of the widget again.'
+            )}
+          </p>
+          <Button act={() => { transport.again(); }}>{trans.__('Ask again')}</Button>
+        </div>
+      )}
       {trouble !== null && (
         <div className="jp-UWSJobs-trouble" role="alert">
           <p>{trouble}</p>

@@ -1,12 +1,17 @@
 /**
  * The service as the kernel reaches it: questions and answers are custom messages of the widget.
  *
- * To the kernel: `{kind: 'body', id}` with a piece of a body each, `{kind: 'request', id, method, path, query,
- * headers}`, `{kind: 'cancel', id}`, `{kind: 'events'}`. From it: `{kind: 'head', id, status, reason, headers}`,
- * `{kind: 'piece', id}` with bytes, `{kind: 'end', id}`, `{kind: 'failed', id, message}`; `{kind: 'opened'}`,
- * `{kind: 'told', events}`, `{kind: 'lost', message}`.
+ * To the kernel: `{kind: 'body', id, at}` with a piece of a body each, `{kind: 'request', id, size, method, path, query,
+ * headers}`, `{kind: 'cancel', id}`, `{kind: 'events', id}`. From it: `{kind: 'taken', id}` at once, `{kind: 'head', id,
+ * status, reason, headers}`, `{kind: 'piece', id}` with bytes, `{kind: 'end', id}`, `{kind: 'failed', id, message}`;
+ * `{kind: 'opened'}`, `{kind: 'told', events}`, `{kind: 'lost', message}`.
+ *
+ * A question may be lost where the kernel has just begun, so it is asked again until it was taken; see `asking.ts`.
  */
+import { ISignal } from '@lumino/signaling';
+
 import { IEventSource, ITransport, quoted } from '../transport';
+import { Asking } from './asking';
 
 /** What is used of the widget's model; buffers come as views. */
 export interface IModel {
@@ -65,15 +70,10 @@ export class KernelTransport implements ITransport {
     if (this._detached) {
       throw new Error(DETACHED);
     }
-    const id = `${this._page}-${++this._count}`;
+    const id = this._name();
     const { signal } = init;
     signal?.throwIfAborted();
-    if (init.body) {
-      const bytes = await new Response(init.body).arrayBuffer();
-      for (let at = 0; at < bytes.byteLength; at += PIECE) {
-        this._model.send({ kind: 'body', id }, undefined, [bytes.slice(at, at + PIECE)]);
-      }
-    }
+    const bytes = init.body ? await new Response(init.body).arrayBuffer() : new ArrayBuffer(0);
     const given = new Headers(init.headers);
     const headers = Object.fromEntries(HEADERS.flatMap(name => (given.has(name) ? [[name, given.get(name)]] : [])));
     return new Promise((resolve, fail) => {
@@ -82,12 +82,34 @@ export class KernelTransport implements ITransport {
         const pending = this._pending.get(id);
         if (pending) {
           this._pending.delete(id);
+          this._asking.drop(id);
           this._model.send({ kind: 'cancel', id });
           pending.fail(new DOMException('Aborted', 'AbortError'));
         }
       });
-      this._model.send({ kind: 'request', id, method: init.method ?? 'GET', path, query, headers });
+      this._asking.ask(id, () => {
+        for (let at = 0; at < bytes.byteLength; at += PIECE) {
+          this._model.send({ kind: 'body', id, at }, undefined, [bytes.slice(at, at + PIECE)]);
+        }
+        const asked = { id, size: bytes.byteLength, method: init.method ?? 'GET', path, query, headers };
+        this._model.send({ kind: 'request', ...asked });
+      });
     });
+  }
+
+  /** Emitted when `silent` changes. */
+  get silenceChanged(): ISignal<unknown, void> {
+    return this._asking.changed;
+  }
+
+  /** Whether the kernel has not taken a question for long. */
+  get silent(): boolean {
+    return this._asking.silent;
+  }
+
+  /** Ask anew what was not taken. */
+  again(): void {
+    this._asking.again();
   }
 
   url(path: readonly string[], query = ''): string {
@@ -111,7 +133,11 @@ export class KernelTransport implements ITransport {
         source.lose(DETACHED);
       });
     } else {
-      this._model.send({ kind: 'events' });
+      this._asking.drop(this._events);
+      const id = (this._events = this._name());
+      this._asking.ask(id, () => {
+        this._model.send({ kind: 'events', id });
+      });
     }
     return source;
   }
@@ -153,6 +179,7 @@ export class KernelTransport implements ITransport {
 
   private _detach(): void {
     this._detached = true;
+    this._asking.dropAll();
     const pending = [...this._pending.values()];
     this._pending.clear();
     pending.forEach(({ fail }) => {
@@ -174,6 +201,7 @@ export class KernelTransport implements ITransport {
         return;
     }
     const id = message.id ?? '';
+    this._asking.drop(id);
     const pending = this._pending.get(id);
     if (!pending) {
       return; // another page's, or cancelled
@@ -207,6 +235,12 @@ export class KernelTransport implements ITransport {
     pending.resolve(new Response(EMPTY.includes(status) ? null : body, { status, statusText: reason, headers }));
   }
 
+  private _name(): string {
+    return `${this._page}-${++this._count}`;
+  }
+
+  private readonly _asking = new Asking();
+  private _events = '';
   private readonly _page = Math.random().toString(36).slice(2);
   private readonly _pending = new Map<string, IPending>();
   private readonly _kept: string[] = [];
