@@ -1,4 +1,4 @@
-"""A page's questions to the service, answered by the kernel: below the service's root, and nowhere else.
+"""A page's questions, answered by the kernel: of the service, below its root, and of the files in its :class:`Folder`.
 
 The messages are those of ``labextension/src/widgets/transport.ts``. A page asks again what it was not told to be taken:
 a question is known by its id, and passed on once.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -17,6 +18,7 @@ import requests
 
 from ..client.connection import Connection, reachable, service_error
 from ..client.errors import ClientError
+from .folder import Folder, NoFile
 
 #: Sends a message to the page, with bytes.
 Send = Callable[[dict[str, Any], list[bytes]], None]
@@ -60,6 +62,7 @@ class Relay:
 
     connection: Connection
     send: Send
+    folder: Folder | None = None
     _bodies: dict[str, bytearray] = field(default_factory=dict)
     _cancelled: dict[str, threading.Event] = field(default_factory=dict)
     _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
@@ -90,12 +93,15 @@ class Relay:
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         try:
-            question = read_question(message, body)
+            if "of" in message:
+                act = partial(self._hand_over, id, message["of"])
+            else:
+                act = partial(self._pass_on, id, read_question(message, body))
         except Refused as error:
             self.send({"kind": "failed", "id": id, "message": str(error)}, [])
             return
         self._cancelled[id] = threading.Event()
-        threading.Thread(target=self._answer, args=(id, question), name="jupyter-uws-widget", daemon=True).start()
+        threading.Thread(target=self._answer, args=(id, act), name="jupyter-uws-widget", daemon=True).start()
 
     def _gather(self, id: str, at: Any, buffers: Sequence[Any]) -> None:
         body = self._bodies.setdefault(id, bytearray())
@@ -107,13 +113,13 @@ class Relay:
             # one byte more than is allowed tells that it was too much
             body += bytes(buffer)[: LARGEST + 1 - len(body)]
 
-    def _answer(self, id: str, question: Question) -> None:
+    def _answer(self, id: str, act: Callable[[threading.Event], None]) -> None:
         cancelled = self._cancelled[id]
         try:
             with _AT_ONCE:
                 if not cancelled.is_set():
-                    self._pass_on(id, question, cancelled)
-        except (ClientError, Refused) as error:
+                    act(cancelled)
+        except (ClientError, NoFile, Refused) as error:
             self.send({"kind": "failed", "id": id, "message": str(error)}, [])
         except Exception as error:
             self.send({"kind": "failed", "id": id, "message": f"The kernel could not ask: {error!r}"}, [])
@@ -131,15 +137,28 @@ class Relay:
                 headers.pop("Content-Length", None)
             head = {"kind": "head", "id": id, "status": response.status_code, "reason": response.reason or ""}
             self.send({**head, "headers": headers}, [])
-            size = 0
-            for piece in response.iter_content(PIECE):
-                if cancelled.is_set():
-                    return
-                size += len(piece)
-                if size > LARGEST:
-                    raise Refused(f"This is more than the {LARGEST >> 20} MiB that a widget takes: use the client.")
-                self.send({"kind": "piece", "id": id}, [piece])
-            self.send({"kind": "end", "id": id}, [])
+            self._send_pieces(id, response.iter_content(PIECE), cancelled)
+
+    def _hand_over(self, id: str, asked: Any, cancelled: threading.Event) -> None:
+        """A file of the kernel's machine."""
+        if self.folder is None:
+            raise NoFile("This widget gives no files.")
+        content_type, content = self.folder.open(asked)
+        with content:
+            head = {"kind": "head", "id": id, "status": 200, "reason": "OK"}
+            self.send({**head, "headers": {"Content-Type": content_type}}, [])
+            self._send_pieces(id, iter(partial(content.read, PIECE), b""), cancelled)
+
+    def _send_pieces(self, id: str, pieces: Iterable[bytes], cancelled: threading.Event) -> None:
+        size = 0
+        for piece in pieces:
+            if cancelled.is_set():
+                return
+            size += len(piece)
+            if size > LARGEST:
+                raise Refused(f"This is more than the {LARGEST >> 20} MiB that a widget takes: use the client.")
+            self.send({"kind": "piece", "id": id}, [piece])
+        self.send({"kind": "end", "id": id}, [])
 
 
 def read_question(message: Mapping[str, Any], body: bytes = b"") -> Question:

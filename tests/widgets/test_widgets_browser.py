@@ -147,6 +147,50 @@ def check_picture(page: Locator) -> None:
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
 
 
+COUNT_LINES = """
+name: count-lines
+parameters:
+  text: {type: file, required: true, content_types: ["text/*"]}
+  more: {type: file, content_types: ["text/*"]}
+command: [wc, --lines, "{text}", "{more}"]
+generated: {}
+execution_duration: 60
+"""
+
+
+@pytest.mark.parametrize("notebook", ["notebook"], indirect=True)
+def test_files_of_the_notebooks_folder(notebook: Notebook) -> None:
+    """A file that Python gives and one that is chosen in the form, which the kernel reads, are the job's."""
+    described = notebook.lab.root.parent / "data" / "jupyter-uws" / "jobs" / "count-lines.yaml"
+    described.parent.mkdir(parents=True, exist_ok=True)
+    described.write_text(COUNT_LINES)
+    (notebook.lab.root / "texts").mkdir()
+    (notebook.lab.root / "texts" / "three.txt").write_text("1\n2\n3\n")
+    given = notebook.lab.root.parent / "given.txt"
+    given.write_text("1\n" * 7)
+    notebook.open(
+        "files",
+        f"from jupyter_uws.widgets import JobForm\nform = JobForm('count-lines', text={str(given)!r})\nform",
+        "print(form.job.wait().log('stdout'))",
+    )
+    form = notebook.run(0).locator(".jp-UWSWidget")
+    expect(form.get_by_label("text", exact=False).first).to_have_value("given.txt")
+    more = form.locator("[data-field=more]")
+    more.get_by_role("button", name="From the notebook's folder").click()
+    dialog = form.get_by_role("dialog", name="A file of the notebook's folder")
+    dialog.get_by_role("option", name="texts").click()
+    dialog.get_by_role("option", name="three.txt").click()
+    notebook.shot("folder")
+    dialog.get_by_role("button", name="Choose").click()
+    expect(dialog).to_have_count(0)
+    expect(more.get_by_role("textbox")).to_have_value("texts/three.txt")
+    form.get_by_role("button", name="Show code").click()
+    expect(form.get_by_label("Code", exact=True)).to_contain_text('more="texts/three.txt"')
+    form.get_by_role("button", name="Run now").click()
+    expect(form.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible()
+    expect(notebook.run(1)).to_contain_text(re.compile(r"7 \S+\s+3 \S+\s+10 total"))
+
+
 def test_search_leads_to_python(notebook: Notebook) -> None:
     """What is marked in the search is known in the next cell, and fills a form."""
     notebook.open(

@@ -8,10 +8,11 @@ import { createRoot } from 'react-dom/client';
 import { Button } from '../jobs/parts';
 import { save } from '../save';
 import { Desk, IPage, Place } from './desk';
+import { Picker } from './picker';
 import { IModel } from './transport';
 
 function Frame({ desk }: { desk: Desk }): JSX.Element {
-  const { page, trouble, asked, host, transport } = desk;
+  const { page, trouble, asked, picking, host, transport } = desk;
   const { trans } = host;
   return (
     <>
@@ -44,6 +45,7 @@ function Frame({ desk }: { desk: Desk }): JSX.Element {
           <Button act={() => { asked.answer(false); }}>{trans.__('Cancel')}</Button>
         </div>
       )}
+      {picking && <Picker desk={desk} picking={picking} />}
       {page && <div className={`jp-UWSWidget-page jp-mod-${page.kind}`}>{page.view}</div>}
     </>
   );

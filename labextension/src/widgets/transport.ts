@@ -2,7 +2,7 @@
  * The service as the kernel reaches it: questions and answers are custom messages of the widget.
  *
  * To the kernel: `{kind: 'body', id, at}` with a piece of a body each, `{kind: 'request', id, size, method, path, query,
- * headers}`, `{kind: 'cancel', id}`, `{kind: 'events', id}`. From it: `{kind: 'taken', id}` at once, `{kind: 'head', id,
+ * headers}`, or `{kind: 'request', id, of}` for a file of the kernel's own (`of: {given}` or `{path}`), `{kind: 'cancel', id}`, `{kind: 'events', id}`. From it: `{kind: 'taken', id}` at once, `{kind: 'head', id,
  * status, reason, headers}`, `{kind: 'piece', id}` with bytes, `{kind: 'end', id}`, `{kind: 'failed', id, message}`;
  * `{kind: 'opened'}`, `{kind: 'told', events}`, `{kind: 'lost', message}`.
  *
@@ -10,6 +10,7 @@
  */
 import { ISignal } from '@lumino/signaling';
 
+import { IEntry } from '../jobs/folder';
 import { IEventSource, ITransport, quoted } from '../transport';
 import { Asking } from './asking';
 
@@ -67,15 +68,34 @@ export class KernelTransport implements ITransport {
   }
 
   async fetch(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Response> {
-    if (this._detached) {
-      throw new Error(DETACHED);
-    }
-    const id = this._name();
     const { signal } = init;
     signal?.throwIfAborted();
     const bytes = init.body ? await new Response(init.body).arrayBuffer() : new ArrayBuffer(0);
     const given = new Headers(init.headers);
     const headers = Object.fromEntries(HEADERS.flatMap(name => (given.has(name) ? [[name, given.get(name)]] : [])));
+    return this._ask({ method: init.method ?? 'GET', path, query, headers }, bytes, signal);
+  }
+
+  /** What is in a folder of the kernel's, by the way to it from the notebook's. */
+  async folder(path: readonly string[]): Promise<IEntry[]> {
+    return (await (await this._ask({ of: { path } })).json()) as IEntry[];
+  }
+
+  /** A file of the kernel's: in or below the notebook's folder, or given by Python for a parameter. */
+  async kernelFile(of: { path: readonly string[] } | { given: string }, name: string): Promise<File> {
+    const blob = await (await this._ask({ of })).blob();
+    const file = new File([blob], name, { type: blob.type });
+    if ('path' in of) {
+      Object.defineProperty(file, 'webkitRelativePath', { value: of.path.join('/') });
+    }
+    return file;
+  }
+
+  private async _ask(asked: object, bytes = new ArrayBuffer(0), signal?: AbortSignal | null): Promise<Response> {
+    if (this._detached) {
+      throw new Error(DETACHED);
+    }
+    const id = this._name();
     return new Promise((resolve, fail) => {
       this._pending.set(id, { resolve, fail, body: null });
       signal?.addEventListener('abort', () => {
@@ -91,8 +111,7 @@ export class KernelTransport implements ITransport {
         for (let at = 0; at < bytes.byteLength; at += PIECE) {
           this._model.send({ kind: 'body', id, at }, undefined, [bytes.slice(at, at + PIECE)]);
         }
-        const asked = { id, size: bytes.byteLength, method: init.method ?? 'GET', path, query, headers };
-        this._model.send({ kind: 'request', ...asked });
+        this._model.send({ kind: 'request', id, size: bytes.byteLength, ...asked });
       });
     });
   }
