@@ -14,7 +14,7 @@ from browsers import PATIENCE, shot, violations
 from lab.conftest import Browsing, Lab
 from lab.test_jobs_panel import submit
 from lab.test_quickstart import KERNEL_IS_IDLE
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from running import RunningService
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -98,6 +98,39 @@ def test_job_list_lives(notebook: Notebook) -> None:
     row.get_by_role("button", name=f"Delete sleeper {name}").click()
     widget.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
+
+
+@pytest.mark.parametrize("notebook", ["notebook"], indirect=True)
+def test_questions_that_are_lost(notebook: Notebook) -> None:
+    """Where the kernel never hears of a question, the widget says so after a while, and asks again when told to."""
+    lost: list[bytes] = []
+    is_deaf = True
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            raw = message.encode() if isinstance(message, str) else message
+            if is_deaf and b'"comm_msg"' in raw and b'"custom"' in raw:
+                lost.append(raw)
+            else:
+                server.send(message)
+
+        socket.on_message(pass_on)
+
+    notebook.page.route_web_socket(re.compile("/channels"), between)
+    notebook.open("lost", JOB_LIST)
+    widget = notebook.run(0).locator(".jp-UWSWidget")
+    expect(widget.get_by_text("Asking the service")).to_be_visible()
+    alert = widget.get_by_role("alert")
+    expect(alert).to_contain_text("The kernel does not answer", timeout=60_000)
+    assert violations(notebook.page, ".jp-UWSWidget") == []
+    notebook.shot("lost")
+    assert len(lost) > 2
+    is_deaf = False
+    alert.get_by_role("button", name="Ask again").click()
+    expect(widget.get_by_text("Asking the service")).to_have_count(0)
+    expect(alert).to_have_count(0)
 
 
 @pytest.mark.gamma
