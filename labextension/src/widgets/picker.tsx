@@ -1,7 +1,7 @@
 /**
  * Choose a file of the notebook's folder, which the kernel reads.
  */
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { JSX } from 'react';
 
 import { FolderView, IEntry } from '../jobs/folder';
@@ -15,6 +15,11 @@ export function Picker({ desk, picking }: { desk: Desk; picking: IPicking }): JS
   const [path, setPath] = useState<readonly string[]>([]);
   const [entries, setEntries] = useState<readonly IEntry[]>([]);
   const [chosen, setChosen] = useState<string | null>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // the field that wants it may be far down
+    frame.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
   useEffect(() => {
     let wanted = true;
     setChosen(null);
@@ -34,13 +39,15 @@ export function Picker({ desk, picking }: { desk: Desk; picking: IPicking }): JS
     });
   };
   return (
-    <div className="jp-UWSJobs-trouble" role="dialog" aria-label={picking.title}>
+    <div className="jp-UWSWidget-picking" role="dialog" aria-label={picking.title} ref={frame}>
       <strong>{picking.title}</strong>
       <FolderView path={path} entries={entries} chosen={chosen} enter={setPath} choose={setChosen} trans={trans} />
-      <Button disabled={chosen === null} act={() => { take(chosen ?? ''); }}>
-        {trans.__('Choose')}
-      </Button>
-      <Button act={() => { picking.answer(null); }}>{trans.__('Cancel')}</Button>
+      <div className="jp-UWSPage-bar">
+        <Button disabled={chosen === null} act={() => { take(chosen ?? ''); }}>
+          {trans.__('Choose')}
+        </Button>
+        <Button act={() => { picking.answer(null); }}>{trans.__('Cancel')}</Button>
+      </div>
     </div>
   );
 }
