@@ -4,7 +4,7 @@
 import { ISignal, Signal } from '@lumino/signaling';
 
 /** Milliseconds until a question is asked again, and how often that is done. */
-export const AGAIN = 5000;
+export const AGAIN = 3000;
 export const TIMES = 3;
 
 interface IQuestion {
