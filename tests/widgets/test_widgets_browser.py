@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from browsers import PATIENCE, shot, violations
 from lab.conftest import Browsing, Lab
-from lab.test_jobs_panel import submit
+from lab.test_jobs_panel import describe_count_lines, submit
 from lab.test_quickstart import KERNEL_IS_IDLE
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from running import RunningService
@@ -180,25 +180,10 @@ def check_picture(page: Locator) -> None:
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
 
 
-COUNT_LINES = """
-name: count-lines
-parameters:
-  text: {type: file, required: true, content_types: ["text/*"]}
-  more: {type: file, content_types: ["text/*"]}
-command: [wc, --lines, "{text}", "{more}"]
-generated: {}
-execution_duration: 60
-"""
-
-
 @pytest.mark.parametrize("notebook", ["notebook"], indirect=True)
 def test_files_of_the_notebooks_folder(notebook: Notebook) -> None:
     """A file that Python gives and one that is chosen in the form, which the kernel reads, are the job's."""
-    described = notebook.lab.root.parent / "data" / "jupyter-uws" / "jobs" / "count-lines.yaml"
-    described.parent.mkdir(parents=True, exist_ok=True)
-    described.write_text(COUNT_LINES)
-    (notebook.lab.root / "texts").mkdir()
-    (notebook.lab.root / "texts" / "three.txt").write_text("1\n2\n3\n")
+    describe_count_lines(notebook.lab)
     given = notebook.lab.root.parent / "given.txt"
     given.write_text("1\n" * 7)
     notebook.open(
