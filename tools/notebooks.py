@@ -1,7 +1,9 @@
 """Run the notebooks and keep their outputs: ``python tools/notebooks.py [FILE.ipynb ...]`` (``make notebooks``).
 
-They run on a service of their own, with the simulated archive; what would differ from run to run (times of the cells,
-the kernel's version) and what needs a kernel (widgets) is not kept. ``--check`` runs them and writes nothing.
+They run on services of their own, with the simulated archive: ``hess.ipynb`` on the H.E.S.S. data store of
+``$JUPYTER_UWS_HESS_DIR``, ``cluster.ipynb`` on the SLURM that ``$SLURM_CONF`` names or else on that of the tests. What
+would differ from run to run (times of the cells, the kernel's version) and what needs a kernel (widgets) is not kept.
+``--check`` runs them and writes nothing.
 """
 
 from __future__ import annotations
@@ -9,13 +11,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +32,27 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 #: Seconds for one cell, on a loaded machine.
 CELL_TIMEOUT = 600
+#: The folder of the H.E.S.S. DL3 DR1 data store.
+HESS = "JUPYTER_UWS_HESS_DIR"
+#: As in the notebook; "lo" is the network of nodes that are all on this machine.
+ON_SLURM = """
+c.ServeApp.backend = "slurm"
+c.ServeApp.backend_options = {"queue": "normal", "memory": "1 GiB", "walltime": "01:00:00", "interface": "lo"}
+c.ServeApp.workers = 3
+c.ServeApp.resource_limits = {"cores": 4, "memory": "8 GiB"}
+"""
 
 
 @contextlib.contextmanager
-def service(folder: Path) -> Iterator[dict[str, str]]:
-    """A service on a free port; yields the environment in which a kernel finds it."""
+def service(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """A service on a free port, with ``more`` in its environment; yields the one in which a kernel finds it."""
     state = folder / "state"
     state.mkdir(mode=0o700)
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyter_uws", "serve", "--port=0", f"--state-dir={state}"]
     process = subprocess.Popen(
         [*command, "--ServeApp.python_jobs=True"],
-        env={**os.environ, "JUPYTER_UWS_TOKEN": token},
+        env={**os.environ, **(more or {}), "JUPYTER_UWS_TOKEN": token},
         stdout=subprocess.PIPE,
         stderr=(folder / "service.log").open("wb"),
         text=True,
@@ -51,11 +65,63 @@ def service(folder: Path) -> Iterator[dict[str, str]]:
         yield {
             "JUPYTER_UWS_URL": found.group(1),
             "JUPYTER_UWS_TOKEN": token,
+            "JUPYTER_UWS_STATE_DIR": str(state),
             "JUPYTER_UWS_CACHE": str(folder / "cache"),
+            # the command jupyter is that of this environment
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
     finally:
         process.terminate()
         process.wait(30)
+
+
+@contextlib.contextmanager
+def real(folder: Path) -> Iterator[dict[str, str]]:
+    """A service on an archive of the H.E.S.S. data store."""
+    archive = folder / "hess.duckdb"
+    command = [sys.executable, "-m", "jupyter_uws", "archive", "add", os.environ[HESS], f"--archive={archive}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with service(folder, {"JUPYTER_UWS_ARCHIVE": str(archive)}) as environment:
+        yield environment
+
+
+@contextlib.contextmanager
+def on_slurm(folder: Path) -> Iterator[dict[str, str]]:
+    """A service whose jobs run on SLURM."""
+    config = folder / "config"
+    config.mkdir()
+    (config / "jupyter_uws_config.py").write_text(ON_SLURM)
+    with slurm() as there, service(folder, {**there, "JUPYTER_CONFIG_DIR": str(config)}) as environment:
+        yield {**environment, **there}
+
+
+@contextlib.contextmanager
+def slurm() -> Iterator[dict[str, str]]:
+    """The SLURM of this machine, or that of the tests; yields the environment in which its programs find it."""
+    if "SLURM_CONF" in os.environ:
+        yield {}
+        return
+    sys.path.append(str(ROOT / "tests" / "slurm"))
+    import slurm_daemons
+
+    with slurm_daemons.slurm() as running:
+        yield running.environment
+
+
+#: Notebooks that need another service than the others do.
+SERVICES: dict[str, Callable[[Path], AbstractContextManager[dict[str, str]]]] = {
+    "cluster.ipynb": on_slurm,
+    "hess.ipynb": real,
+}
+
+
+def lack(name: str) -> str | None:
+    """What a notebook needs and is not here."""
+    if name == "hess.ipynb" and HESS not in os.environ:
+        return f"set {HESS} to the folder of the H.E.S.S. DL3 DR1"
+    if name == "cluster.ipynb" and not ("SLURM_CONF" in os.environ or (os.geteuid() == 0 and shutil.which("slurmd"))):
+        return "set SLURM_CONF, or as root install slurm-wlm and munge for a SLURM of the tests"
+    return None
 
 
 def run(path: Path, environment: dict[str, str], folder: Path) -> Any:
@@ -95,12 +161,17 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     paths = [Path(name) for name in arguments.names] or sorted(FOLDER.glob("*.ipynb"))
-    with tempfile.TemporaryDirectory(prefix="jupyter-uws-notebooks-") as folder, service(Path(folder)) as environment:
-        for path in paths:
-            notebook = run(path, environment, Path(folder))
-            if not arguments.check:
-                nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
-            print(f"{path.name}: {len(notebook.cells)} cells")
+    for path in list(paths):
+        if missing := lack(path.name):
+            print(f"{path.name} is left out: {missing}", file=sys.stderr)
+            paths.remove(path)
+    for start, group in itertools.groupby(paths, lambda path: SERVICES.get(path.name, service)):
+        with tempfile.TemporaryDirectory(prefix="jupyter-uws-notebooks-") as name, start(Path(name)) as environment:
+            for path in group:
+                notebook = run(path, environment, Path(name))
+                if not arguments.check:
+                    nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
+                print(f"{path.name}: {len(notebook.cells)} cells")
 
 
 if __name__ == "__main__":

@@ -118,6 +118,12 @@ def stack(one: Part, two: Part) -> Part:
     return Part(dataset, one.dropped | two.dropped, one.livetime | two.livetime)
 
 
+def gather(one: Part, two: Part) -> Part:
+    """Two parts that hold lists, one after the other."""
+    both = None if one.dataset is two.dataset is None else [*(one.dataset or ()), *(two.dataset or ())]
+    return Part(both, one.dropped | two.dropped, one.livetime | two.livetime)
+
+
 def livetime(part: Part) -> dict[str, Any]:
     """The livetime of the runs together, in hours, as summaries show it."""
     return {"value": round(sum(part.livetime.values()), 4), "unit": "h"}

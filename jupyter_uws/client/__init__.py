@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .archive import Archive
     from .observations import ObservationTable
     from .resolver import Target, resolve
     from .votable import read_votable
 
+from .archive import Archive
 from .connection import Connection, connect
 from .errors import (
     ClientError,
@@ -58,7 +58,6 @@ __all__ = [
 
 #: What needs astropy is imported when it is asked for (PEP 562): half a second and 40 MB that jobs do without.
 _LATER = {
-    "Archive": "archive",
     "ObservationTable": "observations",
     "Target": "resolver",
     "read_votable": "votable",

@@ -1,4 +1,7 @@
-"""The archive, from a notebook: search it by target, cone, time and energy, or in ADQL."""
+"""The archive, from a notebook: search it by target, cone, time and energy, or in ADQL.
+
+What reads rows and positions (astropy, pyarrow: 70 MB) is imported by the first search, and not before.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import adql, baskets, constraints
-from .arrow import CONTENT_TYPE as ARROW
-from .arrow import read_arrow
+from . import adql, baskets
 from .connection import Connection, connect, reachable
-from .datastore import data_store
 from .errors import ClientError, QueryError, ServiceError, UnknownTarget
-from .observations import ObservationTable
-from .resolver import Target, as_target
-from .votable import PIECE, read_votable
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -24,6 +21,10 @@ if TYPE_CHECKING:
     from gammapy.data import DataStore
     from pyvo.dal import TAPService
 
+    from .observations import ObservationTable
+    from .resolver import Target
+
+ARROW = "application/vnd.apache.arrow.stream"
 #: Seconds for the answer of a synchronous query to begin.
 QUERY_TIMEOUT = 120.0
 
@@ -114,6 +115,9 @@ class Archive:
         ServiceError, ServiceUnreachable
             The archive refused the query or did not answer.
         """
+        from . import constraints
+        from .observations import ObservationTable
+
         adql.check_names(columns)
         within = None
         where = []
@@ -162,6 +166,8 @@ class Archive:
             raise ValueError("target= and position= are the same thing twice; give one of them")
         if target is None and position is None:
             return None
+        from .resolver import as_target
+
         try:
             return as_target(target) if position is None else as_target(position, "position")
         except UnknownTarget as error:
@@ -202,16 +208,21 @@ class Archive:
 
     def data_store(self, runs: Any, folder: str | Path | None = None) -> DataStore:
         """The runs of a search as a gammapy DataStore, their files fetched; see :func:`.datastore.data_store`."""
+        from .datastore import data_store
+
         return data_store(self.connection, runs, folder)
 
     def _query(self, query: str, maxrec: int | None) -> tuple[Table, bool]:
+        from .constraints import rows
+        from .votable import PIECE, read_votable
+
         try:
             arrow = _offers_arrow(self.connection)
         except ServiceError:  # the query will be told why
             arrow = False
         form = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "arrow" if arrow else "votable"}
         if maxrec is not None:
-            form["MAXREC"] = constraints.rows(maxrec)
+            form["MAXREC"] = rows(maxrec)
         try:
             response = self.connection.post("tap/sync", data=form, timeout=(5.0, QUERY_TIMEOUT), stream=True)
         except ServiceError as error:
@@ -220,7 +231,11 @@ class Archive:
             raise
         with response, reachable(response.url):
             pieces = response.iter_content(PIECE)
-            return read_arrow(pieces) if arrow else read_votable(pieces)
+            if not arrow:
+                return read_votable(pieces)
+            from .arrow import read_arrow
+
+            return read_arrow(pieces)
 
 
 @lru_cache(maxsize=16)

@@ -18,7 +18,6 @@ from .errors import QueryError, ServiceError
 from .texts import Array, Texts, text_column
 from .votable import described, filled
 
-CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 _ARRAYS_OF_TEXTS = re.compile(rb'(datatype="(?:char|unicodeChar)" arraysize=)"\d+x[^"]*"')
 
 

@@ -201,9 +201,11 @@ def plot_light_curve(table: Table, ax: Any = None) -> Any:
         chi2 = float((((flux[good] - mean) / error[good]) ** 2).sum())
         label = f"constant: χ² = {chi2:.1f} for {good.sum() - 1}"
         ax.axhline(mean, color="grey", ls="--", lw=1, label=label)
-        ax.legend(fontsize="small")
+        # beside the points: "best" does not see their error bars
+        ax.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     ax.set(xlabel="Time (MJD)", ylabel=f"{name} ({table[name].unit or ''})")
     ax.ticklabel_format(axis="x", useOffset=False)
+    ax.locator_params(axis="x", nbins=6)  # five digits and more are wide
     ax.grid(alpha=0.3)
     return ax
 

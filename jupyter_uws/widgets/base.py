@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import traitlets
 from ..client.connection import Connection, connect
 from ..client.errors import ClientError
 from ..client.show import html_paragraph
+from .folder import Folder
 from .live import listen
 from .questions import Relay
 
@@ -47,10 +49,11 @@ class ServiceWidget(anywidget.AnyWidget):
         url: str | None,
         token: str | None,
         connection: Connection | None = None,
+        files: Mapping[str, Path | bytes] | None = None,
         **more: Any,
     ) -> None:
         self.connection = connection or connect(url, token)
-        self._relay = Relay(self.connection, self._reply)
+        self._relay = Relay(self.connection, self._reply, Folder(Path.cwd(), files or {}))
         self._esm, self._css = built(self._module), built("widgets.css")
         super().__init__(_place=place, _root=self.connection.url, _named=url is not None, **more)
         self.on_msg(self._take)
@@ -62,6 +65,7 @@ class ServiceWidget(anywidget.AnyWidget):
         if not isinstance(message, dict):
             return
         if message.get("kind") == "events":
+            self._reply({"kind": "taken", "id": message.get("id")}, [])
             listen(self.connection, self._tell)
         else:
             self._relay.take(message, buffers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import traitlets
@@ -11,7 +12,7 @@ from ..client.connection import connect
 from ..client.job import Job
 from ..client.joblist import JobList as Jobs
 from ..client.jobs import JobService
-from ..client.parameters import encode, split_files
+from ..client.parameters import encode
 from ..client.results import Result
 from ..client.show import html_paragraph, html_table
 from .base import ServiceWidget
@@ -75,7 +76,8 @@ class JobForm(ServiceWidget):
     url, token
         The service; without them the one this kernel belongs to.
     **parameters
-        Values of the type's parameters, as :meth:`~jupyter_uws.JobService.submit` takes them; no files.
+        Values of the type's parameters, as :meth:`~jupyter_uws.JobService.submit` takes them. A file may also be chosen
+        in the form, from the notebook's folder or from the computer of the browser.
 
     Raises
     ------
@@ -97,16 +99,21 @@ class JobForm(ServiceWidget):
     ) -> None:
         self._service = JobService(connection=connect(url, token))
         asked: dict[str, Any] = {"run_id": run_id or ""}
+        files: dict[str, Path | bytes] = {}
         self._description: dict[str, Any] | None = None
         if type is not None:
             self._description = self._service.type(type)
-            fields, files = split_files(encode(self._description, parameters))
-            if files:
-                raise ValueError(f"{', '.join(name for _, (name, _) in files)}: a file is chosen in the form")
-            asked |= {"type": type, "parameters": fields}
+            fields = encode(self._description, parameters)
+            files = {name: value for name, value in fields.items() if isinstance(value, (Path, bytes))}
+            for name, value in fields.items():
+                if isinstance(value, list) and any(isinstance(item, (Path, bytes)) for item in value):
+                    raise ValueError(f"{name} got {len(value)} files: a form takes one; submit() takes them all")
+            names = {name: value.name if isinstance(value, Path) else name for name, value in files.items()}
+            values = {name: value for name, value in fields.items() if name not in files}
+            asked |= {"type": type, "parameters": values, "files": names}
         elif parameters:
             raise ValueError(f"{', '.join(parameters)}: parameters are those of a type: name it first")
-        super().__init__({"kind": "form", "asked": asked}, url, token, self._service.connection)
+        super().__init__({"kind": "form", "asked": asked}, url, token, self._service.connection, files)
 
     @property
     def job(self) -> Job | None:
@@ -116,7 +123,7 @@ class JobForm(ServiceWidget):
     def _static(self) -> dict[str, Any]:
         if self._description is None:
             return {"text/html": html_paragraph("The form of a new job.")}
-        given = self._place["asked"]["parameters"]
+        given = {**self._place["asked"]["parameters"], **self._place["asked"]["files"]}
         rows = [
             (each["name"], str(given.get(each["name"], "")), each.get("unit") or "", each.get("description") or "")
             for each in self._description["parameters"]

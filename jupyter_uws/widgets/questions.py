@@ -1,13 +1,16 @@
-"""A page's questions to the service, answered by the kernel: below the service's root, and nowhere else.
+"""A page's questions, answered by the kernel: of the service, below its root, and of the files in its :class:`Folder`.
 
-The messages are those of ``labextension/src/widgets/transport.ts``.
+The messages are those of ``labextension/src/widgets/transport.ts``. A page asks again what it was not told to be taken:
+a question is known by its id, and passed on once.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -15,6 +18,7 @@ import requests
 
 from ..client.connection import Connection, reachable, service_error
 from ..client.errors import ClientError
+from .folder import Folder, NoFile
 
 #: Sends a message to the page, with bytes.
 Send = Callable[[dict[str, Any], list[bytes]], None]
@@ -31,6 +35,8 @@ PARTS = 32
 LONGEST = 1024
 LONGEST_QUERY = 8192
 REDIRECTS = 3
+#: Questions that are remembered.
+KNOWN = 1000
 #: Questions of all widgets that are under way at once; others wait.
 _AT_ONCE = threading.BoundedSemaphore(6)
 
@@ -56,41 +62,68 @@ class Relay:
 
     connection: Connection
     send: Send
+    folder: Folder | None = None
     _bodies: dict[str, bytearray] = field(default_factory=dict)
     _cancelled: dict[str, threading.Event] = field(default_factory=dict)
+    _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def take(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         """A message of a page; what is wrong with it is told to the page."""
         id = str(message.get("id", ""))[:64]
         kind = message.get("kind")
-        if kind == "body":
-            self._gather(id, buffers)
-        elif kind == "cancel" and id in self._cancelled:
-            self._cancelled[id].set()
-        elif kind == "request":
-            body = bytes(self._bodies.pop(id, b""))
-            try:
-                question = read_question(message, body)
-            except Refused as error:
-                self.send({"kind": "failed", "id": id, "message": str(error)}, [])
-                return
-            self._cancelled[id] = threading.Event()
-            threading.Thread(target=self._answer, args=(id, question), name="jupyter-uws-widget", daemon=True).start()
+        with self._lock:  # Jupyter hands over messages in more than one thread
+            if kind == "body" and id not in self._known:
+                self._gather(id, message.get("at"), buffers)
+            elif kind == "cancel" and id in self._cancelled:
+                self._cancelled[id].set()
+            elif kind == "request":
+                self._hear(id, message)
 
-    def _gather(self, id: str, buffers: Sequence[Any]) -> None:
+    def _hear(self, id: str, message: Mapping[str, Any]) -> None:
+        body, size = self._bodies.pop(id, bytearray()), message.get("size")
+        if id not in self._known and isinstance(size, int) and len(body) < min(size, LARGEST + 1):
+            return  # a piece was lost: the page will ask again
+        self.send({"kind": "taken", "id": id}, [])
+        if id not in self._known:
+            self._begin(id, message, bytes(body))
+
+    def _begin(self, id: str, message: Mapping[str, Any], body: bytes) -> None:
+        self._known[id] = None
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        try:
+            if "of" in message:
+                act = partial(self._hand_over, id, message["of"])
+            else:
+                act = partial(self._pass_on, id, read_question(message, body))
+        except Refused as error:
+            self.send({"kind": "failed", "id": id, "message": str(error)}, [])
+            return
+        self._cancelled[id] = threading.Event()
+        threading.Thread(target=self._answer, args=(id, act), name="jupyter-uws-widget", daemon=True).start()
+
+    def _gather(self, id: str, at: Any, buffers: Sequence[Any]) -> None:
         body = self._bodies.setdefault(id, bytearray())
+        if at == 0:
+            body.clear()  # it is sent again
+        elif at is not None and at != len(body):
+            return  # what is before it was lost
         for buffer in buffers:
             # one byte more than is allowed tells that it was too much
             body += bytes(buffer)[: LARGEST + 1 - len(body)]
 
-    def _answer(self, id: str, question: Question) -> None:
+    def _answer(self, id: str, act: Callable[[threading.Event], None]) -> None:
         cancelled = self._cancelled[id]
         try:
             with _AT_ONCE:
                 if not cancelled.is_set():
-                    self._pass_on(id, question, cancelled)
-        except (ClientError, Refused) as error:
+                    act(cancelled)
+        except (ClientError, NoFile, Refused) as error:
             self.send({"kind": "failed", "id": id, "message": str(error)}, [])
+        except Exception as error:
+            self.send({"kind": "failed", "id": id, "message": f"The kernel could not ask: {error!r}"}, [])
+            raise
         finally:
             self._cancelled.pop(id, None)
 
@@ -104,15 +137,28 @@ class Relay:
                 headers.pop("Content-Length", None)
             head = {"kind": "head", "id": id, "status": response.status_code, "reason": response.reason or ""}
             self.send({**head, "headers": headers}, [])
-            size = 0
-            for piece in response.iter_content(PIECE):
-                if cancelled.is_set():
-                    return
-                size += len(piece)
-                if size > LARGEST:
-                    raise Refused(f"This is more than the {LARGEST >> 20} MiB that a widget takes: use the client.")
-                self.send({"kind": "piece", "id": id}, [piece])
-            self.send({"kind": "end", "id": id}, [])
+            self._send_pieces(id, response.iter_content(PIECE), cancelled)
+
+    def _hand_over(self, id: str, asked: Any, cancelled: threading.Event) -> None:
+        """A file of the kernel's machine."""
+        if self.folder is None:
+            raise NoFile("This widget gives no files.")
+        content_type, content = self.folder.open(asked)
+        with content:
+            head = {"kind": "head", "id": id, "status": 200, "reason": "OK"}
+            self.send({**head, "headers": {"Content-Type": content_type}}, [])
+            self._send_pieces(id, iter(partial(content.read, PIECE), b""), cancelled)
+
+    def _send_pieces(self, id: str, pieces: Iterable[bytes], cancelled: threading.Event) -> None:
+        size = 0
+        for piece in pieces:
+            if cancelled.is_set():
+                return
+            size += len(piece)
+            if size > LARGEST:
+                raise Refused(f"This is more than the {LARGEST >> 20} MiB that a widget takes: use the client.")
+            self.send({"kind": "piece", "id": id}, [piece])
+        self.send({"kind": "end", "id": id}, [])
 
 
 def read_question(message: Mapping[str, Any], body: bytes = b"") -> Question:

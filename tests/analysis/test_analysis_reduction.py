@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +17,12 @@ from analysis_checks import Outcome, run_job
 from astropy.io import fits
 from fanned import place
 
+from jupyter_uws.analysis.cutout import cutout
 from jupyter_uws.analysis.quicklook import quicklook
 from jupyter_uws.analysis.reduction import CHUNK, Part, combine, reduce_runs, stack
+from jupyter_uws.analysis.sensitivity import sensitivity
 from jupyter_uws.analysis.spectrum import spectrum
+from jupyter_uws.analysis.theta2 import theta2
 from jupyter_uws.archive.ingest import add_store
 from jupyter_uws.archive.reader import Run
 from jupyter_uws.archive.simulation import simulate
@@ -29,6 +36,7 @@ pytestmark = pytest.mark.gamma
 RUNS = [str(number) for number in (*range(100101, 100107), *range(100301, 100311))]
 WIDE = {"obs_ids": RUNS, "binsz": 0.1, "nxpix": 120, "nypix": 60}
 MANY = 10
+CRAB = {"RA": 83.6331, "Dec": 22.0145}
 PKS_2155 = {"RA": 329.716938, "Dec": -30.225588}
 
 
@@ -90,8 +98,22 @@ def same(one: Outcome, two: Outcome) -> None:
             assert np.array_equal(
                 fits.getdata(one.work / f"{name}.fits"), fits.getdata(two.work / f"{name}.fits"), equal_nan=True
             )
-    if (one.work / "flux_points.ecsv").exists():
-        assert (one.work / "flux_points.ecsv").read_text() == (two.work / "flux_points.ecsv").read_text()
+    for path in one.work.glob("*.ecsv"):
+        assert path.read_text() == (two.work / path.name).read_text()
+    if (one.work / "events.fits").exists():
+        assert np.array_equal(fits.getdata(one.work / "events.fits"), fits.getdata(two.work / "events.fits"))
+        assert unpacked(one.work / "package.tar") == unpacked(two.work / "package.tar")
+
+
+def unpacked(path: Path) -> dict[str, list[bytes]]:
+    """The data of the HDUs of a package's runs; headers, and sizes in the index, tell when they were written."""
+    with tarfile.open(path) as package:
+        files = {name: package.extractfile(name) for name in package.getnames() if "/run_" in name}
+        return {
+            name: [hdu.data.tobytes() for hdu in fits.open(gzip.open(file)) if hdu.data is not None]
+            for name, file in files.items()
+            if file is not None
+        }
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +131,25 @@ def test_a_map_is_the_same_to_the_last_bit_whoever_helps(
             assert helper.wait(30) == 0  # the job has gone
     assert asked.counts == ([2, 0] if workers == 3 else [])
     assert len(here.summary["runs"]["used"]) == len(RUNS) >= MANY
+    same(here, fanned)
+
+
+@pytest.mark.parametrize(
+    ("job", "values"),
+    [(cutout, {**CRAB, "radius": 0.4}), (sensitivity, {}), (theta2, {**CRAB, "n_bins": 8})],
+    ids=["cutout", "sensitivity", "theta2"],
+)
+def test_other_jobs_are_the_same_with_a_helper(
+    sim_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: Callable[..., None], values: dict[str, Any]
+) -> None:
+    values = {"obs_ids": [str(number) for number in range(100001, 100005)], **values}
+    here = run_job(job, tmp_path / "here", sim_archive, **values)
+    monkeypatch.setattr(sys.modules[job.__module__], "MANY", 4)
+    (tmp_path / "fanned").mkdir()
+    with place(tmp_path / "fanned", 2) as asked:
+        fanned = run_job(job, tmp_path / "fanned", sim_archive, **values)
+    assert asked.counts == [1, 0]
+    assert len(here.summary["runs"]["used"]) == 4
     same(here, fanned)
 
 

@@ -97,3 +97,21 @@ def test_importing_the_package_is_cheap() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("names", ["Archive, JobService", "job"])
+def test_the_client_is_light(names: str) -> None:
+    """A kernel is to grow by 40 MB at most before anything is asked of the service."""
+    program = f"""
+import sys, psutil
+import ipykernel.ipkernel
+before = psutil.Process().memory_info().rss
+from jupyter_uws import {names}
+grown = (psutil.Process().memory_info().rss - before) / 1e6
+print(grown, *({{"astropy", "numpy", "pyarrow", "dask", "distributed", "gammapy", "pyvo"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    grown, *heavy = done.stdout.split()
+    assert heavy == []
+    assert float(grown) < 40

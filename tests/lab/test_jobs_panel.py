@@ -44,6 +44,26 @@ def submit(page: Page, url: str, **form: str) -> str:
     return str(answer.headers["location"])
 
 
+COUNT_LINES = """
+name: count-lines
+parameters:
+  text: {type: file, required: true, content_types: ["text/*"]}
+  more: {type: file, content_types: ["text/*"]}
+command: [wc, --lines, "{text}", "{more}"]
+generated: {}
+execution_duration: 60
+"""
+
+
+def describe_count_lines(lab: Any) -> None:
+    """A job type that takes files, and one for it, texts/three.txt, in the folder that Jupyter shows."""
+    described = lab.root.parent / "data" / "jupyter-uws" / "jobs" / "count-lines.yaml"
+    described.parent.mkdir(parents=True, exist_ok=True)
+    described.write_text(COUNT_LINES)
+    (lab.root / "texts").mkdir(exist_ok=True)
+    (lab.root / "texts" / "three.txt").write_text("1\n2\n3\n")
+
+
 def delete_jobs(page: Page, url: str) -> None:
     """What a test before, that failed, left there."""
     for job in ElementTree.fromstring(page.request.get(f"{url}jupyter-uws/uws", params=TOKEN).text()):
@@ -55,6 +75,21 @@ def keeps(response: Response, *tabs: str) -> bool:
     request = response.request
     kept = request.post_data or ""
     return request.method == "PUT" and "/workspaces/" in request.url and all(tab in kept for tab in tabs)
+
+
+def test_a_file_of_jupyterlab(page: Page, lab: Any) -> None:
+    """A file is chosen among those that JupyterLab shows, and is the job's."""
+    describe_count_lines(lab)
+    page.evaluate("jupyterapp.commands.execute('jupyter-uws:new-job', {type: 'count-lines'})")
+    field = tab(page, "form").locator("[data-field=text]")
+    field.get_by_role("button", name="From JupyterLab").click()
+    dialog = page.locator(".jp-Dialog")
+    dialog.get_by_role("option", name="texts").click()
+    dialog.get_by_role("option", name="three.txt").click()
+    dialog.get_by_role("button", name="Choose").click()
+    expect(field.get_by_role("textbox")).to_have_value("three.txt")
+    tab(page, "form").get_by_role("button", name="Run now").click()
+    expect(tab(page, "job").get_by_label("stdout", exact=True)).to_contain_text("3 ")
 
 
 def test_story(page: Page, lab: Any) -> None:

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from browsers import PATIENCE, shot, shot_dark, violations
 from lab.conftest import Browsing, Lab
-from lab.test_jobs_panel import submit
+from lab.test_jobs_panel import describe_count_lines, submit
 from lab.test_quickstart import KERNEL_IS_IDLE
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from running import RunningService
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -101,6 +101,39 @@ def test_job_list_lives(notebook: Notebook) -> None:
     expect(row).to_have_count(0)
 
 
+@pytest.mark.parametrize("notebook", ["notebook"], indirect=True)
+def test_questions_that_are_lost(notebook: Notebook) -> None:
+    """Where the kernel never hears of a question, the widget says so after a while, and asks again when told to."""
+    lost: list[bytes] = []
+    is_deaf = True
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            raw = message.encode() if isinstance(message, str) else message
+            if is_deaf and b'"comm_msg"' in raw and b'"custom"' in raw:
+                lost.append(raw)
+            else:
+                server.send(message)
+
+        socket.on_message(pass_on)
+
+    notebook.page.route_web_socket(re.compile("/channels"), between)
+    notebook.open("lost", JOB_LIST)
+    widget = notebook.run(0).locator(".jp-UWSWidget")
+    expect(widget.get_by_text("Asking the service")).to_be_visible()
+    alert = widget.get_by_role("alert")
+    expect(alert).to_contain_text("The kernel does not answer", timeout=60_000)
+    assert violations(notebook.page, ".jp-UWSWidget") == []
+    notebook.shot("lost")
+    assert len(lost) > 2
+    is_deaf = False
+    alert.get_by_role("button", name="Ask again").click()
+    expect(widget.get_by_text("Asking the service")).to_have_count(0)
+    expect(alert).to_have_count(0)
+
+
 @pytest.mark.gamma
 def test_from_the_form_to_the_result(notebook: Notebook) -> None:
     """A job is started in a form and followed to its picture; its page and its map in cells of their own."""
@@ -146,6 +179,35 @@ def check_picture(page: Locator) -> None:
     expect(picture).to_have_attribute("src", re.compile("^blob:"))
     picture.scroll_into_view_if_needed()
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
+
+
+@pytest.mark.parametrize("notebook", ["notebook"], indirect=True)
+def test_files_of_the_notebooks_folder(notebook: Notebook) -> None:
+    """A file that Python gives and one that is chosen in the form, which the kernel reads, are the job's."""
+    describe_count_lines(notebook.lab)
+    given = notebook.lab.root.parent / "given.txt"
+    given.write_text("1\n" * 7)
+    notebook.open(
+        "files",
+        f"from jupyter_uws.widgets import JobForm\nform = JobForm('count-lines', text={str(given)!r})\nform",
+        "print(form.job.wait().log('stdout'))",
+    )
+    form = notebook.run(0).locator(".jp-UWSWidget")
+    expect(form.get_by_label("text", exact=False).first).to_have_value("given.txt")
+    more = form.locator("[data-field=more]")
+    more.get_by_role("button", name="From the notebook's folder").click()
+    dialog = form.get_by_role("dialog", name="A file of the notebook's folder")
+    dialog.get_by_role("option", name="texts").click()
+    dialog.get_by_role("option", name="three.txt").click()
+    notebook.shot("folder")
+    dialog.get_by_role("button", name="Choose").click()
+    expect(dialog).to_have_count(0)
+    expect(more.get_by_role("textbox")).to_have_value("texts/three.txt")
+    form.get_by_role("button", name="Show code").click()
+    expect(form.get_by_label("Code", exact=True)).to_contain_text('more="texts/three.txt"')
+    form.get_by_role("button", name="Run now").click()
+    expect(form.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible()
+    expect(notebook.run(1)).to_contain_text(re.compile(r"7 \S+\s+3 \S+\s+10 total"))
 
 
 def test_search_leads_to_python(notebook: Notebook) -> None:

@@ -185,6 +185,29 @@ def test_a_cancelled_answer_ends(connection: Connection, monkeypatch: pytest.Mon
     assert page.ask("uws", "types")["status"] == 200
 
 
+def test_a_question_that_is_asked_again_is_passed_on_once(connection: Connection, service: RunningService) -> None:
+    """A page that was not told in time that it was heard asks again; the body of a job must not come twice."""
+    page = Page(connection)
+    question = {"kind": "request", "id": "1", "method": "POST", "path": ["uws", "sleeper"], "query": ""}
+    question["headers"] = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+    pieces = [b"duration=7&", b"RUNID=again"]
+    question["size"] = sum(map(len, pieces))
+    # the first piece is lost, so the kernel waits for the next attempt; then all comes, and comes once more
+    page.relay.take({"kind": "body", "id": "1", "at": len(pieces[0])}, [pieces[1]])
+    page.relay.take(question, [])
+    assert page.messages == []
+    for _ in range(2):
+        page.relay.take({"kind": "body", "id": "1", "at": 0}, [pieces[0]])
+        page.relay.take({"kind": "body", "id": "1", "at": len(pieces[0])}, [pieces[1]])
+        page.relay.take(question, [])
+    assert page.ended.wait(60)
+    page.relay.take(question, [])
+    assert [each["kind"] for each in page.messages].count("taken") == 3
+    assert [each["kind"] for each in page.messages].count("head") == 1
+    assert json.loads(page.body)["parameters"]["duration"] == ["7"]
+    assert len(JobService(connection=connection).query(run_id="again")) == 1
+
+
 def test_changes_are_told_to_all(connection: Connection, service: RunningService) -> None:
     """Two widgets on one connection hear of a job; the one that came later begins anew."""
     heard: list[list[dict[str, Any]]] = [[], []]

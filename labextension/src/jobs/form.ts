@@ -15,6 +15,8 @@ export interface INewJob {
   /** ICRS, degrees. */
   readonly position?: { readonly ra: number; readonly dec: number };
   readonly run_id?: string;
+  /** Names of files that were given, by parameter; who opens the form brings them. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** What a form needs of the service; see `api.ts`. */
@@ -82,7 +84,7 @@ export class JobForm {
   /** The same as text; of a file its name. */
   text(field: string): string {
     const given = this.given(field);
-    return given instanceof File ? given.name : given;
+    return given instanceof File ? given.webkitRelativePath || given.name : given;
   }
 
   set(field: string, value: Given): void {

@@ -304,7 +304,7 @@ function FileInput(props: {
   const given = form.given(parameter.name);
   const choose = (): void => {
     attempt(host, async () => {
-      const file = await host.pickFile?.();
+      const file = await host.pickFile();
       if (file) {
         form.set(parameter.name, file);
       }
@@ -321,7 +321,7 @@ function FileInput(props: {
         onBlur={() => { form.touch(parameter.name); }}
         onChange={event => { form.set(parameter.name, event.target.value); }}
       />
-      {host.pickFile && <Button act={choose}>{host.trans.__('From JupyterLab …')}</Button>}
+      <Button act={choose}>{host.trans.__('From %1 …', host.files)}</Button>
       <label className="jp-UWSForm-upload jp-mod-styled">
         {host.trans.__('From this computer …')}
         <input

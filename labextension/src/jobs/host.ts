@@ -26,8 +26,10 @@ export interface IHost {
   confirm(question: IQuestion): Promise<boolean>;
   /** Tell of something that went wrong. */
   complain(sentence: string): void;
-  /** A file of those that the host keeps, or null where none was chosen; absent where it keeps none. */
-  pickFile?(): Promise<File | null>;
+  /** What the place is called that `pickFile` takes files from. */
+  readonly files: string;
+  /** A file of those that the host keeps, or null where none was chosen. */
+  pickFile(): Promise<File | null>;
 }
 
 /** Act, and complain where that fails. */

@@ -79,6 +79,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
         return (await showDialog({ title, body, buttons })).button.accept;
       },
       complain: sentence => void Notification.error(sentence),
+      files: 'JupyterLab',
       pickFile: () => pickFile(app.serviceManager.contents, trans)
     };
     const tabs = new Tabs(app, service, events, host);

@@ -39,6 +39,12 @@ export interface IAsked extends IQuestion {
   readonly answer: (accepted: boolean) => void;
 }
 
+/** A file that is to be chosen. */
+export interface IPicking {
+  readonly title: string;
+  readonly answer: (file: File | null) => void;
+}
+
 export class Desk {
   constructor(
     readonly model: IModel,
@@ -50,6 +56,9 @@ export class Desk {
       () => this.transport.events(),
       () => Promise.resolve(this.transport.loss)
     );
+    this.transport.silenceChanged.connect(() => {
+      this._changed.emit();
+    });
     this.open(model.get('_place') as Place);
   }
 
@@ -93,7 +102,18 @@ export class Desk {
       }),
     complain: sentence => {
       this.complain(sentence);
-    }
+    },
+    files: words.__("the notebook's folder"),
+    pickFile: () =>
+      new Promise(resolve => {
+        const answer = (file: File | null): void => {
+          this._picking = null;
+          this._changed.emit();
+          resolve(file);
+        };
+        this._picking = { title: words.__("A file of the notebook's folder"), answer };
+        this._changed.emit();
+      })
   };
 
   get changed(): ISignal<this, void> {
@@ -116,6 +136,10 @@ export class Desk {
 
   get asked(): IAsked | null {
     return this._asked;
+  }
+
+  get picking(): IPicking | null {
+    return this._picking;
   }
 
   /** The code that is shown; null where none is. */
@@ -196,6 +220,7 @@ export class Desk {
 
   private _turn(): void {
     this._code = null;
+    this._picking = null;
     this._trouble = null;
     this.page?.setVisible?.(this._views > 0);
     this._changed.emit();
@@ -206,6 +231,7 @@ export class Desk {
   private _views = 0;
   private _trouble: string | null = null;
   private _asked: IAsked | null = null;
+  private _picking: IPicking | null = null;
   private _code: string | null = null;
   private _shows = false;
 }

@@ -8,10 +8,11 @@ import { createRoot } from 'react-dom/client';
 import { Button } from '../jobs/parts';
 import { save } from '../save';
 import { Desk, IPage, Place } from './desk';
+import { Picker } from './picker';
 import { IModel } from './transport';
 
 function Frame({ desk }: { desk: Desk }): JSX.Element {
-  const { page, trouble, asked, host } = desk;
+  const { page, trouble, asked, picking, host, transport } = desk;
   const { trans } = host;
   return (
     <>
@@ -20,6 +21,16 @@ function Frame({ desk }: { desk: Desk }): JSX.Element {
         <span className="jp-UWSPage-space" />
         {page?.changed ? <UseSignal signal={page.changed}>{() => <Code desk={desk} />}</UseSignal> : <Code desk={desk} />}
       </div>
+      {transport.silent && (
+        <div className="jp-UWSJobs-trouble" role="alert">
+          <p>
+            {trans.__(
+              'The kernel does not answer. While it runs a cell, it may come to this later; after a restart, run the cell of the widget again.'
+            )}
+          </p>
+          <Button act={() => { transport.again(); }}>{trans.__('Ask again')}</Button>
+        </div>
+      )}
       {trouble !== null && (
         <div className="jp-UWSJobs-trouble" role="alert">
           <p>{trouble}</p>
@@ -34,6 +45,7 @@ function Frame({ desk }: { desk: Desk }): JSX.Element {
           <Button act={() => { asked.answer(false); }}>{trans.__('Cancel')}</Button>
         </div>
       )}
+      {picking && <Picker desk={desk} picking={picking} />}
       {page && <div className={`jp-UWSWidget-page jp-mod-${page.kind}`}>{page.view}</div>}
     </>
   );

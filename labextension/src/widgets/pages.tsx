@@ -9,6 +9,7 @@ import { CompareView } from '../jobs/compareview';
 import { Elsewhere } from '../jobs/elsewhere';
 import { JobForm, RUN_ID } from '../jobs/form';
 import { FormView } from '../jobs/formview';
+import { attempt } from '../jobs/host';
 import { IJobRef, IResult, IResultFile } from '../jobs/job';
 import { JobView } from '../jobs/jobview';
 import { EVERYTHING, JobList } from '../jobs/list';
@@ -94,9 +95,15 @@ function jobPage({ service, events, host }: Desk, ref: IJobRef): IPage {
 }
 
 function formPage(desk: Desk, { asked }: Of<'form'>): IPage {
-  const { service, host } = desk;
+  const { service, host, transport } = desk;
   const form = new JobForm(service, asked);
-  void form.load();
+  const load = async (): Promise<void> => {
+    await form.load();
+    for (const [field, name] of Object.entries(asked.files ?? {})) {
+      form.set(field, await transport.kernelFile({ given: field }, name));
+    }
+  };
+  attempt(host, load);
   const done = (job: IJobRef): void => {
     desk.tell('job_id', job.id);
     desk.open({ kind: 'job', job });

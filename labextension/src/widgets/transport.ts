@@ -1,12 +1,18 @@
 /**
  * The service as the kernel reaches it: questions and answers are custom messages of the widget.
  *
- * To the kernel: `{kind: 'body', id}` with a piece of a body each, `{kind: 'request', id, method, path, query,
- * headers}`, `{kind: 'cancel', id}`, `{kind: 'events'}`. From it: `{kind: 'head', id, status, reason, headers}`,
- * `{kind: 'piece', id}` with bytes, `{kind: 'end', id}`, `{kind: 'failed', id, message}`; `{kind: 'opened'}`,
- * `{kind: 'told', events}`, `{kind: 'lost', message}`.
+ * To the kernel: `{kind: 'body', id, at}` with a piece of a body each, `{kind: 'request', id, size, method, path, query,
+ * headers}`, or `{kind: 'request', id, of}` for a file of the kernel's own (`of: {given}` or `{path}`), `{kind: 'cancel', id}`, `{kind: 'events', id}`. From it: `{kind: 'taken', id}` at once, `{kind: 'head', id,
+ * status, reason, headers}`, `{kind: 'piece', id}` with bytes, `{kind: 'end', id}`, `{kind: 'failed', id, message}`;
+ * `{kind: 'opened'}`, `{kind: 'told', events}`, `{kind: 'lost', message}`.
+ *
+ * A question may be lost where the kernel has just begun, so it is asked again until it was taken; see `asking.ts`.
  */
+import { ISignal } from '@lumino/signaling';
+
+import { IEntry } from '../jobs/folder';
 import { IEventSource, ITransport, quoted } from '../transport';
+import { Asking } from './asking';
 
 /** What is used of the widget's model; buffers come as views. */
 export interface IModel {
@@ -62,32 +68,67 @@ export class KernelTransport implements ITransport {
   }
 
   async fetch(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Response> {
+    const { signal } = init;
+    signal?.throwIfAborted();
+    const bytes = init.body ? await new Response(init.body).arrayBuffer() : new ArrayBuffer(0);
+    const given = new Headers(init.headers);
+    const headers = Object.fromEntries(HEADERS.flatMap(name => (given.has(name) ? [[name, given.get(name)]] : [])));
+    return this._ask({ method: init.method ?? 'GET', path, query, headers }, bytes, signal);
+  }
+
+  /** What is in a folder of the kernel's, by the way to it from the notebook's. */
+  async folder(path: readonly string[]): Promise<IEntry[]> {
+    return (await (await this._ask({ of: { path } })).json()) as IEntry[];
+  }
+
+  /** A file of the kernel's: in or below the notebook's folder, or given by Python for a parameter. */
+  async kernelFile(of: { path: readonly string[] } | { given: string }, name: string): Promise<File> {
+    const blob = await (await this._ask({ of })).blob();
+    const file = new File([blob], name, { type: blob.type });
+    if ('path' in of) {
+      Object.defineProperty(file, 'webkitRelativePath', { value: of.path.join('/') });
+    }
+    return file;
+  }
+
+  private async _ask(asked: object, bytes = new ArrayBuffer(0), signal?: AbortSignal | null): Promise<Response> {
     if (this._detached) {
       throw new Error(DETACHED);
     }
-    const id = `${this._page}-${++this._count}`;
-    const { signal } = init;
-    signal?.throwIfAborted();
-    if (init.body) {
-      const bytes = await new Response(init.body).arrayBuffer();
-      for (let at = 0; at < bytes.byteLength; at += PIECE) {
-        this._model.send({ kind: 'body', id }, undefined, [bytes.slice(at, at + PIECE)]);
-      }
-    }
-    const given = new Headers(init.headers);
-    const headers = Object.fromEntries(HEADERS.flatMap(name => (given.has(name) ? [[name, given.get(name)]] : [])));
+    const id = this._name();
     return new Promise((resolve, fail) => {
       this._pending.set(id, { resolve, fail, body: null });
       signal?.addEventListener('abort', () => {
         const pending = this._pending.get(id);
         if (pending) {
           this._pending.delete(id);
+          this._asking.drop(id);
           this._model.send({ kind: 'cancel', id });
           pending.fail(new DOMException('Aborted', 'AbortError'));
         }
       });
-      this._model.send({ kind: 'request', id, method: init.method ?? 'GET', path, query, headers });
+      this._asking.ask(id, () => {
+        for (let at = 0; at < bytes.byteLength; at += PIECE) {
+          this._model.send({ kind: 'body', id, at }, undefined, [bytes.slice(at, at + PIECE)]);
+        }
+        this._model.send({ kind: 'request', id, size: bytes.byteLength, ...asked });
+      });
     });
+  }
+
+  /** Emitted when `silent` changes. */
+  get silenceChanged(): ISignal<unknown, void> {
+    return this._asking.changed;
+  }
+
+  /** Whether the kernel has not taken a question for long. */
+  get silent(): boolean {
+    return this._asking.silent;
+  }
+
+  /** Ask anew what was not taken. */
+  again(): void {
+    this._asking.again();
   }
 
   url(path: readonly string[], query = ''): string {
@@ -111,7 +152,11 @@ export class KernelTransport implements ITransport {
         source.lose(DETACHED);
       });
     } else {
-      this._model.send({ kind: 'events' });
+      this._asking.drop(this._events);
+      const id = (this._events = this._name());
+      this._asking.ask(id, () => {
+        this._model.send({ kind: 'events', id });
+      });
     }
     return source;
   }
@@ -153,6 +198,7 @@ export class KernelTransport implements ITransport {
 
   private _detach(): void {
     this._detached = true;
+    this._asking.dropAll();
     const pending = [...this._pending.values()];
     this._pending.clear();
     pending.forEach(({ fail }) => {
@@ -174,6 +220,7 @@ export class KernelTransport implements ITransport {
         return;
     }
     const id = message.id ?? '';
+    this._asking.drop(id);
     const pending = this._pending.get(id);
     if (!pending) {
       return; // another page's, or cancelled
@@ -207,6 +254,12 @@ export class KernelTransport implements ITransport {
     pending.resolve(new Response(EMPTY.includes(status) ? null : body, { status, statusText: reason, headers }));
   }
 
+  private _name(): string {
+    return `${this._page}-${++this._count}`;
+  }
+
+  private readonly _asking = new Asking();
+  private _events = '';
   private readonly _page = Math.random().toString(36).slice(2);
   private readonly _pending = new Map<string, IPending>();
   private readonly _kept: string[] = [];

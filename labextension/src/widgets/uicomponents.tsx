@@ -8,6 +8,8 @@ import type { JSX } from 'react';
 
 import caretDown from '@jupyterlab/ui-components/style/icons/arrow/caret-down.svg';
 import caretRight from '@jupyterlab/ui-components/style/icons/arrow/caret-right.svg';
+import file from '@jupyterlab/ui-components/style/icons/filetype/file.svg';
+import folder from '@jupyterlab/ui-components/style/icons/filetype/folder.svg';
 import kernel from '@jupyterlab/ui-components/style/icons/statusbar/kernel.svg';
 import list from '@jupyterlab/ui-components/style/icons/statusbar/list.svg';
 import add from '@jupyterlab/ui-components/style/icons/toolbar/add.svg';
@@ -34,6 +36,8 @@ export const addIcon = icon('add', add);
 export const caretDownIcon = icon('caret-down', caretDown);
 export const caretRightIcon = icon('caret-right', caretRight);
 export const deleteIcon = icon('delete', remove);
+export const fileIcon = icon('file', file);
+export const folderIcon = icon('folder', folder);
 export const filterListIcon = icon('filter-list', filterList);
 export const kernelIcon = icon('kernel', kernel);
 export const listIcon = icon('list', list);
