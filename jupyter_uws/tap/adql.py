@@ -51,14 +51,15 @@ _SPREAD = "_touched"
 class Query:
     """A translated query. ``values`` describe its columns.
 
-    It ``is_short`` where it reads a table or two, and of these only rows near a position, or TAP_SCHEMA. ``top`` is
-    the number of rows to stop at, where the SQL does not say it.
+    It ``is_short`` where it reads a table or two, and of these only rows near a position, or TAP_SCHEMA. ``most`` is
+    the number of rows that its LIMIT lets through; where it has none, ``top`` may be the number to stop at.
     """
 
     sql: str
     values: tuple[Value, ...]
     is_short: bool
     top: int | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = Non
     try:
         translator = _Translator(text, tables)
         sql, values = translator.rows(grammar.parse(text), None, limit)
-        return Query(sql, values, translator.read <= 2 and not translator.whole, translator.top)
+        is_short = translator.read <= 2 and not translator.whole
+        return Query(sql, values, is_short, translator.top, translator.most)
     except RecursionError:
         raise ADQLError("the query is nested too deeply") from None
 
@@ -106,6 +108,7 @@ class _Translator(Expressions):
         self.read = 0  # tables read so far, those of a WITH query once for each use
         self.spread: dict[str, Spread] = {}
         self.top: int | None = None
+        self.most: int | None = None
         self.whole: set[str] = set()  # aliases of tables that are read whole
         self.common: dict[str, tuple[str, tuple[Value, ...], int]] = {}  # WITH: name -> SQL name, columns, tables
 
@@ -159,7 +162,7 @@ class _Translator(Expressions):
         if limit is not None and rows is not None and rows > MOST_GATHERED and not order and not offset:
             self.top = top
         elif rows is not None:
-            parts.append(f"LIMIT {rows}")
+            parts.append(self._limit(rows, limit))
         parts.extend(offset)
         return " ".join(parts), values
 
@@ -194,7 +197,7 @@ class _Translator(Expressions):
         if order := node.args.get("order"):
             parts.append(self._order(order, values, None))
         if limit is not None:
-            parts.append(f"LIMIT {limit}")
+            parts.append(self._limit(limit, limit))
         parts.extend(self._offset(node))
         return " ".join(parts), values
 
@@ -284,6 +287,11 @@ class _Translator(Expressions):
         if not limit.expression:
             raise self.error("TOP is followed by a number", node)
         return self.whole_number(limit.expression, "TOP")
+
+    def _limit(self, rows: int, limit: int | None) -> str:
+        if limit is not None:  # that of the whole query
+            self.most = rows
+        return f"LIMIT {rows}"
 
     def _offset(self, node: exp.Expr) -> list[str]:
         offset = node.args.get("offset")

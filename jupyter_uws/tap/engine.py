@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from .adql import Query, translate
+from .adql import MOST_GATHERED, Query, translate
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
 from .formats import Writer
@@ -28,6 +29,9 @@ from .uploads import read_upload
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 8192  # facts: fastest for the encoders, and short enough for the other threads
+
+# the copy that DuckDB warns of is one of few rows, and costs less than to plan the query twice
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", module=r"duckdb|jupyter_uws\.tap")
 
 # seconds that an interrupted query may take to end, before its thread is left to itself
 _LAST_WORD = 5.0
@@ -218,6 +222,7 @@ class Result:
         self._work: asyncio.Future[object] | None = None
         self._spent = 0.0
         self._stopped = False
+        self._is_whole = False  # all rows have been read from the archive
 
     async def start(self) -> None:
         """Translate, execute, and read the first rows: most errors come up here."""
@@ -263,16 +268,30 @@ class Result:
         query = self._translated
         if query is None:
             query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
-        relation = cursor.sql(query.sql)
-        is_text = [str(kind).startswith("VARCHAR") for kind in relation.types]
-        ascii_only = [
-            not text or all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves)
-            for text, value in zip(is_text, query.values, strict=True)
-        ]
         if query.top is not None and query.top <= self._maxrec:
             self._most, self._by_top = query.top, True
-        self._reader = relation.to_arrow_reader(BATCH_ROWS)
+        ascii_only = [
+            all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves) for value in query.values
+        ]
+        self._reader = self._few(cursor, query) or cursor.sql(query.sql).to_arrow_reader(BATCH_ROWS)
         self.fields = _fields(query, self._reader.schema, ascii_only)
+
+    def _few(self, cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.RecordBatchReader | None:
+        """All rows of a query that has few, or None.
+
+        DuckDB plans such a query once. One whose rows are to come as they are found it plans twice, which takes longer
+        than to find the rows near a position.
+        """
+        if query.most is not None:
+            found = cursor.execute(query.sql) if query.most <= MOST_GATHERED else None
+        else:
+            found = cursor.execute(f"{query.sql} LIMIT {MOST_GATHERED + 1}") if query.is_short else None
+        if found is None:
+            return None
+        reader = found.to_arrow_reader(BATCH_ROWS)
+        batches = list(reader)
+        self._is_whole = sum(batch.num_rows for batch in batches) <= MOST_GATHERED
+        return pa.RecordBatchReader.from_batches(reader.schema, batches) if self._is_whole else None
 
     def _go_on(self) -> None:
         """Raises QueryTimeout where the query is not to go on: an interrupt before it runs in DuckDB is lost."""

@@ -15,6 +15,7 @@ from . import udfs
 from .adql import CATALOG
 from .ascii import look_up, read_notes
 from .errors import ArchiveUnavailable
+from .fields import TEXTS
 from .places import read_sky
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
 from .scope import NOT_ASCII, Leaf, sql_identifier
@@ -53,6 +54,12 @@ class Snapshot:
                 self.tables: dict[str, Table] = read_sky(cursor, read_tap_schema(cursor))
                 self.keys: tuple[ForeignKey, ...] = read_keys(cursor)
                 self._ascii = read_notes(cursor)
+            self._numbers = {
+                (table.name, column.name)
+                for table in self.tables.values()
+                for column in table.columns
+                if column.datatype not in TEXTS
+            }
         except duckdb.Error as error:
             self._shared.close()
             raise self._unavailable(error) from None
@@ -113,12 +120,14 @@ class Snapshot:
         return cursor
 
     def is_ascii(self, leaf: Leaf, cursor: duckdb.DuckDBPyConnection, uploaded: Mapping[str, Table]) -> bool:
-        """Whether a column of text has ASCII characters only: looked up once, for the file does not change.
+        """Whether a column has ASCII characters only. Those of text are looked up once, for the file does not change.
 
         Of ``uploaded`` tables the descriptions tell.
         """
         if leaf == NOT_ASCII:
             return False
+        if leaf in self._numbers:
+            return True
         if leaf[0] in uploaded:
             return all(c.datatype != "unicodeChar" for c in uploaded[leaf[0]].columns if c.name == leaf[1])
         if leaf not in self._ascii:
