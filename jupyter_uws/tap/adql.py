@@ -32,6 +32,7 @@ from .scope import (
     sql_identifier,
     table_values,
 )
+from .trees import Trees
 
 # the name the archive's file is attached under
 CATALOG = "archive"
@@ -86,14 +87,27 @@ class _Relation:
     sources: tuple[Source, ...]
 
 
-def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None) -> Query:
+def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None, trees: Trees | None = None) -> Query:
     """Translate one query on ``tables`` (by their names ``schema.table``), of which ``limit`` rows will be read.
 
+    With ``trees``, queries that differ in numbers only are parsed once.
     Raises :class:`ADQLError` with the position and the reason.
     """
+    kept = None if trees is None else trees.take(text)
+    if trees is not None and kept is not None:
+        try:
+            return _translated(text, kept.root, tables, limit)
+        except ADQLError:
+            pass  # the places in a kept tree are those of another query: it is told below
+        finally:
+            trees.give_back(kept)
+    return _translated(text, grammar.parse(text), tables, limit)
+
+
+def _translated(text: str, tree: exp.Expr, tables: Mapping[str, Table], limit: int | None) -> Query:
     try:
         translator = _Translator(text, tables)
-        sql, values = translator.rows(grammar.parse(text), None, limit)
+        sql, values = translator.rows(tree, None, limit)
         is_short = translator.read <= 2 and not translator.whole
         return Query(sql, values, is_short, translator.top, translator.most)
     except RecursionError:

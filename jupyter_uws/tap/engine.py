@@ -24,11 +24,15 @@ from .limits import DEFAULT, QueryLimits
 from .schema import ForeignKey, Table
 from .scope import output_names
 from .snapshot import Snapshot, file_identity, first_line
+from .trees import Trees
 from .uploads import read_upload
 
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 8192  # facts: fastest for the encoders, and short enough for the other threads
+
+#: Bytes that are sent together, where they are there.
+PIECE = 2**17
 
 # the copy that DuckDB warns of is one of few rows, and costs less than to plan the query twice
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", module=r"duckdb|jupyter_uws\.tap")
@@ -83,6 +87,7 @@ class Engine:
         self.active: set[Result] = set()
         self._snapshot: Snapshot | None = None
         self._opening = asyncio.Lock()
+        self.trees = Trees()
 
     async def tables(self) -> dict[str, Table]:
         """The tables that can be queried, by name. Raises ArchiveUnavailable."""
@@ -120,7 +125,7 @@ class Engine:
         """
         snapshot, translated = await self._current(), None
         if not uploads:  # a query on tables that are not there yet is translated when they are
-            translated = await asyncio.to_thread(translate, adql, snapshot.tables, limit=maxrec + 1)
+            translated = await asyncio.to_thread(translate, adql, snapshot.tables, limit=maxrec + 1, trees=self.trees)
         lane = self._short if translated is not None and translated.is_short else self._long
         async with lane.place(None if waits else self.timeout):
             latest = await self._current()
@@ -154,10 +159,10 @@ class Engine:
                 self._snapshot = await asyncio.to_thread(opened)  # the pool may be full of queries
             return self._snapshot
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
+    def in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
         if self._closed:
             raise QueryTimeout("the query was stopped")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 class _Lane:
@@ -189,7 +194,10 @@ class _Lane:
 
 
 class Result:
-    """The rows of one query, in batches. ``overflow`` is right once the batches are exhausted."""
+    """The rows of one query, in batches. ``overflow`` is right once the batches are exhausted.
+
+    ``is_over`` is true once :meth:`written` has given its last piece.
+    """
 
     def __init__(
         self,
@@ -206,6 +214,7 @@ class Result:
         self.fields: list[Field] = []
         self.overflow = False
         self.rows = 0
+        self.is_over = False
         self.limits = engine.limits
         self._engine = engine
         self._snapshot = snapshot
@@ -226,13 +235,17 @@ class Result:
 
     async def start(self) -> None:
         """Translate, execute, and read the first rows: most errors come up here."""
-        await self._bounded(self._open)
-        self._first = await self._bounded(self._read)
+
+        def begin() -> None:
+            self._open()
+            self._first = self._read()
+
+        await self._bounded(begin)
 
     async def written(self, writer: Writer) -> AsyncIterator[bytes]:
         """The result as ``writer`` writes it, in pieces; it works in a thread, one batch at a time."""
 
-        def pieces() -> Iterator[bytes]:
+        def parts() -> Iterator[bytes]:
             yield writer.start()
             while True:
                 batch, self._first = (self._first, None) if self._first is not None else (self._read(), None)
@@ -241,10 +254,22 @@ class Result:
                 yield writer.rows(batch)
             yield from writer.end(overflow=self.overflow)
 
-        waiting = pieces()
-        while (piece := await self._bounded(lambda: next(waiting, None))) is not None:
-            if piece:
-                yield piece
+        waiting = parts()
+
+        def piece() -> bytes:
+            """As many parts as need no waiting, up to a size."""
+            found, size = [], 0
+            for part in waiting:
+                found.append(part)
+                size += len(part)
+                if size > PIECE or (size and not self._is_whole and self._first is None):
+                    return b"".join(found)
+            self.is_over = True
+            return b"".join(found)
+
+        while not self.is_over:
+            if ready := await self._bounded(piece):
+                yield ready
 
     async def close(self) -> None:
         """Interrupt what still runs and let go of the file."""
@@ -253,7 +278,10 @@ class Result:
         cursor, database, self._cursor, self._database = self._cursor, self._database, None, None
         if self._work is None or self._work.done():
             if cursor is not None:
-                cursor.close()
+                if self.is_over and self._is_whole and database is None and not self._stopped:
+                    self._snapshot.keep(cursor, self._variables)
+                else:
+                    cursor.close()
             if database is not None:
                 await asyncio.to_thread(self._snapshot.take_back, database)
 
@@ -335,7 +363,7 @@ class Result:
             return work()
 
         began = time.monotonic()
-        future = asyncio.ensure_future(self._engine.in_thread(guarded))
+        future = self._engine.in_thread(guarded)
         self._work = future  # type: ignore[assignment]
         try:
             done, _ = await asyncio.wait([future], timeout=max(self._timeout - self._spent, 0.0))

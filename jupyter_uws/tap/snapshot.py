@@ -22,6 +22,9 @@ from .scope import NOT_ASCII, Leaf, sql_identifier
 
 _MAX_MESSAGE = 300  # characters: DuckDB quotes values of any length
 
+#: Cursors that are kept for the next queries.
+IDLE_CURSORS = 4
+
 Identity = tuple[int, int, int, int]
 
 
@@ -48,6 +51,7 @@ class Snapshot:
         self._kept: duckdb.DuckDBPyConnection | None = None
         self._is_lent = False
         self._lock = threading.Lock()
+        self._idle: list[tuple[Mapping[str, str], duckdb.DuckDBPyConnection]] = []
         try:
             with contextlib.closing(self._shared.cursor()) as cursor:
                 cursor.execute(f"USE {CATALOG}")
@@ -112,12 +116,27 @@ class Snapshot:
         for itself, or to the one that short queries share.
         """
         with self._lock:
+            for number, (given, idle) in enumerate(self._idle):
+                if database is None and given == variables:
+                    del self._idle[number]
+                    return idle
             cursor = (database or self._shared).cursor()
         for name, value in variables.items():
             if not re.fullmatch(r"[a-z][a-z_]*", name):
                 raise ValueError(f"variable name {name!r}: must be small letters and underscores")
             cursor.execute(f"SET VARIABLE {name} = {sql_text(value)}")
         return cursor
+
+    def keep(self, cursor: duckdb.DuckDBPyConnection, variables: Mapping[str, str]) -> None:
+        """Take back a cursor of the shared database whose query is over, and which has no tables of its own.
+
+        To open one, and to set its variables, takes as long as to find a few rows.
+        """
+        with self._lock:
+            self._idle.append((variables, cursor))
+            surplus = self._idle.pop(0)[1] if len(self._idle) > IDLE_CURSORS else None
+        if surplus is not None:
+            surplus.close()
 
     def is_ascii(self, leaf: Leaf, cursor: duckdb.DuckDBPyConnection, uploaded: Mapping[str, Table]) -> bool:
         """Whether a column has ASCII characters only. Those of text are looked up once, for the file does not change.
