@@ -314,9 +314,9 @@ class Result:
             found = cursor.execute(query.sql) if query.most <= MOST_GATHERED else None
         else:
             found = cursor.execute(f"{query.sql} LIMIT {MOST_GATHERED + 1}") if query.is_short else None
-        if found is None:
+        reader = None if found is None else found.to_arrow_reader(BATCH_ROWS)
+        if reader is None:
             return None
-        reader = found.to_arrow_reader(BATCH_ROWS)
         batches = list(reader)
         self._is_whole = sum(batch.num_rows for batch in batches) <= MOST_GATHERED
         return pa.RecordBatchReader.from_batches(reader.schema, batches) if self._is_whole else None
