@@ -25,6 +25,8 @@ from .errors import ArchiveError
 from .obscore import HEA_KEY, OBSCORE, OBSCORE_HEA
 
 VERSION = 3
+#: What an archive is called in the database that it is attached to.
+ATTACHED = "stored"
 LOCK_TIMEOUT = 120.0  # seconds
 
 _TYPES = {"char": pa.string(), "int": pa.int32(), "long": pa.int64(), "double": pa.float64()}
@@ -110,8 +112,8 @@ def open_any_version(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, in
         )
     with duckdb.connect() as con:
         try:
-            con.execute(f"ATTACH '{_quoted(path)}' AS stored (READ_ONLY)")
-            con.execute("USE stored")
+            con.execute(f"ATTACH '{_quoted(path)}' AS {ATTACHED} (READ_ONLY)")
+            con.execute(f"USE {ATTACHED}")
             ((version,),) = con.execute("SELECT version FROM _archive.meta").fetchall()
         except (duckdb.Error, ValueError) as error:
             raise ArchiveError(f"{path}: not an archive of jupyter-uws: {_first_line(error)}") from error

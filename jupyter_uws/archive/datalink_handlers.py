@@ -107,14 +107,17 @@ class _DataMixin(_Handler):
         self.archive = archive
 
     async def find(self, dids: Sequence[str]) -> list[StoredRun]:
-        """The runs with these identifiers. Raises HTTPError 400 or 404, ArchiveError."""
+        """The runs with these identifiers, or of these responses, each once.
+
+        Raises HTTPError 400 or 404, ArchiveError.
+        """
         if not dids:
             raise HTTPError(400, "ID is missing: give the obs_publisher_did of a run")
         found = await asyncio.to_thread(find_runs, self.archive(), dids)
         for did in dids:
             if did not in found:
                 raise HTTPError(404, f"the archive has no run with the obs_publisher_did {did[:200]!r}")
-        return [found[did] for did in dids]
+        return list({found[did].did: found[did] for did in dids}.values())
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .database import read_archive
+from .kept import keep_reading
 
 if TYPE_CHECKING:
     import duckdb
@@ -124,10 +124,27 @@ _RUNS_OF_RESPONSES = """
 def find_runs(archive: Path, dids: Sequence[str]) -> dict[str, StoredRun]:
     """The runs with these obs_publisher_did, by it; those that the archive does not know are left out.
 
-    Whether their files are still there is not looked at. Raises ArchiveError where the archive cannot be read.
+    That of a response's own row leads to the response's run. Whether their files are still there is not looked at.
+    Raises ArchiveError where the archive cannot be read.
     """
-    with read_archive(archive) as con:
-        return _stored_runs(con, dids)
+    return _find(archive, dids)[0]
+
+
+def _find(archive: Path, dids: Sequence[str]) -> tuple[dict[str, StoredRun], dict[str, str]]:
+    """The runs, also by the identifiers of responses, and the content qualifiers of these."""
+    with keep_reading(archive) as con:
+        found = _stored_runs(con, dids)
+        responses = runs_of_responses(con, [did for did in dids if did not in found])
+        found |= _stored_runs(con, [run for run, _ in responses.values()]) if responses else {}
+    return found | {did: found[run] for did, (run, _) in responses.items()}, {k: q for k, (_, q) in responses.items()}
+
+
+def runs_of_responses(con: duckdb.DuckDBPyConnection, dids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Of these identifiers those of responses' own rows, each with that of its run and with its content qualifier."""
+    if not dids:
+        return {}
+    rows = con.execute(_RUNS_OF_RESPONSES, [list(dids), RESPONSE]).fetchall()
+    return {did: (run, qualifier) for did, run, qualifier in rows}
 
 
 def _stored_runs(con: duckdb.DuckDBPyConnection, dids: Sequence[str]) -> dict[str, StoredRun]:
@@ -148,14 +165,11 @@ def links(
     service's URL as the client sees it; ``processings`` are what takes a run; ``previews`` says whether pictures can be
     made. Looks at the files: call it in a thread. Raises ArchiveError.
     """
-    with read_archive(archive) as con:
-        responses = {did: of for did, *of in con.execute(_RUNS_OF_RESPONSES, [list(dids), RESPONSE]).fetchall()}
-        found = _stored_runs(con, [*dids, *(run for run, _ in responses.values())])
+    found, responses = _find(archive, dids)
     rows: list[Link] = []
     for did in dict.fromkeys(dids):
         if did in responses:
-            run, qualifier = responses[did]
-            rows += _links_of_response(did, found[run], qualifier, root)
+            rows += _links_of_response(did, found[did], responses[did], root)
         elif did in found:
             rows += _links_of_run(found[did], root, processings, previews)
         else:

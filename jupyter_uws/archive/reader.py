@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .database import read_archive
 from .errors import ArchiveError
+from .kept import keep_reading
+from .links import runs_of_responses
 
 if TYPE_CHECKING:
     import duckdb
@@ -89,6 +91,7 @@ _HDUS = """
 def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
     """The runs with these ids, in their order, each once. An id is an obs_id or an obs_publisher_did.
 
+    That of a response's own row stands for the response's run.
     Raises ArchiveError for an id that is unknown, an obs_id that is in several collections, a file that is gone since
     it was indexed.
     """
@@ -100,6 +103,11 @@ def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
         for row in rows:
             by_id.setdefault(row[0], []).append(row)
             by_id.setdefault(str(row[2]), []).append(row)
+        responses = runs_of_responses(con, [i for i in wanted if not _is_number(i) and i not in by_id])
+        if responses:
+            rows = con.execute(_RUNS, [[run for run, _ in responses.values()], []]).fetchall()
+            of_run = {row[0]: row for row in rows}
+            by_id |= {did: [of_run[run]] for did, (run, _) in responses.items()}
         chosen = [_only(con, i, by_id.get(str(int(i)) if _is_number(i) else i, [])) for i in wanted]
         hdus: dict[str, list[RunHdu]] = {}
         for did, kind, cls, root, path, name in con.execute(_HDUS, [[row[0] for row in chosen]]).fetchall():
@@ -127,7 +135,7 @@ def collections(archive: Path) -> list[Collection]:
 
 def find_file(archive: Path, collection: str, name: str) -> DataFile | None:
     """The file that the archive serves as ``files/<collection>/<name>``; None where it knows none."""
-    with read_archive(archive) as con:
+    with keep_reading(archive) as con:
         rows = con.execute(
             "SELECT root, path FROM _archive.file WHERE collection = ? AND name = ?", [collection, name]
         ).fetchall()

@@ -32,6 +32,7 @@ from .scope import (
     sql_identifier,
     table_values,
 )
+from .trees import Trees
 
 # the name the archive's file is attached under
 CATALOG = "archive"
@@ -51,14 +52,15 @@ _SPREAD = "_touched"
 class Query:
     """A translated query. ``values`` describe its columns.
 
-    It ``is_short`` where it reads a table or two, and of these only rows near a position, or TAP_SCHEMA. ``top`` is
-    the number of rows to stop at, where the SQL does not say it.
+    It ``is_short`` where it reads a table or two, and of these only rows near a position, or TAP_SCHEMA. ``most`` is
+    the number of rows that its LIMIT lets through; where it has none, ``top`` may be the number to stop at.
     """
 
     sql: str
     values: tuple[Value, ...]
     is_short: bool
     top: int | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,29 @@ class _Relation:
     sources: tuple[Source, ...]
 
 
-def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None) -> Query:
+def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None, trees: Trees | None = None) -> Query:
     """Translate one query on ``tables`` (by their names ``schema.table``), of which ``limit`` rows will be read.
 
+    With ``trees``, queries that differ in numbers only are parsed once.
     Raises :class:`ADQLError` with the position and the reason.
     """
+    kept = None if trees is None else trees.take(text)
+    if trees is not None and kept is not None:
+        try:
+            return _translated(text, kept.root, tables, limit)
+        except ADQLError:
+            pass  # the places in a kept tree are those of another query: it is told below
+        finally:
+            trees.give_back(kept)
+    return _translated(text, grammar.parse(text), tables, limit)
+
+
+def _translated(text: str, tree: exp.Expr, tables: Mapping[str, Table], limit: int | None) -> Query:
     try:
         translator = _Translator(text, tables)
-        sql, values = translator.rows(grammar.parse(text), None, limit)
-        return Query(sql, values, translator.read <= 2 and not translator.whole, translator.top)
+        sql, values = translator.rows(tree, None, limit)
+        is_short = translator.read <= 2 and not translator.whole
+        return Query(sql, values, is_short, translator.top, translator.most)
     except RecursionError:
         raise ADQLError("the query is nested too deeply") from None
 
@@ -106,6 +122,7 @@ class _Translator(Expressions):
         self.read = 0  # tables read so far, those of a WITH query once for each use
         self.spread: dict[str, Spread] = {}
         self.top: int | None = None
+        self.most: int | None = None
         self.whole: set[str] = set()  # aliases of tables that are read whole
         self.common: dict[str, tuple[str, tuple[Value, ...], int]] = {}  # WITH: name -> SQL name, columns, tables
 
@@ -159,7 +176,7 @@ class _Translator(Expressions):
         if limit is not None and rows is not None and rows > MOST_GATHERED and not order and not offset:
             self.top = top
         elif rows is not None:
-            parts.append(f"LIMIT {rows}")
+            parts.append(self._limit(rows, limit))
         parts.extend(offset)
         return " ".join(parts), values
 
@@ -194,7 +211,7 @@ class _Translator(Expressions):
         if order := node.args.get("order"):
             parts.append(self._order(order, values, None))
         if limit is not None:
-            parts.append(f"LIMIT {limit}")
+            parts.append(self._limit(limit, limit))
         parts.extend(self._offset(node))
         return " ".join(parts), values
 
@@ -284,6 +301,11 @@ class _Translator(Expressions):
         if not limit.expression:
             raise self.error("TOP is followed by a number", node)
         return self.whole_number(limit.expression, "TOP")
+
+    def _limit(self, rows: int, limit: int | None) -> str:
+        if limit is not None:  # that of the whole query
+            self.most = rows
+        return f"LIMIT {rows}"
 
     def _offset(self, node: exp.Expr) -> list[str]:
         offset = node.args.get("offset")

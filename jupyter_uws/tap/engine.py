@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from .adql import Query, translate
+from .adql import MOST_GATHERED, Query, translate
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
 from .formats import Writer
@@ -23,11 +24,18 @@ from .limits import DEFAULT, QueryLimits
 from .schema import ForeignKey, Table
 from .scope import output_names
 from .snapshot import Snapshot, file_identity, first_line
+from .trees import Trees
 from .uploads import read_upload
 
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 8192  # facts: fastest for the encoders, and short enough for the other threads
+
+#: Bytes that are sent together, where they are there.
+PIECE = 2**17
+
+# the copy that DuckDB warns of is one of few rows, and costs less than to plan the query twice
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", module=r"duckdb|jupyter_uws\.tap")
 
 # seconds that an interrupted query may take to end, before its thread is left to itself
 _LAST_WORD = 5.0
@@ -79,6 +87,7 @@ class Engine:
         self.active: set[Result] = set()
         self._snapshot: Snapshot | None = None
         self._opening = asyncio.Lock()
+        self.trees = Trees()
 
     async def tables(self) -> dict[str, Table]:
         """The tables that can be queried, by name. Raises ArchiveUnavailable."""
@@ -116,7 +125,7 @@ class Engine:
         """
         snapshot, translated = await self._current(), None
         if not uploads:  # a query on tables that are not there yet is translated when they are
-            translated = await asyncio.to_thread(translate, adql, snapshot.tables, limit=maxrec + 1)
+            translated = await asyncio.to_thread(translate, adql, snapshot.tables, limit=maxrec + 1, trees=self.trees)
         lane = self._short if translated is not None and translated.is_short else self._long
         async with lane.place(None if waits else self.timeout):
             latest = await self._current()
@@ -150,10 +159,10 @@ class Engine:
                 self._snapshot = await asyncio.to_thread(opened)  # the pool may be full of queries
             return self._snapshot
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
+    def in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
         if self._closed:
             raise QueryTimeout("the query was stopped")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 class _Lane:
@@ -185,7 +194,10 @@ class _Lane:
 
 
 class Result:
-    """The rows of one query, in batches. ``overflow`` is right once the batches are exhausted."""
+    """The rows of one query, in batches. ``overflow`` is right once the batches are exhausted.
+
+    ``is_over`` is true once :meth:`written` has given its last piece.
+    """
 
     def __init__(
         self,
@@ -202,6 +214,7 @@ class Result:
         self.fields: list[Field] = []
         self.overflow = False
         self.rows = 0
+        self.is_over = False
         self.limits = engine.limits
         self._engine = engine
         self._snapshot = snapshot
@@ -218,16 +231,21 @@ class Result:
         self._work: asyncio.Future[object] | None = None
         self._spent = 0.0
         self._stopped = False
+        self._is_whole = False  # all rows have been read from the archive
 
     async def start(self) -> None:
         """Translate, execute, and read the first rows: most errors come up here."""
-        await self._bounded(self._open)
-        self._first = await self._bounded(self._read)
+
+        def begin() -> None:
+            self._open()
+            self._first = self._read()
+
+        await self._bounded(begin)
 
     async def written(self, writer: Writer) -> AsyncIterator[bytes]:
         """The result as ``writer`` writes it, in pieces; it works in a thread, one batch at a time."""
 
-        def pieces() -> Iterator[bytes]:
+        def parts() -> Iterator[bytes]:
             yield writer.start()
             while True:
                 batch, self._first = (self._first, None) if self._first is not None else (self._read(), None)
@@ -236,10 +254,22 @@ class Result:
                 yield writer.rows(batch)
             yield from writer.end(overflow=self.overflow)
 
-        waiting = pieces()
-        while (piece := await self._bounded(lambda: next(waiting, None))) is not None:
-            if piece:
-                yield piece
+        waiting = parts()
+
+        def piece() -> bytes:
+            """As many parts as need no waiting, up to a size."""
+            found, size = [], 0
+            for part in waiting:
+                found.append(part)
+                size += len(part)
+                if size > PIECE or (size and not self._is_whole and self._first is None):
+                    return b"".join(found)
+            self.is_over = True
+            return b"".join(found)
+
+        while not self.is_over:
+            if ready := await self._bounded(piece):
+                yield ready
 
     async def close(self) -> None:
         """Interrupt what still runs and let go of the file."""
@@ -248,7 +278,10 @@ class Result:
         cursor, database, self._cursor, self._database = self._cursor, self._database, None, None
         if self._work is None or self._work.done():
             if cursor is not None:
-                cursor.close()
+                if self.is_over and self._is_whole and database is None and not self._stopped:
+                    self._snapshot.keep(cursor, self._variables)
+                else:
+                    cursor.close()
             if database is not None:
                 await asyncio.to_thread(self._snapshot.take_back, database)
 
@@ -263,16 +296,30 @@ class Result:
         query = self._translated
         if query is None:
             query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
-        relation = cursor.sql(query.sql)
-        is_text = [str(kind).startswith("VARCHAR") for kind in relation.types]
-        ascii_only = [
-            not text or all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves)
-            for text, value in zip(is_text, query.values, strict=True)
-        ]
         if query.top is not None and query.top <= self._maxrec:
             self._most, self._by_top = query.top, True
-        self._reader = relation.to_arrow_reader(BATCH_ROWS)
+        ascii_only = [
+            all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves) for value in query.values
+        ]
+        self._reader = self._few(cursor, query) or cursor.sql(query.sql).to_arrow_reader(BATCH_ROWS)
         self.fields = _fields(query, self._reader.schema, ascii_only)
+
+    def _few(self, cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.RecordBatchReader | None:
+        """All rows of a query that has few, or None.
+
+        DuckDB plans such a query once. One whose rows are to come as they are found it plans twice, which takes longer
+        than to find the rows near a position.
+        """
+        if query.most is not None:
+            found = cursor.execute(query.sql) if query.most <= MOST_GATHERED else None
+        else:
+            found = cursor.execute(f"{query.sql} LIMIT {MOST_GATHERED + 1}") if query.is_short else None
+        reader = None if found is None else found.to_arrow_reader(BATCH_ROWS)
+        if reader is None:
+            return None
+        batches = list(reader)
+        self._is_whole = sum(batch.num_rows for batch in batches) <= MOST_GATHERED
+        return pa.RecordBatchReader.from_batches(reader.schema, batches) if self._is_whole else None
 
     def _go_on(self) -> None:
         """Raises QueryTimeout where the query is not to go on: an interrupt before it runs in DuckDB is lost."""
@@ -316,7 +363,7 @@ class Result:
             return work()
 
         began = time.monotonic()
-        future = asyncio.ensure_future(self._engine.in_thread(guarded))
+        future = self._engine.in_thread(guarded)
         self._work = future  # type: ignore[assignment]
         try:
             done, _ = await asyncio.wait([future], timeout=max(self._timeout - self._spent, 0.0))

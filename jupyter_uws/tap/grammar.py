@@ -16,7 +16,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from .errors import ADQLError
+from .errors import ADQLError, ArchiveUnavailable
 
 MAX_LENGTH = 200_000  # characters; a list of 10 000 identifiers fits
 MAX_DEPTH = 30  # parentheses within parentheses: sqlglot recurses about 20 frames for each
@@ -189,6 +189,18 @@ class _Parser(parser.Parser):
         raise _SyntaxError(message, token or self._curr or self._prev)
 
 
+def _problem() -> str | None:
+    """Why queries cannot be parsed, where nobody may derive from sqlglot's parser, as from its compiled modules."""
+    try:
+        ADQL().parser()
+    except TypeError as error:
+        return (
+            f"ADQL cannot be parsed with the sqlglot that is installed here ({error}), which is that of sqlglotc:"
+            " pip uninstall sqlglotc, then pip install --force-reinstall sqlglot"
+        )
+    return None
+
+
 class ADQL(Dialect):
     """ADQL's lexical rules and grammar, for sqlglot."""
 
@@ -198,8 +210,16 @@ class ADQL(Dialect):
     Parser = _Parser
 
 
+PROBLEM = _problem()
+
+
 def parse(text: str) -> exp.Expr:
-    """The syntax tree of one query. Raises :class:`ADQLError` with the position of what is wrong."""
+    """The syntax tree of one query. Raises :class:`ADQLError` with the position of what is wrong.
+
+    Raises ArchiveUnavailable where sqlglot is of no use.
+    """
+    if PROBLEM is not None:
+        raise ArchiveUnavailable(PROBLEM)
     if len(text) > MAX_LENGTH:
         raise ADQLError(f"the query has {len(text)} characters; {MAX_LENGTH} are allowed: upload long lists as a table")
     if (place := _UNWRITABLE.search(text)) is not None:

@@ -132,7 +132,10 @@ class SyncMixin(_Handler, FormMixin):
     async def _send(self, result: Result, writer: Writer) -> None:
         try:
             async for piece in result.written(writer):
-                await self._write(piece)
+                if result.is_over and not self._headers_written:
+                    self.write(piece)  # all of it: it goes out with its length
+                else:
+                    await self._write(piece)
         except StreamClosedError:
             return
         except TAPError as error:

@@ -72,7 +72,11 @@ class Scope:
 
     def find(self, name: Name) -> list[Value]:
         """What ``name`` can mean: nothing, one value, or several (ambiguous)."""
-        found = [value for value in self.visible if name.matches(value.name)]
+        if name.quoted:
+            found = [value for value in self.visible if value.name == name.text]
+        else:
+            lower = name.text.lower()
+            found = [value for value in self.visible if value.name.lower() == lower]
         if found or self.parent is None:
             return found
         return self.parent.find(name)

@@ -15,11 +15,15 @@ from . import udfs
 from .adql import CATALOG
 from .ascii import look_up, read_notes
 from .errors import ArchiveUnavailable
+from .fields import TEXTS
 from .places import read_sky
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
 from .scope import NOT_ASCII, Leaf, sql_identifier
 
 _MAX_MESSAGE = 300  # characters: DuckDB quotes values of any length
+
+#: Cursors that are kept for the next queries.
+IDLE_CURSORS = 4
 
 Identity = tuple[int, int, int, int]
 
@@ -47,12 +51,19 @@ class Snapshot:
         self._kept: duckdb.DuckDBPyConnection | None = None
         self._is_lent = False
         self._lock = threading.Lock()
+        self._idle: list[tuple[Mapping[str, str], duckdb.DuckDBPyConnection]] = []
         try:
             with contextlib.closing(self._shared.cursor()) as cursor:
                 cursor.execute(f"USE {CATALOG}")
                 self.tables: dict[str, Table] = read_sky(cursor, read_tap_schema(cursor))
                 self.keys: tuple[ForeignKey, ...] = read_keys(cursor)
                 self._ascii = read_notes(cursor)
+            self._numbers = {
+                (table.name, column.name)
+                for table in self.tables.values()
+                for column in table.columns
+                if column.datatype not in TEXTS
+            }
         except duckdb.Error as error:
             self._shared.close()
             raise self._unavailable(error) from None
@@ -105,6 +116,10 @@ class Snapshot:
         for itself, or to the one that short queries share.
         """
         with self._lock:
+            for number, (given, idle) in enumerate(self._idle):
+                if database is None and given == variables:
+                    del self._idle[number]
+                    return idle
             cursor = (database or self._shared).cursor()
         for name, value in variables.items():
             if not re.fullmatch(r"[a-z][a-z_]*", name):
@@ -112,13 +127,26 @@ class Snapshot:
             cursor.execute(f"SET VARIABLE {name} = {sql_text(value)}")
         return cursor
 
+    def keep(self, cursor: duckdb.DuckDBPyConnection, variables: Mapping[str, str]) -> None:
+        """Take back a cursor of the shared database whose query is over, and which has no tables of its own.
+
+        To open one, and to set its variables, takes as long as to find a few rows.
+        """
+        with self._lock:
+            self._idle.append((variables, cursor))
+            surplus = self._idle.pop(0)[1] if len(self._idle) > IDLE_CURSORS else None
+        if surplus is not None:
+            surplus.close()
+
     def is_ascii(self, leaf: Leaf, cursor: duckdb.DuckDBPyConnection, uploaded: Mapping[str, Table]) -> bool:
-        """Whether a column of text has ASCII characters only: looked up once, for the file does not change.
+        """Whether a column has ASCII characters only. Those of text are looked up once, for the file does not change.
 
         Of ``uploaded`` tables the descriptions tell.
         """
         if leaf == NOT_ASCII:
             return False
+        if leaf in self._numbers:
+            return True
         if leaf[0] in uploaded:
             return all(c.datatype != "unicodeChar" for c in uploaded[leaf[0]].columns if c.name == leaf[1])
         if leaf not in self._ascii:

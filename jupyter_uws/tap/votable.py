@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -65,6 +66,7 @@ class Base64Rows:
         return binascii.b2a_base64(self._rest) if self._rest else b""
 
 
+@lru_cache(1000)
 def _field(field: Field, null: int | None) -> str:
     return tag(
         "FIELD",

@@ -446,6 +446,17 @@ def test_what_is_no_run_or_no_picture(server: Server) -> None:
     assert server.get("datalink/bundle", DID, "ivo://nowhere").status_code == 404
 
 
+def test_a_response_stands_for_its_run(responses_server: Server) -> None:
+    for kind in ("preview/counts", "bundle"):
+        of_run = responses_server.get(f"datalink/{kind}", DID)
+        of_response = responses_server.get(f"datalink/{kind}", f"{DID}/aeff")
+        assert (of_run.status_code, of_response.status_code) == (200, 200)
+        assert of_response.content == of_run.content
+    both = responses_server.get("datalink/bundle", f"{DID}/psf", DID, f"{DID}/aeff")
+    assert both.content == responses_server.get("datalink/bundle", DID).content
+    assert responses_server.get("datalink/bundle", f"{DID}/none").status_code == 404
+
+
 def test_events_that_cannot_be_drawn_are_told_and_leave_nothing(own_server: Server, own_store: Path) -> None:
     file = own_store / "data/sim_dr1_obs_id_100001.fits.gz"
     file.write_bytes(b"SIMPLE  = nothing")

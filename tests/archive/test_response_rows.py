@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from astropy.io import fits
 
-from jupyter_uws.archive import add_store, remove_collection
+from jupyter_uws.archive import ArchiveError, add_store, remove_collection
 from jupyter_uws.archive.database import read_archive
 from jupyter_uws.archive.reader import find_file, runs
 
@@ -48,6 +48,11 @@ def test_a_row_for_each_response_with_what_its_run_has(archive: Path, simulated:
         assert "AEFF" in hdus
     # runs are found as ever
     assert len(runs(path, ["100001"])) == 1
+    # and by the identifiers of their responses, each once
+    run, other = runs(path, [did, "100001", "ivo://jupyter-uws/SIM-DR1?100002/psf"])
+    assert (run.obs_publisher_did, other.obs_id) == ("ivo://jupyter-uws/SIM-DR1?100001", 100002)
+    with pytest.raises(ArchiveError, match="is not in the archive; nearest"):
+        runs(path, [f"{did}x"])
 
 
 def test_the_switch_is_kept_until_it_is_turned(archive: Path, simulated: Path, tmp_path: Path) -> None:
