@@ -273,12 +273,13 @@ class Result:
 
     async def close(self) -> None:
         """Interrupt what still runs and let go of the file."""
+        is_done = self.is_over and self._is_whole and not self._stopped
         await self._interrupt()
         self._reader = None
         cursor, database, self._cursor, self._database = self._cursor, self._database, None, None
         if self._work is None or self._work.done():
             if cursor is not None:
-                if self.is_over and self._is_whole and database is None and not self._stopped:
+                if is_done and database is None:
                     self._snapshot.keep(cursor, self._variables)
                 else:
                     cursor.close()

@@ -43,6 +43,15 @@ def test_pyvo_searches_a_cone(server: Server) -> None:
     assert all(np.char.startswith(found["access_url"].astype(str), server.url.removesuffix("tap") + "files/"))
 
 
+def test_a_small_answer_goes_out_with_its_length_and_a_large_one_in_pieces(server: Server) -> None:
+    for query, whole in (("SELECT TOP 5 n FROM test.numbers", True), ("SELECT n FROM test.numbers", False)):
+        asked = {"LANG": "ADQL", "QUERY": query, "FORMAT": "votable/td", "MAXREC": 100_000}
+        answer = requests.post(f"{server.url}/sync", asked, timeout=30)
+        assert answer.status_code == 200
+        assert ("Content-Length" in answer.headers) == whole
+        assert answer.content.endswith(b"</VOTABLE>\n")
+
+
 def test_pyvo_reads_what_the_service_says_of_itself(server: Server) -> None:
     service = pyvo.dal.TAPService(server.url)
     assert service.available
