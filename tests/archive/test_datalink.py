@@ -168,7 +168,7 @@ def test_several_runs_by_get_and_post_and_one_that_is_not_there(server: Server) 
     assert bad["error_message"].startswith("NotFoundFault: the archive has no run with the obs_publisher_did")
     assert bad["semantics"] == "#this"
     assert not bad["access_url"]
-    posted = requests.post(server.url + "datalink/links?id=" + quote(OTHER, safe=""), {"ID": wanted[1:]}, timeout=10)
+    posted = requests.post(server.url + "datalink/links?id=" + quote(OTHER, safe=""), {"ID": wanted[1:]}, timeout=60)
     assert posted.content == server.get("datalink/links", *wanted).content
 
 
@@ -176,7 +176,7 @@ def test_no_run_is_an_empty_table_and_too_many_overflow(server: Server) -> None:
     assert len(server.links()) == 0
     ids = [f"ivo://nowhere/{number}" for number in range(501)]
     for number in (500, 501):
-        answer = requests.post(server.url + "datalink/links", {"ID": ids[:number]}, timeout=10)
+        answer = requests.post(server.url + "datalink/links", {"ID": ids[:number]}, timeout=60)
         assert len(parse_single_table(io.BytesIO(answer.content)).array) == 500
         assert ('value="OVERFLOW"' in answer.text) == (number == 501)
 
@@ -186,7 +186,7 @@ def test_what_cannot_be_answered_is_a_votable_that_says_why(server: Server) -> N
         ({"ID": DID, "RESPONSEFORMAT": "csv"}, "UsageFault: RESPONSEFORMAT: 'csv' is not known; votable is"),
         ({"ID": b"\xff"}, "UsageFault: the value of the parameter 'ID' is not UTF-8"),
     ):
-        answer = requests.get(server.url + "datalink/links", params=parameters, timeout=10)
+        answer = requests.get(server.url + "datalink/links", params=parameters, timeout=60)
         assert answer.status_code == 400
         assert words in answer.text
         assert 'name="QUERY_STATUS" value="ERROR"' in answer.text
@@ -196,7 +196,7 @@ def test_what_cannot_be_answered_is_a_votable_that_says_why(server: Server) -> N
         "Application/X-VOTable+XML; content=datalink",
     ):
         parameters = {"ID": DID, "RESPONSEFORMAT": format}
-        assert requests.get(server.url + "datalink/links", params=parameters, timeout=10).status_code == 200
+        assert requests.get(server.url + "datalink/links", params=parameters, timeout=60).status_code == 200
 
 
 def test_a_file_that_is_gone_is_an_error_of_its_row_only(own_server: Server, own_store: Path) -> None:
@@ -227,7 +227,7 @@ def test_the_links_of_a_response_that_has_a_row(responses_server: Server) -> Non
         others = rows[rows["semantics"] == "#coderived"]["content_qualifier"]
         assert {qualifier, *others} == {"event-list", "aeff", "edisp", "psf", "bkgrate"}
         (package,) = rows[rows["semantics"] == "#package"]
-        assert requests.head(package["access_url"], timeout=10).status_code == 200
+        assert requests.head(package["access_url"], timeout=60).status_code == 200
     # those of its run are as ever
     both = responses_server.links(DID, f"{DID}/aeff", f"{DID}/gti")
     assert [sum(both["ID"] == did) for did in (DID, f"{DID}/aeff", f"{DID}/gti")] == [10, 6, 1]
@@ -261,7 +261,7 @@ def test_pyvo_reads_the_links_and_the_descriptors(server: Server) -> None:
     found = pyvo.dal.adhoc.DatalinkResults.from_result_url(server.get("datalink/links", DID).url)
     this = next(found.bysemantics("#this", include_narrower=False))
     assert this["content_qualifier"] == "event-list"
-    with fits.open(io.BytesIO(gzip.decompress(requests.get(this.access_url, timeout=10).content))) as hdus:
+    with fits.open(io.BytesIO(gzip.decompress(requests.get(this.access_url, timeout=60).content))) as hdus:
         assert "EVENTS" in hdus
     responses = found.bysemantics("#calibration", include_narrower=False)
     assert [row["content_qualifier"] for row in responses] == ["aeff", "edisp", "psf", "bkgrate"]
@@ -287,7 +287,7 @@ def test_gammapy_gets_a_data_store_from_the_rows_of_a_search(server: Server, tmp
             url, _, hdu = link["access_url"].partition("#")
             path = tmp_path / url.rpartition("/")[2]
             if not path.exists():
-                path.write_bytes(requests.get(url, timeout=20).content)
+                path.write_bytes(requests.get(url, timeout=60).content)
             kinds = {"event-list": "events", "bkgrate": "bkg"}
             kind = kinds.get(link["content_qualifier"], link["content_qualifier"])
             name = hdu or "EVENTS"

@@ -62,7 +62,7 @@ def jupyter(sim_archive: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def test_no_configuration_is_needed(jupyter: dict[str, str]) -> None:
     headers = {"Authorization": f"token {jupyter['token']}"}
-    answer = requests.post(jupyter["url"] + "api/kernels", headers=headers, timeout=20)
+    answer = requests.post(jupyter["url"] + "api/kernels", headers=headers, timeout=60)
     assert answer.status_code == 201, answer.text
     kernel_id = answer.json()["id"]
     try:
@@ -76,7 +76,7 @@ def test_no_configuration_is_needed(jupyter: dict[str, str]) -> None:
         finally:
             client.stop_channels()
     finally:
-        requests.delete(f"{jupyter['url']}api/kernels/{kernel_id}", headers=headers, timeout=20)
+        requests.delete(f"{jupyter['url']}api/kernels/{kernel_id}", headers=headers, timeout=60)
     errors = [message["content"]["evalue"] for message in outputs if message["msg_type"] == "error"]
     assert errors == []
     text = "".join(message["content"]["text"] for message in outputs if message["msg_type"] == "stream")

@@ -144,4 +144,4 @@ def run_jupyter(
         yield Jupyter(process, wait_until(ready, 30), state_dir, log)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)

@@ -149,7 +149,7 @@ def run_hub(folder: Path, archive: Path, proxy: list[str], *options: str) -> Ite
 def _is_up(hub: RunningHub) -> bool:
     assert hub.process.poll() is None, hub.log
     with contextlib.suppress(requests.ConnectionError):
-        return requests.get(f"{hub.service}health/live", timeout=10, allow_redirects=False).status_code == 200
+        return requests.get(f"{hub.service}health/live", timeout=60, allow_redirects=False).status_code == 200
     return False
 
 
@@ -161,7 +161,7 @@ def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
         for left in _started_in(folder):
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(_started_in(folder), timeout=20)
+        _, alive = psutil.wait_procs(_started_in(folder), timeout=60)
         for left in alive:
             left.kill()
 

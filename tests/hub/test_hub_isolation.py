@@ -76,7 +76,7 @@ def test_lists_baskets_and_uploads_are_the_callers_own(hub_site: HubSite, hub_pl
 
 
 def test_events_are_the_callers_own_through_the_proxy(hub_site: HubSite) -> None:
-    with hub_site.ask(OTHER, "GET", "uws/events", stream=True, timeout=20) as answer:
+    with hub_site.ask(OTHER, "GET", "uws/events", stream=True, timeout=60) as answer:
         lines: Iterator[bytes] = answer.iter_lines(1)
         assert next(line for line in lines if line.startswith(b"event: ready"))
         foreign, own = hub_site.job(OWNER), hub_site.job(OTHER)

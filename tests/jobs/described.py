@@ -35,7 +35,7 @@ class DescribedService:
 
     def has(self, name: str, version: str = "1") -> None:
         """Wait until the type is served, in that version."""
-        wait_until(lambda: self.types().get(name, {}).get("version") == version, 10)
+        wait_until(lambda: self.types().get(name, {}).get("version") == version)
 
     def submit(self, job_type: str, data: object = None, **more: object) -> str:
         """Create and run a job; its path below the service's root."""

@@ -179,7 +179,7 @@ def test_a_service_takes_new_files_without_a_restart(described: DescribedService
     assert document.findtext(f"{UWS}jobInfo/description_sha256") == digest
 
     described.describe("live.yaml", echo("live", "2") + "colour: red\n")
-    problem = wait_until(lambda: described.problems().get(str(path)), 10)
+    problem = wait_until(lambda: described.problems().get(str(path)))
     assert "line 5: colour" in problem
     assert described.types()["live"]["version"] == "1"
     described.describe("live.yaml", echo("live", "2"))
@@ -189,7 +189,7 @@ def test_a_service_takes_new_files_without_a_restart(described: DescribedService
     assert digest in described.service.get(job).text
 
     path.unlink()
-    wait_until(lambda: "live" not in described.types(), 10)
+    wait_until(lambda: "live" not in described.types())
     assert described.service.post("uws/live", {}).status_code == 404
     assert described.service.get(job).status_code == 200
     assert described.service.request("DELETE", job, allow_redirects=False).status_code == 303
@@ -226,7 +226,7 @@ def test_a_queued_job_runs_with_the_description_it_was_queued_with(sim_archive: 
         queued = first.submit("echo", {"text": "hello"})
         gone = first.submit("gone", {"text": "hello"})
         os.kill(service.process.pid, signal.SIGKILL)
-        service.process.wait(10)
+        service.process.wait(30)
     (folder / "echo.yaml").write_text(echo(version="2"))
     (folder / "gone.yaml").unlink()
     with run_service(tmp_path, sim_archive, "--workers=1", **here) as service:

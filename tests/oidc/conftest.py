@@ -66,9 +66,9 @@ class RunningProvider:
         action = re.search(r'action="([^"]+)"', page.text)
         assert action, page.text
         form = {"prompt": "login", "login": IDS[user], "password": "any"}
-        answer = session.post(action[1], form, timeout=30, allow_redirects=False)
+        answer = session.post(action[1], form, timeout=60, allow_redirects=False)
         while answer.is_redirect and (where := answer.headers["Location"]).startswith(self.issuer):
-            answer = session.get(where, timeout=30, allow_redirects=False)
+            answer = session.get(where, timeout=60, allow_redirects=False)
         return answer
 
 
@@ -121,11 +121,11 @@ class Site:
         """Somebody who came to the service, was sent to the provider, logged in, and is back."""
         session = requests.Session()
         session.headers.update(PERSON)
-        page = session.get(self.url + path, timeout=30)
+        page = session.get(self.url + path, timeout=60)
         assert page.url.startswith(f"{self.provider.issuer}/interaction/"), page.url
         back = self.provider.log_in(session, page, user)
         assert back.headers["Location"].startswith(f"{self.url}oauth_callback?")
-        self.back = session.get(back.headers["Location"], timeout=30)
+        self.back = session.get(back.headers["Location"], timeout=60)
         return session
 
     def new_tokens(self, user: str, resource: str | None = RESOURCE) -> dict[str, str]:
@@ -139,12 +139,12 @@ class Site:
             **{"response_type": "code", "scope": "openid profile", "state": "s", "nonce": "n"},
             **{"code_challenge": challenge, "code_challenge_method": "S256"},
         }
-        page = session.get(f"{self.provider.issuer}/auth", params={**client, **asked, **more}, timeout=30)
+        page = session.get(f"{self.provider.issuer}/auth", params={**client, **asked, **more}, timeout=60)
         back = self.provider.log_in(session, page, user).headers["Location"]
         assert "code=" in back, back
         code = parse_qs(urlsplit(back).query)["code"][0]
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
-        answer = session.post(f"{self.provider.issuer}/token", {**client, **form, **more}, timeout=30)
+        answer = session.post(f"{self.provider.issuer}/token", {**client, **form, **more}, timeout=60)
         assert answer.ok, answer.text
         return dict(answer.json())
 

@@ -57,7 +57,7 @@ def test_a_token_of_the_provider_says_who_calls(oidc: Site, user: str, kind: str
 
 def test_the_token_is_a_password_for_programs_that_know_those_only(oidc: Site) -> None:
     token = oidc.token_of("alice")
-    answer = requests.get(oidc.url + "login", auth=("anybody", token), timeout=30)
+    answer = requests.get(oidc.url + "login", auth=("anybody", token), timeout=60)
     assert (answer.headers["X-VO-Bearer"], answer.headers["X-VO-Authenticated"]) == (token, "alice")
 
 
@@ -146,7 +146,7 @@ def forged(site: Site) -> dict[str, str]:
 def test_a_forged_token_opens_nothing(oidc: Site) -> None:
     assert oidc.ask(by_the_provider(oidc), "GET", "uws").status_code == 200
     for what, token in forged(oidc).items():
-        answer = requests.get(oidc.url + "uws", headers={"Authorization": f"Bearer {token}".encode()}, timeout=30)
+        answer = requests.get(oidc.url + "uws", headers={"Authorization": f"Bearer {token}".encode()}, timeout=60)
         assert (answer.status_code, "this token does not hold" in answer.text or what == "opaque") == (401, True), what
 
 
@@ -249,11 +249,11 @@ def browser(oidc: Site) -> requests.Session:
 
 
 def test_a_browser_logs_in_and_is_back_where_it_was_going(oidc: Site, browser: requests.Session) -> None:
-    answer = browser.get(oidc.url + "uws", timeout=30)
+    answer = browser.get(oidc.url + "uws", timeout=60)
     assert answer.headers["X-VO-Authenticated"] == "alice"
     log_in = oidc.browser("boss", "uws/types?what=1")
     assert oidc.back.url == oidc.url + "uws/types?what=1"
-    assert log_in.get(oidc.url + "uws?ALL=1", timeout=30).status_code == 200
+    assert log_in.get(oidc.url + "uws?ALL=1", timeout=60).status_code == 200
     for name, script in (("uws-session", False), ("uws-xsrf", True)):
         cookie = cookie_of(log_in, name)
         assert cookie.has_nonstandard_attr("HttpOnly") is not script
@@ -279,7 +279,7 @@ def test_cookies_need_xsrf_and_tokens_do_not(oidc: Site, browser: requests.Sessi
     form = {"duration": "0"}
 
     def post(**headers: str) -> int:
-        answer = browser.post(oidc.url + "uws/sleeper", form, headers=headers, allow_redirects=False, timeout=30)
+        answer = browser.post(oidc.url + "uws/sleeper", form, headers=headers, allow_redirects=False, timeout=60)
         return answer.status_code
 
     own, others = cookie_of(browser, "uws-xsrf").value, cookie_of(oidc.browser("bob"), "uws-xsrf").value
@@ -288,7 +288,7 @@ def test_cookies_need_xsrf_and_tokens_do_not(oidc: Site, browser: requests.Sessi
     assert post(**{"X-XSRFToken": str(own)}) == 303
     for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200)):
         fetch = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": site}
-        assert browser.get(oidc.url + "uws", headers=fetch, timeout=30).status_code == status
+        assert browser.get(oidc.url + "uws", headers=fetch, timeout=60).status_code == status
     elsewhere = {"Origin": "https://elsewhere.org"}
     assert oidc.ask(oidc.token_of("bob"), "POST", "uws/sleeper", data=form, headers=elsewhere).status_code == 303
 
@@ -297,19 +297,19 @@ def begun(oidc: Site, user: str) -> tuple[requests.Session, str]:
     """A browser that has logged in at the provider, and the address where it is to come back."""
     session = requests.Session()
     session.headers.update(PERSON)
-    page = session.get(oidc.url, timeout=30)
+    page = session.get(oidc.url, timeout=60)
     return session, oidc.provider.log_in(session, page, user).headers["Location"]
 
 
 def test_a_log_in_belongs_to_the_browser_that_began_it(oidc: Site) -> None:
     session, back = begun(oidc, "alice")
-    stranger = requests.get(back, headers=PERSON, timeout=30, allow_redirects=False)
+    stranger = requests.get(back, headers=PERSON, timeout=60, allow_redirects=False)
     assert (stranger.status_code, "began no such log-in" in stranger.text) == (403, True)
     # another log-in of the same browser: what was said then is not for this code
     other, others = begun(oidc, "bob")
     code = parse_qs(urlsplit(others).query)["code"][0]
     mixed = re.sub(r"code=[^&]+", f"code={code}", back)
-    refused = session.get(mixed, timeout=30, allow_redirects=False)
+    refused = session.get(mixed, timeout=60, allow_redirects=False)
     assert (refused.status_code, "refuses this log-in" in refused.text) == (403, True)
     assert "uws-session" not in {cookie.name for cookie in (*session.cookies, *other.cookies)}
 
@@ -326,39 +326,39 @@ def test_a_log_in_belongs_to_the_browser_that_began_it(oidc: Site) -> None:
 )
 def test_an_answer_that_is_not_the_providers(oidc: Site, change: tuple[str, str], words: str) -> None:
     session, back = begun(oidc, "alice")
-    answer = session.get(re.sub(*change, back), timeout=30, allow_redirects=False)
+    answer = session.get(re.sub(*change, back), timeout=60, allow_redirects=False)
     assert (answer.status_code, words in answer.text) == (403, True), answer.text
     assert "uws-session" not in {cookie.name for cookie in session.cookies}
 
 
 def test_a_code_is_good_once(oidc: Site) -> None:
     session, back = begun(oidc, "alice")
-    assert session.get(back, timeout=30).status_code == 200
-    assert session.get(back, timeout=30, allow_redirects=False).status_code == 403
+    assert session.get(back, timeout=60).status_code == 200
+    assert session.get(back, timeout=60, allow_redirects=False).status_code == 403
 
 
 def test_who_logs_out_is_out_with_every_copy_of_the_cookie(oidc: Site) -> None:
     session = oidc.browser("alice")
     copy = {"uws-session": str(cookie_of(session, "uws-session").value)}
-    page = session.get(oidc.url + "logout", timeout=30)
+    page = session.get(oidc.url + "logout", timeout=60)
     assert "logged in as alice" in page.text
     xsrf = re.search(r'name="_xsrf" value="([0-9a-f]+)"', page.text)
     assert xsrf
-    assert session.post(oidc.url + "logout", {"_xsrf": "x"}, timeout=30).status_code == 403
-    assert requests.get(oidc.url + "uws", cookies=copy, timeout=30).status_code == 200
-    away = session.post(oidc.url + "logout", {"_xsrf": xsrf[1]}, timeout=30, allow_redirects=False)
+    assert session.post(oidc.url + "logout", {"_xsrf": "x"}, timeout=60).status_code == 403
+    assert requests.get(oidc.url + "uws", cookies=copy, timeout=60).status_code == 200
+    away = session.post(oidc.url + "logout", {"_xsrf": xsrf[1]}, timeout=60, allow_redirects=False)
     assert (away.status_code, away.headers["Location"]) == (
         303,
         f"{oidc.provider.issuer}/session/end?client_id=uws",
     )
-    assert requests.get(oidc.url + "uws", cookies=copy, timeout=30).status_code == 401
+    assert requests.get(oidc.url + "uws", cookies=copy, timeout=60).status_code == 401
     assert not [each.name for each in session.cookies if each.name.startswith("uws-")]
-    assert "Nobody is logged in" in session.get(oidc.url + "logout", timeout=30).text
+    assert "Nobody is logged in" in session.get(oidc.url + "logout", timeout=60).text
 
 
 def test_a_guessed_cookie_is_nobodys(oidc: Site) -> None:
     for value in ("", "x", "%ff", oidc.token_of("alice")):
-        assert requests.get(oidc.url + "uws", cookies={"uws-session": value}, timeout=30).status_code == 401
+        assert requests.get(oidc.url + "uws", cookies={"uws-session": value}, timeout=60).status_code == 401
 
 
 #: The addresses that the log-in adds to those of tests/safety/test_route_table.py, for who has nothing to show.
@@ -429,7 +429,7 @@ def test_behind_a_proxy_cookies_are_its_paths_and_need_tls(oidc: Site, sim_archi
     config = tmp_path / "jupyter_uws_config.py"
     config.write_text(configuration(oidc.provider.issuer, secret, "https://vo.example.org/uws/"))
     with run_service(tmp_path, sim_archive, f"--config={config}") as service:
-        away = requests.get(service.url + "uws/types", headers=PERSON, timeout=30, allow_redirects=False)
+        away = requests.get(service.url + "uws/types", headers=PERSON, timeout=60, allow_redirects=False)
     query = parse_qs(urlsplit(away.headers["Location"]).query)
     assert query["redirect_uri"] == ["https://vo.example.org/uws/oauth_callback"]
     cookie = away.headers["Set-Cookie"]
@@ -444,7 +444,7 @@ def test_behind_a_proxy_cookies_are_its_paths_and_need_tls(oidc: Site, sim_archi
 def test_no_secret_is_told(oidc: Site, browser: requests.Session) -> None:
     _, back = begun(oidc, "alice")
     code = parse_qs(urlsplit(back).query)["code"][0]
-    browser.get(back, timeout=30)
+    browser.get(back, timeout=60)
     log = oidc.service.log
     assert own_tracebacks(log) == []
     health = oidc.ask(oidc.service.token, "GET", "health").text

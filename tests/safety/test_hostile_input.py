@@ -203,7 +203,7 @@ def raw_get(site: Site, path: str) -> requests.Response:
     request = requests.Request("GET", site.service.url, headers=site.headers(OWNER)).prepare()
     request.url = site.service.url + path
     with requests.Session() as session:
-        return session.send(request, timeout=10, allow_redirects=False)
+        return session.send(request, timeout=60, allow_redirects=False)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:30])

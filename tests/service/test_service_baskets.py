@@ -22,7 +22,7 @@ def ask(service: RunningService, owner: str, method: str, name: str = "", body: 
     path = f"{service.url}baskets" + (f"/{quote(name, safe='')}" if name else "")
     headers = {"X-UWS-Secret": secret, "X-UWS-Owner": owner}
     more = {"data": body} if isinstance(body, str) else {"json": body}
-    return requests.request(method, path, headers=headers, timeout=20, **more)  # type: ignore[arg-type]
+    return requests.request(method, path, headers=headers, timeout=60, **more)  # type: ignore[arg-type]
 
 
 def test_a_basket_is_made_filled_renamed_and_deleted(service: RunningService) -> None:

@@ -230,7 +230,7 @@ async def test_who_looks_keeps_the_service(sim_archive: Path, tmp_path: Path) ->
             assert await connection.read_message() is not None
         assert service.process.poll() is None
         connection.close()
-        service.process.wait(20)
+        service.process.wait(30)
 
 
 def test_without_bokeh(sim_archive: Path, tmp_path: Path) -> None:

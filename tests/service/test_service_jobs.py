@@ -195,7 +195,7 @@ def test_the_end_of_the_service_loses_no_job(sim_archive: Path, tmp_path: Path) 
         pending = submit(service, "sleeper", phase=None, duration="7")
         assert phase(service, queued) == "QUEUED"
         os.kill(service.process.pid, signal.SIGKILL)
-        service.process.wait(10)
+        service.process.wait(30)
         wait_until(lambda: not processes(running))
     with run_service(tmp_path, sim_archive, "--workers=1") as service:
         lost = ended(service, running)

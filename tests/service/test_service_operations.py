@@ -47,7 +47,7 @@ def until(service: RunningService, job: str, phase: str) -> None:
 
 def preflight(service: RunningService, origin: str, path: str = "uws/sleeper") -> requests.Response:
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-    return requests.options(service.url + path, headers=headers, timeout=30)
+    return requests.options(service.url + path, headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize("path", ["", "uws", "uws/sleeper", "tap/sync", "tap/async", "nosuch", "files/x/y", "cluster"])
@@ -65,7 +65,7 @@ def test_they_call_with_a_token_and_never_with_cookies(operated: RunningService)
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
     assert "Origin" in answer.headers["Vary"]
     assert "Access-Control-Allow-Credentials" not in answer.headers
-    refused = requests.get(operated.url + "uws", headers={"Origin": PAGE}, timeout=30)
+    refused = requests.get(operated.url + "uws", headers={"Origin": PAGE}, timeout=60)
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, PAGE)
 
 
@@ -112,14 +112,14 @@ def test_figures_of_jobs_workers_and_requests(operated: RunningService) -> None:
 def test_figures_on_the_loopback_port_need_no_token(operated: RunningService) -> None:
     port = next(line["message"] for line in lines(operated) if "figures" in line["message"]).rpartition(":")[2]
     url = f"http://127.0.0.1:{port.partition('/')[0]}/"
-    assert "jupyter_uws_jobs" in requests.get(url + "metrics", timeout=30).text
+    assert "jupyter_uws_jobs" in requests.get(url + "metrics", timeout=60).text
     for path in ("", "uws", "health", "metrics/x"):
-        assert requests.get(url + path, timeout=30).status_code == 404
+        assert requests.get(url + path, timeout=60).status_code == 404
 
 
 def test_probes_say_one_word(operated: RunningService) -> None:
     for kind in ("live", "ready"):
-        answer = requests.get(f"{operated.url}health/{kind}", timeout=30)
+        answer = requests.get(f"{operated.url}health/{kind}", timeout=60)
         assert (answer.status_code, answer.text) == (200, "ok\n")
 
 
@@ -149,7 +149,7 @@ def test_it_ends_when_it_is_told_to_and_answers_what_is_open(sim_archive: Path, 
             assert next(line for line in events if line == b"event: ready")
             service.process.send_signal(signal.SIGTERM)
             list(events)  # it comes to its end
-        assert service.process.wait(20) == 0
+        assert service.process.wait(30) == 0
         assert not (service.state_dir / "service.json").exists()
         assert "Traceback" not in service.log
 

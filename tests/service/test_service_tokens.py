@@ -44,7 +44,7 @@ def create(service: RunningService, owner: str, *options: str) -> str:
 def ask(service: RunningService, token: str, path: str = "uws", **more: Any) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"}
     return requests.request(
-        more.pop("method", "GET"), service.url + path, headers=headers, timeout=30, allow_redirects=False, **more
+        more.pop("method", "GET"), service.url + path, headers=headers, timeout=60, allow_redirects=False, **more
     )
 
 
@@ -143,12 +143,12 @@ def test_stilts_searches_with_a_token_as_password(
 
 def test_a_password_is_exchanged_for_a_bearer_token(service: RunningService, carol: str) -> None:
     """As the challenge of a 401 says (IVOA AuthVO)."""
-    refused = requests.head(service.url + "tap/capabilities", timeout=30)
+    refused = requests.head(service.url + "tap/capabilities", timeout=60)
     challenge = refused.headers["WWW-Authenticate"]
     assert f'ivoa_bearer standard_id="ivo://ivoa.net/sso#BasicAA", access_url="{service.url}login"' in challenge
-    answer = requests.get(service.url + "login", auth=("carol", carol), timeout=30)
+    answer = requests.get(service.url + "login", auth=("carol", carol), timeout=60)
     assert answer.headers["X-VO-Bearer"] == carol
     assert answer.headers["Cache-Control"] == "no-store"
     assert ask(service, answer.headers["X-VO-Bearer"]).status_code == 200
     browser = {"User-Agent": "Mozilla/5.0"}
-    assert requests.get(service.url + "login", auth=("carol", carol), headers=browser, timeout=30).status_code == 401
+    assert requests.get(service.url + "login", auth=("carol", carol), headers=browser, timeout=60).status_code == 401

@@ -72,7 +72,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def ask(server: Server, columns: str = "*", kind: str = "json") -> bytes:
     query = f"SELECT {columns} FROM test.arrays ORDER BY id"  # noqa: S608
-    answer = requests.get(server.url + "/sync", params={"QUERY": query, "FORMAT": kind}, timeout=20)
+    answer = requests.get(server.url + "/sync", params={"QUERY": query, "FORMAT": kind}, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -150,7 +150,7 @@ def test_what_was_answered_can_be_uploaded(server: Server, kind: str) -> None:
     columns = NUMBERS if kind.startswith("votable") else f"{NUMBERS}, t"
     content = ask(server, columns, kind)
     data = {"QUERY": "SELECT * FROM TAP_UPLOAD.t ORDER BY id", "FORMAT": "json", "UPLOAD": "t,param:file"}
-    answer = requests.post(server.url + "/sync", data=data, files={"file": ("t", content)}, timeout=20)
+    answer = requests.post(server.url + "/sync", data=data, files={"file": ("t", content)}, timeout=60)
     assert answer.status_code == 200, answer.text
     found = answer.json()
     described = {field["name"]: field for field in found["metadata"]}
@@ -171,7 +171,7 @@ def test_arrays_in_csv_and_conditions(server: Server) -> None:
     assert rows[1][1:4] == ["1 -2 3", "0.5 NaN -1e+300", "1 2 3 4"]
     assert rows[2][1:] == [""] * 9
     for query in ("SELECT i3 + 1 FROM test.arrays", "SELECT id FROM test.arrays WHERE d = 'x'"):
-        answer = requests.get(server.url + "/sync", params={"QUERY": query}, timeout=20)
+        answer = requests.get(server.url + "/sync", params={"QUERY": query}, timeout=60)
         assert (answer.status_code, "QUERY_STATUS" in answer.text) == (400, True)
 
 

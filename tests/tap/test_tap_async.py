@@ -27,7 +27,7 @@ HEAVY = "SELECT COUNT(*) FROM test.numbers AS a, test.numbers AS b WHERE MOD(a.n
 def create(server: Server, **parameters: Any) -> str:
     """The URL of a new job that runs."""
     data = {"LANG": "ADQL", "PHASE": "RUN", **parameters}
-    answer = requests.post(server.url + "/async", data=data, allow_redirects=False, timeout=10)
+    answer = requests.post(server.url + "/async", data=data, allow_redirects=False, timeout=60)
     assert answer.status_code == 303, answer.text
     return answer.headers["Location"]
 
@@ -35,7 +35,7 @@ def create(server: Server, **parameters: Any) -> str:
 def ended(url: str) -> str:
     """Its last phase, by WAIT."""
     for _ in range(20):
-        job = ElementTree.fromstring(requests.get(url, params={"WAIT": "10"}, timeout=20).content)
+        job = ElementTree.fromstring(requests.get(url, params={"WAIT": "10"}, timeout=60).content)
         phase = job.findtext("{*}phase")
         if phase not in ("QUEUED", "EXECUTING"):
             return str(phase)
@@ -65,10 +65,10 @@ def test_pyvo_sees_a_query_through(server: Server) -> None:
     job = service.submit_job(TOP5, maxrec=2)
     assert job.phase == "PENDING"
     assert job.url.startswith(server.url + "/async/")
-    job.run().wait(timeout=20)
+    job.run().wait(timeout=60)
     assert job.phase == "COMPLETED"
     assert len(job.fetch_result()) == 2
-    assert 'value="OVERFLOW"' in requests.get(job.url + "/results/result", timeout=10).text
+    assert 'value="OVERFLOW"' in requests.get(job.url + "/results/result", timeout=60).text
     url = job.url
     job.delete()
     assert phase_of(server, url) in (None, Phase.ARCHIVED)
@@ -78,8 +78,8 @@ def test_the_result_is_what_sync_answers(server: Server) -> None:
     for kind in ("votable", "votable/td", "csv", "tsv", "json"):
         url = create(server, QUERY=TOP5, RESPONSEFORMAT=kind, RUNID="r1")
         assert ended(url) == "COMPLETED"
-        result = requests.get(url + "/results/result", timeout=10)
-        direct = requests.get(server.url + "/sync", params={"QUERY": TOP5, "RESPONSEFORMAT": kind}, timeout=10)
+        result = requests.get(url + "/results/result", timeout=60)
+        direct = requests.get(server.url + "/sync", params={"QUERY": TOP5, "RESPONSEFORMAT": kind}, timeout=60)
         assert result.content == direct.content
         assert result.headers["Content-Type"] == direct.headers["Content-Type"]
 
@@ -97,25 +97,25 @@ def test_the_result_is_what_sync_answers(server: Server) -> None:
 def test_the_error_of_a_query_is_a_votable(server: Server, parameters: dict[str, str], message: str) -> None:
     url = create(server, **parameters)
     assert ended(url) == "ERROR"
-    answer = requests.get(url + "/error", timeout=10)
+    answer = requests.get(url + "/error", timeout=60)
     assert answer.headers["Content-Type"].startswith("text/xml")
     info = ElementTree.fromstring(answer.content).find(".//{*}INFO[@name='QUERY_STATUS']")
     assert info.get("value") == "ERROR"
     assert message in info.text
-    summary = ElementTree.fromstring(requests.get(url, timeout=10).content).findtext(".//{*}errorSummary/{*}message")
+    summary = ElementTree.fromstring(requests.get(url, timeout=60).content).findtext(".//{*}errorSummary/{*}message")
     assert summary == info.text
 
 
 def test_abort_and_execution_duration_end_the_query_at_once(server: Server) -> None:
     url = create(server, QUERY=HEAVY)
     until(server, lambda: phase_of(server, url) is Phase.EXECUTING and len(server.engine.active) == 1)
-    answer = requests.post(url + "/phase", data={"PHASE": "ABORT"}, timeout=10)
+    answer = requests.post(url + "/phase", data={"PHASE": "ABORT"}, timeout=60)
     assert ElementTree.fromstring(answer.content).findtext("{*}phase") == "ABORTED"
     assert not server.engine.active
     url = create(server, QUERY=HEAVY, EXECUTIONDURATION="1")
     assert ended(url) == "ABORTED"
     assert not server.engine.active
-    assert "executionDuration of 1 s exceeded" in requests.get(url + "/error", timeout=10).text
+    assert "executionDuration of 1 s exceeded" in requests.get(url + "/error", timeout=60).text
 
 
 def test_two_jobs_work_and_the_others_wait_and_can_be_aborted(server: Server) -> None:
@@ -123,9 +123,9 @@ def test_two_jobs_work_and_the_others_wait_and_can_be_aborted(server: Server) ->
     until(server, lambda: len(server.engine.active) == 2)
     assert phase_of(server, urls[2]) is Phase.QUEUED
     # who asks directly is answered all the same
-    assert requests.get(server.url + "/sync", params={"QUERY": TOP5}, timeout=10).status_code == 200
+    assert requests.get(server.url + "/sync", params={"QUERY": TOP5}, timeout=60).status_code == 200
     for url in (urls[2], urls[0], urls[1]):
-        requests.post(url + "/phase", data={"PHASE": "ABORT"}, timeout=10)
+        requests.post(url + "/phase", data={"PHASE": "ABORT"}, timeout=60)
         assert phase_of(server, url) is Phase.ABORTED
     until(server, lambda: not server.engine.active)
 
@@ -134,7 +134,7 @@ def test_a_result_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(limits, "RESULT_BYTES", 100_000)
     url = create(server, QUERY="SELECT n FROM test.numbers", FORMAT="csv", MAXREC="1000000")
     assert ended(url) == "ERROR"
-    assert "the result is larger than 100000 bytes" in requests.get(url + "/error", timeout=10).text
+    assert "the result is larger than 100000 bytes" in requests.get(url + "/error", timeout=60).text
     assert server.jobs is not None
     assert not list((server.jobs.files.folder_of(url.rpartition("/")[2]) / "work").iterdir())
 
@@ -180,25 +180,25 @@ def test_astroquery_launches_a_query_and_uploads_a_table(server: Server, tmp_pat
 def test_an_uploaded_table_needs_a_name(server: Server) -> None:
     for path in ("/sync", "/async"):
         data, files = {"QUERY": TOP5}, {"UPLOAD": ("t.csv", b"a\n1\n")}
-        answer = requests.post(server.url + path, data=data, files=files, timeout=10)
+        answer = requests.post(server.url + path, data=data, files=files, timeout=60)
         assert answer.status_code == 400
         assert "UPLOAD gives its files names: send UPLOAD=NAME,param:PART" in answer.text
 
 
 def test_parameters_and_uploads_of_a_pending_job(server: Server) -> None:
-    answer = requests.post(server.url + "/async", data={"unknown": "ignored"}, allow_redirects=False, timeout=10)
+    answer = requests.post(server.url + "/async", data={"unknown": "ignored"}, allow_redirects=False, timeout=60)
     url = answer.headers["Location"]
     for data in ({"query": "SELECT * FROM TAP_UPLOAD.t ORDER BY a"}, {"RESPONSEFORMAT": "csv"}, {"RUNID": "again"}):
-        requests.post(url + "/parameters", data=data, timeout=10).raise_for_status()
+        requests.post(url + "/parameters", data=data, timeout=60).raise_for_status()
     requests.post(
-        url + "/parameters", data={"UPLOAD": "t,param:x"}, files={"x": ("t.csv", b"a,b\n2,y\n1,\n")}, timeout=10
+        url + "/parameters", data={"UPLOAD": "t,param:x"}, files={"x": ("t.csv", b"a,b\n2,y\n1,\n")}, timeout=60
     ).raise_for_status()
-    requests.post(url + "/phase", data={"PHASE": "RUN"}, timeout=10)
+    requests.post(url + "/phase", data={"PHASE": "RUN"}, timeout=60)
     assert ended(url) == "COMPLETED"
-    assert requests.get(url + "/results/result", timeout=10).text == "a,b\r\n1,\r\n2,y\r\n"
-    job = ElementTree.fromstring(requests.get(url, timeout=10).content)
+    assert requests.get(url + "/results/result", timeout=60).text == "a,b\r\n1,\r\n2,y\r\n"
+    job = ElementTree.fromstring(requests.get(url, timeout=60).content)
     assert job.findtext("{*}runId") == "again"
-    assert requests.get(url + "/parameters/UPLOAD", timeout=10).content == b"a,b\n2,y\n1,\n"
+    assert requests.get(url + "/parameters/UPLOAD", timeout=60).content == b"a,b\n2,y\n1,\n"
 
 
 def test_an_archive_that_is_away_may_be_back_later(archive: Path, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_an_archive_that_is_away_may_be_back_later(archive: Path, tmp_path: Path
     copy.unlink()
     url = create(server, QUERY=TOP5)
     assert ended(url) == "ERROR"
-    summary = ElementTree.fromstring(requests.get(url, timeout=10).content).find("{*}errorSummary")
+    summary = ElementTree.fromstring(requests.get(url, timeout=60).content).find("{*}errorSummary")
     assert summary.get("type") == "transient"
     assert "archive.duckdb cannot be read" in summary.findtext("{*}message")
     assert next(running, None) is None

@@ -64,7 +64,7 @@ async def test_closing_the_engine_ends_its_queries(archive: Path) -> None:
 
 
 async def test_the_number_of_queries_is_bounded(archive: Path) -> None:
-    engine = Engine(archive, max_queries=1, max_waiting=1, timeout=20)
+    engine = Engine(archive, max_queries=1, max_waiting=1, timeout=30)
     async with engine.query("SELECT n FROM test.numbers", maxrec=5) as first:
         waiting = asyncio.create_task(rows(engine, "SELECT n FROM test.numbers"))
         async with asyncio.timeout(10):

@@ -280,7 +280,7 @@ def test_a_result_can_be_uploaded_again(server: Server, kind: str) -> None:
         server.url + "/sync",
         data={"QUERY": "SELECT * FROM TAP_UPLOAD.t ORDER BY obs_id", "UPLOAD": "t,param:t"},
         files={"t": ("t", content)},
-        timeout=20,
+        timeout=60,
     )
     assert back.status_code == 200, back.text
     found = votable.parse(io.BytesIO(back.content)).get_first_table()

@@ -47,7 +47,7 @@ def table() -> Table:
 
 def ask(server: Server, content: bytes, query: str = ALL, **parameters: str) -> requests.Response:
     data = {"LANG": "ADQL", "QUERY": query, "UPLOAD": "t,param:file", **parameters}
-    return requests.post(server.url + "/sync", data=data, files={"file": ("t", content)}, timeout=20)
+    return requests.post(server.url + "/sync", data=data, files={"file": ("t", content)}, timeout=60)
 
 
 def answered(server: Server, content: bytes) -> votable.tree.TableElement:
@@ -147,20 +147,20 @@ def test_tables_by_url(server: Server, shelf: str, tmp_path: Path) -> None:
     query = "SELECT x.v, y.v AS w FROM TAP_UPLOAD.x AS x JOIN tap_upload.Y AS y ON x.k = y.k ORDER BY x.k DESC"
     for upload in (f"x,{shelf}/a.csv;y,{shelf}/a.csv", [f"x,{shelf}/a.csv", f"y,{shelf}/a.csv"]):
         data = {"QUERY": query, "FORMAT": "csv", "UPLOAD": upload}
-        answer = requests.post(server.url + "/sync", data=data, timeout=20)
+        answer = requests.post(server.url + "/sync", data=data, timeout=60)
         assert answer.text == "v,w\r\ntwo,two\r\none,one\r\n"
-    answer = requests.post(server.url + "/sync", data={**data, "UPLOAD": f"x,{shelf}/gone.csv"}, timeout=20)
+    answer = requests.post(server.url + "/sync", data={**data, "UPLOAD": f"x,{shelf}/gone.csv"}, timeout=60)
     assert answer.status_code == 400
     assert "UPLOAD: the host '127.0.0.1' answered with status 404" in answer.text
     # pyvo uploads by URL, too
     job = pyvo.dal.TAPService(server.url).submit_job("SELECT * FROM TAP_UPLOAD.x", uploads={"x": f"{shelf}/a.csv"})
-    job.run().wait(timeout=20)
+    job.run().wait(timeout=60)
     assert len(job.fetch_result()) == 2
 
 
 def test_an_upload_ends_with_its_query_and_is_seen_by_no_other(server: Server) -> None:
     assert ask(server, b"a\n1\n", "SELECT * FROM TAP_UPLOAD.t").status_code == 200
-    answer = requests.get(server.url + "/sync", params={"QUERY": "SELECT * FROM TAP_UPLOAD.t"}, timeout=10)
+    answer = requests.get(server.url + "/sync", params={"QUERY": "SELECT * FROM TAP_UPLOAD.t"}, timeout=60)
     assert answer.status_code == 400
     assert "there is no table 'TAP_UPLOAD.t'" in answer.text
     assert server.jobs is not None

@@ -122,12 +122,12 @@ async def test_wait_blocks_until_the_phase_changes(site: Any, manager: JobManage
     while not manager.events.waits:
         await asyncio.sleep(0.01)
     executor.say(job, "started")
-    answer = await asyncio.wait_for(waiting, 5)
+    answer = await asyncio.wait_for(waiting, 30)
     assert ElementTree.fromstring(answer.body).findtext(f"{UWS}phase") == "EXECUTING"
     # not in the phase that was asked for: at once
-    await asyncio.wait_for(site(path(job) + "?WAIT=30&PHASE=PENDING"), 5)
+    await asyncio.wait_for(site(path(job) + "?WAIT=30&PHASE=PENDING"), 30)
     executor.say(job, "completed")
-    await asyncio.wait_for(site(path(job) + "?WAIT=-1"), 5)
+    await asyncio.wait_for(site(path(job) + "?WAIT=-1"), 30)
 
 
 BAD = [
@@ -308,11 +308,11 @@ async def test_wait_blocks_while_pending_and_not_after_the_end(site: Any, manage
     while not manager.events.waits:
         await asyncio.sleep(0.005)
     await site(path(job) + "/phase", "POST", "PHASE=RUN")
-    answer = await asyncio.wait_for(waiting, 5)
+    answer = await asyncio.wait_for(waiting, 30)
     assert ElementTree.fromstring(answer.body).findtext(f"{UWS}phase") == "QUEUED"
     executor.complete(manager.get("alice", "quicklook", job.job_id))
     for query in ("WAIT=-1", "WAIT=60", "wait=60&phase=COMPLETED"):
-        await asyncio.wait_for(site(f"{path(job)}?{query}"), 5)
+        await asyncio.wait_for(site(f"{path(job)}?{query}"), 30)
     assert (await site(f"{path(job)}?WAIT=1&PHASE=NOSUCH")).code == 400
 
 
