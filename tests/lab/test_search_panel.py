@@ -199,6 +199,7 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     page.keyboard.press("Control+Enter")
     expect(search.get_by_role("alert")).to_contain_text("line 1, column 8")
     expect(search.locator(".cm-lintRange-error")).to_have_text("nothing_such")
+    expect(search).not_to_contain_text("No rows.")
     shot(page, "lab/search-wrong")
     set_theme(page, "JupyterLab Dark")
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")

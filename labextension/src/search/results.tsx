@@ -32,7 +32,8 @@ export function ResultsView(props: IResultsProps): JSX.Element | null {
   const { result } = model;
   const open = useCallback((row: number) => void model.open(row), [model]);
   const intervals = useMemo(() => (result === null ? null : chartsOf(result.table)), [result]);
-  if (result === null) {
+  // beside what is wrong with a query, that the one before it found nothing would be taken for its answer
+  if (result === null || (result.table.rowCount === 0 && model.failure !== null)) {
     return null;
   }
   const { table, cone } = result;
