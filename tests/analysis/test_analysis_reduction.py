@@ -44,6 +44,7 @@ PKS_2155 = {"RA": 329.716938, "Dec": -30.225588}
 def fewer_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulated store has no twenty runs for one map."""
     monkeypatch.setattr("jupyter_uws.analysis.quicklook.MANY", MANY)
+    monkeypatch.setattr("jupyter_uws.analysis.spectrum.MANY", MANY)
 
 
 def test_parts_are_joined_in_pairs_few_at_a_time() -> None:
