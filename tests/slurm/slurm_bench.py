@@ -36,6 +36,15 @@ class SlurmBench(Bench):
         """The ids of the allocations whose worker is there."""
         return [each["job_id"] for each in self.table() if each["state"] == "up"]
 
+    async def busy(self) -> str:
+        """The id of the only allocation with a job; that of a job that has just ended may count a moment longer."""
+
+        def found() -> list[str]:
+            return [each["job_id"] for each in self.table() if each["busy"]]
+
+        await until(lambda: len(found()) == 1)
+        return found()[0]
+
     async def ready(self, count: int) -> None:
         """As many workers as that are there and run a job each."""
         await until(lambda: len(self.executor._fifo.busy) == count, 40)

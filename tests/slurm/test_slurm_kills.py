@@ -76,7 +76,7 @@ async def test_restartable_jobs_get_another_allocation(bench: SlurmBench, slurm:
 
 async def test_a_node_goes_down(bench: SlurmBench, slurm: Slurm) -> None:
     job = await bench.running()
-    (busy,) = [each["job_id"] for each in bench.table() if each["busy"]]
+    busy = await bench.busy()
     node = slurm.node_of(busy)
     slurm.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     try:
@@ -91,7 +91,7 @@ async def test_a_node_goes_down(bench: SlurmBench, slurm: Slurm) -> None:
 async def test_the_time_limit_of_an_allocation(bench: SlurmBench, slurm: Slurm) -> None:
     """Shortened by its operator, or it would never come while a job runs that was promised more."""
     job = await bench.running()
-    (busy,) = [each["job_id"] for each in bench.table() if each["busy"]]
+    busy = await bench.busy()
     slurm.call("scontrol", "update", f"JobId={busy}", "TimeLimit=0:01")
     assert re.fullmatch(LOST.format("TIMEOUT(, .*)?"), await bench.lost(job, 120))
     await bench.goes_on()
