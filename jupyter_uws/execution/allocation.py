@@ -45,8 +45,7 @@ class Allocation:
     joined: float | None = None
     idle_since: float | None = None
     lost_at: float | None = None
-    #: The address its worker had when it was lost, and what became of the allocation: empty where it goes on.
-    lost_slot: str | None = None
+    #: What became of it, whose worker was lost: empty where it goes on.
     fate: asyncio.Future[str] | None = None
     running_since: float | None = None
     #: Why it pends, in the batch system's words.

@@ -38,6 +38,8 @@ LOOK_INTERVAL = 2.0
 RETURN_TIMEOUT = 5.0
 #: Seconds that a lost job waits for the reason; a controller that loses a node is busy for some of them.
 FATE_TIMEOUT = 25.0
+#: Workers that were lost whose fate is remembered: SLURM may tell it before anybody asks.
+FATES = 1000
 #: Seconds that the end of a cluster waits for what is under way at the batch system.
 CLOSE_TIMEOUT = 10.0
 #: Seconds for which a job that no worker can serve lets others have them all, before one is given back for it.
@@ -73,6 +75,7 @@ class Allocations:
         self._refused = refused
         self._released = released
         self._allocations: dict[str, Allocation] = {}
+        self._fates: dict[str, asyncio.Future[str]] = {}  # by the address of the lost worker
         #: How many jobs wait for workers of each shape, those whose turn it is first.
         self._wanted: Counter[Shape] = Counter()
         self._busy: frozenset[str] = frozenset()
@@ -147,17 +150,19 @@ class Allocations:
         for allocation in self._allocations.values():
             if allocation.slot == slot:
                 allocation.slot, allocation.lost_at, allocation.look_at = None, _now(), 0.0
-                allocation.lost_slot, allocation.fate = slot, asyncio.get_running_loop().create_future()
+                allocation.fate = self._fates[slot] = asyncio.get_running_loop().create_future()
+                if len(self._fates) > FATES:
+                    del self._fates[next(iter(self._fates))]
                 self._wake.set()
 
     async def fate(self, slot: str) -> str:
         """Why the worker that had this address was lost, as SLURM says; empty where nobody can tell. Bounded."""
         if self.config.backend != "slurm":
             return ""
-        for allocation in self._allocations.values():
-            if allocation.lost_slot == slot and allocation.fate:
-                with contextlib.suppress(TimeoutError):
-                    return await asyncio.wait_for(asyncio.shield(allocation.fate), FATE_TIMEOUT)
+        fate = self._fates.get(slot)
+        if fate is not None:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(fate), FATE_TIMEOUT)
         return ""
 
     def choose(self, need: Need, slots: Iterable[str]) -> str | None:

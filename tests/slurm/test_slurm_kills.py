@@ -77,10 +77,14 @@ async def test_restartable_jobs_get_another_allocation(bench: SlurmBench, slurm:
 async def test_a_node_goes_down(bench: SlurmBench, slurm: Slurm) -> None:
     job = await bench.running()
     busy = await bench.busy()
+    (slot,) = bench.executor._fifo.busy
     node = slurm.node_of(busy)
     slurm.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     try:
         assert re.fullmatch(LOST.format("NODE_FAIL(, .*)?"), await bench.lost(job))
+        assert bench.allocations
+        # whoever asks when the allocation is forgotten hears of it, too
+        assert "NODE_FAIL" in await bench.allocations.fate(slot)
         await bench.goes_on()
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):  # it registers anew by itself
