@@ -18,18 +18,18 @@ from .callers import Caller
 
 
 class Authenticator(Protocol):
-    """Says who calls below ``prefix``, a path with slashes at both ends, and has pages of its own to log in."""
+    """Says who calls below ``prefix``, a path with slashes at both ends.
+
+    ``pages`` answer at the addresses of ``own_paths``; at any other they send a browser to where one logs in, and from
+    there back to where it was going.
+    """
 
     prefix: str
+    pages: Application
+    own_paths: frozenset[str]
 
     async def identify(self, request: HTTPServerRequest) -> Caller | None:
         """Who calls; None for nobody it knows. Raises HTTPError 401 or 403 for who may not, 503 where it cannot say."""
-
-    def own_page(self, request: HTTPServerRequest) -> HTTPMessageDelegate | None:
-        """What answers at one of its own addresses; None at all others."""
-
-    def login(self, request: HTTPServerRequest) -> HTTPMessageDelegate:
-        """What sends a browser to where one logs in, and from there back to where it was going."""
 
     def root(self, request: HTTPServerRequest) -> str:
         """The service's root as this client sees it."""
@@ -45,7 +45,9 @@ class GateRouter(Router):
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         if not (request.path + "/").startswith(self.authenticator.prefix):
             return self.application.find_handler(request)
-        return self.authenticator.own_page(request) or _Gate(self, request)
+        if request.path in self.authenticator.own_paths:
+            return self.authenticator.pages.find_handler(request)
+        return _Gate(self, request)
 
 
 class _Gate(HTTPMessageDelegate):
@@ -73,7 +75,7 @@ class _Gate(HTTPMessageDelegate):
         except HTTPError as error:
             caller = error
         if caller is None and wants_page(request):
-            return authenticator.login(request)
+            return authenticator.pages.find_handler(request)
         if caller is not None:
             request.caller = caller  # type: ignore[attr-defined]
         request.root = authenticator.root(request)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from ..credentials import credential
@@ -55,6 +55,7 @@ class Hub:
     def __init__(self, settings: HubSettings, cookie_secret: bytes, public_url: str | None) -> None:
         self.settings = settings
         self.prefix = settings.prefix
+        self.own_paths = frozenset({settings.prefix + "oauth_callback"})
         self.auth = HubOAuth(base_url=settings.prefix, allow_token_in_url=False)
         if not (self.auth.api_token and self.auth.oauth_client_id and self.auth.access_scopes):
             raise HubError("the Hub gave this service no token, OAuth client or scopes")
@@ -70,14 +71,6 @@ class Hub:
             log_function=lambda handler: None,  # its addresses hold codes
         )
         self._own = own
-
-    def own_page(self, request: HTTPServerRequest) -> HTTPMessageDelegate | None:
-        return self.pages.find_handler(request) if request.path == f"{self.prefix}oauth_callback" else None
-
-    def login(self, request: HTTPServerRequest) -> HTTPMessageDelegate:
-        found = self.pages.find_handler(request)
-        assert found is not None  # noqa: S101 (it has a handler for all)
-        return found
 
     async def identify(self, request: HTTPServerRequest) -> Caller | None:
         """Who calls; None for nobody the Hub knows. Raises HTTPError 403 for users who may not, 503 without the Hub."""

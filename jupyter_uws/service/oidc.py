@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from ..credentials import credential
@@ -71,6 +71,7 @@ class OIDC:
     """The authenticator of :mod:`.gate` that asks a provider."""
 
     prefix = "/"
+    own_paths = frozenset({"/oauth_callback", "/logout"})
 
     def __init__(self, settings: OIDCSettings, cookie_secret: bytes, public_url: str | None) -> None:
         self.settings = settings
@@ -115,14 +116,6 @@ class OIDC:
                 raise HTTPError(403, "a page of another site may not read with this user's cookie")
         elif not _same(headers.get("X-XSRFToken", ""), self.xsrf(cookie)):
             raise HTTPError(403, f"a cookie only reads; to change things send X-XSRFToken, the cookie '{XSRF_COOKIE}'")
-
-    def own_page(self, request: HTTPServerRequest) -> HTTPMessageDelegate | None:
-        return self.pages.find_handler(request) if request.path in ("/oauth_callback", "/logout") else None
-
-    def login(self, request: HTTPServerRequest) -> HTTPMessageDelegate:
-        found = self.pages.find_handler(request)
-        assert found is not None  # noqa: S101 (it has a handler for all)
-        return found
 
     def root(self, request: HTTPServerRequest) -> str:
         return self._public_url or f"{request.protocol}://{request.host}/"
