@@ -28,7 +28,7 @@ class Users:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask, self._keep, self._whom, self._size, self._clock = ask, keep, whom, size, clock
-        self._known: OrderedDict[bytes, tuple[float, asyncio.Task[User | None]]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, asyncio.Future[User | None]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -39,7 +39,7 @@ class Users:
         now = self._clock()
         since, asking = self._known.get(key, (0.0, None))
         if asking is None or now - since >= self._keep:
-            asking = asyncio.ensure_future(self._asked(token))
+            asking = asyncio.ensure_future(self._ask(token))
             self._known[key] = (now, asking)
             self._known.move_to_end(key)
             while len(self._known) > self._size:
@@ -49,6 +49,3 @@ class Users:
         except HTTPError:
             self._known.pop(key, None)  # no answer: nothing is known
             raise HTTPError(503, f"{self._whom} cannot be asked who calls; try again in a moment") from None
-
-    async def _asked(self, token: str) -> User | None:
-        return await self._ask(token)
