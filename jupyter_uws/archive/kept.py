@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import duckdb
 
+from ..tap.errors import ArchiveUnavailable
+from ..tap.identity import Identity, file_identity
 from .database import ATTACHED, read_archive
 
 #: Archives that are kept; that which was asked for least lately is closed for another one.
@@ -21,7 +22,7 @@ MOST = 4
 class _Kept:
     """One version of an archive's file; it is closed with ``closing`` when it is ``old`` and has no users."""
 
-    identity: tuple[int, int, int, int]
+    identity: Identity | None
     con: duckdb.DuckDBPyConnection
     closing: contextlib.ExitStack
     users: int = 0
@@ -60,10 +61,9 @@ def keep_reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _current(path: Path) -> _Kept:
     try:
-        found = os.stat(path)
-        identity = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
-    except OSError:
-        identity = (0, 0, 0, 0)  # to open it tells why
+        identity = file_identity(path)
+    except ArchiveUnavailable:
+        identity = None  # to open it tells why
     kept = _kept.pop(path, None)
     if kept is not None and kept.identity != identity:
         _retire(kept)

@@ -20,10 +20,11 @@ from .adql import MOST_GATHERED, Query, translate
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
 from .formats import Writer
+from .identity import file_identity
 from .limits import DEFAULT, QueryLimits
 from .schema import ForeignKey, Table
 from .scope import output_names
-from .snapshot import Snapshot, file_identity, first_line
+from .snapshot import Snapshot, first_line
 from .trees import Trees
 from .uploads import read_upload
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import threading
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from .adql import CATALOG
 from .ascii import look_up, read_notes
 from .errors import ArchiveUnavailable
 from .fields import TEXTS
+from .identity import file_identity
 from .places import read_sky
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
 from .scope import NOT_ASCII, Leaf, sql_identifier
@@ -24,8 +24,6 @@ _MAX_MESSAGE = 300  # characters: DuckDB quotes values of any length
 
 #: Cursors that are kept for the next queries.
 IDLE_CURSORS = 4
-
-Identity = tuple[int, int, int, int]
 
 
 class Snapshot:
@@ -153,15 +151,6 @@ class Snapshot:
             table, column = leaf
             self._ascii[leaf] = look_up(cursor, ".".join(map(sql_identifier, (CATALOG, *table.split(".")))), column)
         return self._ascii[leaf]
-
-
-def file_identity(path: Path) -> Identity:
-    """What changes when a file is replaced or written."""
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        raise ArchiveUnavailable(f"the archive {path.name} cannot be read: {error.strerror}") from None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def sql_text(value: str) -> str:
