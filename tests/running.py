@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import requests
 
 TOKEN = "a-token-for-tests"
@@ -89,6 +91,19 @@ def own_tracebacks(log: str) -> list[str]:
     """The tracebacks in a log, without Dask's of a peer that left while it was being written to."""
     found = re.findall(r"^Traceback .*\n(?:[ \t].*\n)*.*$", log, re.MULTILINE)
     return [each for each in found if not each.splitlines()[-1].startswith("distributed.comm.core.CommClosedError")]
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[Any]:
+    """The arguments that a module's function of one argument is called with from now on."""
+    given: list[Any] = []
+    real = getattr(module, name)
+
+    def note(argument: Any) -> Any:
+        given.append(argument)
+        return real(argument)
+
+    monkeypatch.setattr(module, name, note)
+    return given
 
 
 def wait_until(condition: Any, seconds: float = 90.0) -> Any:

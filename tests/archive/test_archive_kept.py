@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from running import recorded
 
 from jupyter_uws.archive import ArchiveError, add_store, kept
 from jupyter_uws.archive.kept import MOST, keep_reading
@@ -20,15 +21,7 @@ COUNT = "SELECT COUNT(*) FROM ivoa.obscore"
 @pytest.fixture
 def opens(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The archives that were opened, one after the other."""
-    found: list[Path] = []
-    real = kept.read_archive
-
-    def read(path: Path) -> object:
-        found.append(path)
-        return real(path)
-
-    monkeypatch.setattr(kept, "read_archive", read)
-    return found
+    return recorded(monkeypatch, kept, "read_archive")
 
 
 @pytest.fixture

@@ -8,19 +8,11 @@ import pytest
 from browsers import shot
 from playwright.sync_api import Page, WebSocket, expect
 from running import wait_until
+from test_jobs_panel import TOKEN, submit
 
 pytestmark = pytest.mark.browser
 PLOTS = ("Workers", "Tasks", "System", "Profile", "Graph", "Groups")
 MODELS = "Bokeh.documents[0].roots().flatMap(root => [...root.references()])"
-TOKEN = {"token": "of-the-tests"}
-
-
-def run(page: Page, root: str, duration: str) -> str:
-    """The address of a job that was started."""
-    form = {"duration": duration, "PHASE": "RUN"}
-    answer = page.request.post(f"{root}uws/sleeper", params=TOKEN, form=form, max_redirects=0)
-    assert answer.status == 303, answer.text()
-    return str(answer.headers["location"])
 
 
 def wait_for(page: Page, job: str, phase: str) -> None:
@@ -31,7 +23,7 @@ def test_the_dashboard_through_jupyter(browsing: Any, lab: Any) -> None:
     page, root = browsing.page, f"{lab.url}jupyter-uws/"
     anonymous = page.request.get(f"{root}dashboard/status", max_redirects=0, headers={"Accept": "*/*"})
     assert anonymous.status == 401
-    short, long = run(page, root, "0.2"), run(page, root, "600")
+    short, long = (submit(page, lab.url, duration=duration, PHASE="RUN") for duration in ("0.2", "600"))
     wait_for(page, short, "COMPLETED")
     wait_for(page, long, "EXECUTING")
 
@@ -46,7 +38,7 @@ def test_the_dashboard_through_jupyter(browsing: Any, lab: Any) -> None:
     page.wait_for_function("Bokeh.documents.length == 1 && Bokeh.documents[0].is_idle")
     # what is drawn, on a canvas, cannot be read: look at the data of the plots
     page.wait_for_function(f"{MODELS}.some(model => (model.text ?? '').includes('processing: 1'))")
-    another = run(page, root, "0.2")
+    another = submit(page, lab.url, duration="0.2", PHASE="RUN")
     wait_for(page, another, "COMPLETED")
     page.wait_for_function(f"{MODELS}.some(model => model.get_column?.('worker_thread')?.length >= 1)")
     url = root.replace("http", "ws", 1) + "dashboard/status/ws"

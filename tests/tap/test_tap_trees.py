@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from adql_grammar import Queries
+from running import recorded
 
 from jupyter_uws.tap import grammar
 from jupyter_uws.tap.adql import Query, translate
@@ -33,15 +34,7 @@ def tables(archive: Path) -> dict[str, Table]:
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that the parser was given."""
-    texts: list[str] = []
-    real = grammar.parse
-
-    def parse(text: str) -> object:
-        texts.append(text)
-        return real(text)
-
-    monkeypatch.setattr(grammar, "parse", parse)
-    return texts
+    return recorded(monkeypatch, grammar, "parse")
 
 
 def outcome(query: str, tables: dict[str, Table], trees: Trees | None) -> Query | str:
