@@ -24,10 +24,9 @@ from .allocation import FIRST_LOOK, LAST_LOOK, Allocation
 from .batch import JOB_NAME, CommandError, remove_keys
 from .ledger import AT_ONCE, RETRY, Ledger
 from .shape import Need, Shape, holds, size
+from .submission import Submission
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from .cluster import ClusterConfig
 
 logger = logging.getLogger(__name__)
@@ -63,14 +62,14 @@ class Allocations:
         self,
         config: ClusterConfig,
         folder: Path,
-        client: Client,
+        submission: Submission,
         make: Callable[[str, Shape], Any],
         refused: Callable[[str, Shape], None],
         released: Callable[[str], None],
     ) -> None:
         self.config = config
         self._folder = folder
-        self._client = client
+        self._submission = submission
         self._make = make
         self._refused = refused
         self._released = released
@@ -342,7 +341,7 @@ class Allocations:
 
     async def _retire(self, slot: str) -> None:
         try:
-            await asyncio.wait_for(self._client.retire_workers([slot], close_workers=True), 10)
+            await asyncio.wait_for(self._submission.retire(slot), 10)
         except Exception as error:
             logger.warning("the worker %s cannot be closed: %r", slot, error)
 

@@ -19,10 +19,10 @@ from .allocations import Allocations
 from .batch import CLASSES, MEMORY, WALLTIME, open_jobqueue, seconds
 from .dask_config import COMMON
 from .shape import OVERHEAD, Maxima, Need, Shape, enlarge, mebibytes
+from .submission import Submission, connect
 from .worker_options import SIZED, names, shaped
 
 if TYPE_CHECKING:
-    from distributed import Client
     from distributed.deploy.cluster import Cluster
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ DASK = {
     **COMMON,
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
+    # Our clients need to tell a scheduler of their own process seldom that they live.
+    "distributed.client.heartbeat": "60s",
+    "distributed.client.scheduler-info-interval": "60s",
 }
 
 #: Seconds for which a new worker fits the longest job that its walltime was chosen for.
@@ -115,13 +118,13 @@ class ClusterConfig:
 
 @dataclass
 class DaskCluster:
-    """An open cluster with the client that speaks to it, in the running event loop.
+    """An open cluster with what hands jobs to it, in the running event loop.
 
     ``allocations`` is None where all workers are there from the start.
     """
 
     cluster: Cluster
-    client: Client
+    submission: Submission
     allocations: Allocations | None = None
 
     @property
@@ -131,7 +134,7 @@ class DaskCluster:
 
     async def close(self) -> None:
         """Stop the workers, the scheduler and the client. Bounded; never raises for what is dead already."""
-        for part in (self.allocations, self.client, self.cluster):
+        for part in (self.allocations, self.submission, self.cluster):
             if part is None:
                 continue
             try:
@@ -158,7 +161,6 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
     # Off the loop: 0.4 s during which the service would answer nobody.
     await asyncio.to_thread(importlib.import_module, "jupyter_uws.execution.runner")
     import dask
-    from distributed import Client
 
     from .runner import Ear, Runner
 
@@ -172,24 +174,24 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
     cluster = await _start(config, folder)
     cluster.scheduler.http_server.stop()  # it has no pages, but it listens
     try:
-        client = await Client(cluster, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
-        opened = DaskCluster(cluster, client)
+        opened = DaskCluster(cluster, await connect(cluster.scheduler))
     except BaseException:
         await cluster.close()
         raise
+    submission = opened.submission
     try:
         cluster.scheduler.add_plugin(Ear(hear))
-        await client.register_plugin(Runner())
+        await submission.client.register_plugin(Runner())
         if config.backend == "local":
             cluster.scale(config.workers)
-            await client.wait_for_workers(1, timeout=config.start_timeout)
+            await submission.client.wait_for_workers(1, timeout=config.start_timeout)
         else:
             # one by one, by name, and never by cluster.scale(): it only logs what was refused
             def make(name: str, shape: Shape) -> Any:
                 options = config.worker_options(cluster.new_spec["options"], shape)
                 return cluster.new_spec["cls"](cluster.scheduler_address, name=name, **options)
 
-            opened.allocations = Allocations(config, folder, client, make, listener.refused, listener.released)
+            opened.allocations = Allocations(config, folder, submission, make, listener.refused, listener.released)
     except BaseException:
         await opened.close()
         raise

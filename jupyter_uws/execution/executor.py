@@ -244,7 +244,7 @@ class DaskExecutor:
         for job_id, slot in self._fifo.match(choose):
             self._runs[job_id].slot = slot
             self._spawn(self._execute(self._runs[job_id], slot, self._cluster))
-        self._helpers.dispatch(self._cluster.client, choose)
+        self._helpers.dispatch(self._cluster.submission, choose)
         if allocations:
             # helpers after the jobs
             allocations.demand(self._fifo.needs + self._helpers.needs, self._fifo.busy)
@@ -294,7 +294,7 @@ class DaskExecutor:
     async def _execute(self, run: Run, slot: str, cluster: DaskCluster) -> None:
         """See one run through on one worker."""
         assert run.order is not None  # noqa: S101
-        trouble = await see_through(cluster.client, run.order, slot, run.left)
+        trouble = await see_through(cluster.submission, run.order, slot, run.left)
         if run.ended:
             return
         await self._helpers.end(run.job.job_id)  # before its last word, which may be long in coming
@@ -306,7 +306,7 @@ class DaskExecutor:
     async def _stop(self, run: Run, reason: str | None = None) -> None:
         """Have the worker end a run; its last word comes as an event, or the worker is lost."""
         if self._cluster and run.slot and run.order:
-            await stop(self._cluster.client, run.order, run.slot, reason)
+            await stop(self._cluster.submission, run.order, run.slot, reason)
 
     def _hear(self, event: Event) -> None:
         """An event from the cluster, in the event loop."""

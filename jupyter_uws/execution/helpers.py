@@ -21,7 +21,7 @@ from .shape import Need
 from .task import last_word, see_through, stop
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from .submission import Submission
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Helper:
 
     order: Order
     slot: str
-    client: Client
+    submission: Submission
     #: Set when its worker has left the cluster.
     left: asyncio.Event = field(default_factory=asyncio.Event)
     #: Set when nothing of it lives.
@@ -98,7 +98,7 @@ class Helpers:
         wish.count, wish.argv = min(count, most), argv or wish.argv
         self._stop([helper for helper in wish.helpers[wish.count :] if not helper.stopping])
 
-    def dispatch(self, client: Client, choose: Callable[[Need, Iterable[str]], str | None]) -> None:
+    def dispatch(self, submission: Submission, choose: Callable[[Need, Iterable[str]], str | None]) -> None:
         """Put helpers into free slots that ``choose`` names; where jobs wait, take as many slots back."""
         if waiting := len(self._fifo):
             self._take_back(waiting)
@@ -107,7 +107,7 @@ class Helpers:
         while self._fifo.free and (wish := self._poorest(hopeless)):
             if slot := choose(wish.need, self._fifo.free):
                 self._fifo.take(slot)
-                self._begin(wish, slot, client)
+                self._begin(wish, slot, submission)
             else:
                 hopeless.add(wish.need)
         poorest = self._poorest()
@@ -155,9 +155,9 @@ class Helpers:
     def _stop(self, helpers: list[Helper]) -> None:
         for helper in helpers:
             helper.stopping = True
-            self._spawn(stop(helper.client, helper.order, helper.slot))
+            self._spawn(stop(helper.submission, helper.order, helper.slot))
 
-    def _begin(self, wish: Wish, slot: str, client: Client) -> None:
+    def _begin(self, wish: Wish, slot: str, submission: Submission) -> None:
         wish.begun += 1
         order = {
             **wish.order,
@@ -167,7 +167,7 @@ class Helpers:
             "env": {**wish.order["env"], "UWS_WORKERS": "1"},
             "execution_duration": 0,  # its job's end is its own
         }
-        helper = Helper(order, slot, client)
+        helper = Helper(order, slot, submission)
         wish.helpers.append(helper)
         self._spawn(self._help(wish, helper))
 
@@ -176,7 +176,7 @@ class Helpers:
         try:
             await asyncio.to_thread(folder.prepare, helper.order)
             # also where it is to be stopped already: the worker has been told, and waits for it
-            reason = await see_through(helper.client, helper.order, helper.slot, helper.left)
+            reason = await see_through(helper.submission, helper.order, helper.slot, helper.left)
             word = await last_word(folder, run, reason, SETTLE_TIMEOUT)
             if word["event"] in ("completed", "failed"):  # by itself: another one would do the same
                 wish.count = max(0, wish.count - 1)

@@ -14,7 +14,7 @@ from .folder import Event, JobFolder
 from .supervisor import LOST_WORKER
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from .submission import Submission
 
 logger = logging.getLogger(__name__)
 
@@ -22,26 +22,16 @@ logger = logging.getLogger(__name__)
 ORDER_TIMEOUT = 10.0
 
 
-async def see_through(client: Client, order: dict[str, Any], slot: str, left: asyncio.Event) -> str:
+async def see_through(submission: Submission, order: dict[str, Any], slot: str, left: asyncio.Event) -> str:
     """Run an order on a worker, as one Dask task that is never run again, until it is over or the worker has ``left``.
 
     Returns the reason to give where the run has no last word.
     """
     from distributed.comm.addressing import get_address_host
 
-    from .runner import run_job
-
     # where it may listen so that other workers reach it
     order = {**order, "env": {**order["env"], "UWS_HOST": get_address_host(slot)}}
-    future = client.submit(
-        run_job,
-        order,
-        key=f"uws-{order['job_id']}-{order['run']}",
-        workers=[slot],
-        allow_other_workers=False,
-        pure=False,
-        retries=0,
-    )
+    future = submission.submit(order, slot)
     # Dask leaves the task of a worker that was closed in order pending for ever, hence the second look-out.
     over = asyncio.ensure_future(future.exception())  # type: ignore[no-untyped-call]
     gone = asyncio.ensure_future(left.wait())
@@ -55,6 +45,7 @@ async def see_through(client: Client, order: dict[str, Any], slot: str, left: as
     finally:
         over.cancel()
         gone.cancel()
+        submission.over(future)
 
 
 async def last_word(folder: JobFolder, run: int, reason: str, timeout: float) -> Event:
@@ -69,12 +60,12 @@ async def last_word(folder: JobFolder, run: int, reason: str, timeout: float) ->
     return word
 
 
-async def stop(client: Client, order: dict[str, Any], slot: str, reason: str | None = None) -> None:
+async def stop(submission: Submission, order: dict[str, Any], slot: str, reason: str | None = None) -> None:
     """Have the worker end a run; its last word comes as an event, or the worker is lost. Bounded, never raises."""
     from .runner import stop_job
 
     try:
-        done = client.run(stop_job, order["job_id"], order["run"], reason, workers=[slot])
+        done = submission.client.run(stop_job, order["job_id"], order["run"], reason, workers=[slot])
         await asyncio.wait_for(done, ORDER_TIMEOUT)
     except Exception as error:
         logger.warning("job %s cannot be stopped on %s: %r", order["job_id"], slot, error)

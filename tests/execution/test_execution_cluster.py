@@ -84,7 +84,7 @@ async def test_strangers_cannot_connect(tmp_path: Path) -> None:
     await bench.report(job, "started")
     cluster = bench.executor._cluster
     assert cluster is not None
-    identity = await cluster.client.scheduler.identity(n_workers=-1)
+    identity = await cluster.submission.client.scheduler.identity(n_workers=-1)
     (worker,) = identity["workers"].values()
     for address in (identity["address"], worker["nanny"], *bench.executor._fifo.slots):
         host, port = address.removeprefix("tls://").split(":")
@@ -107,7 +107,7 @@ async def test_a_worker_closed_in_order(tmp_path: Path) -> None:
     await bench.report(job, "started")
     cluster = bench.executor._cluster
     assert cluster is not None
-    await cluster.client.retire_workers(list(bench.executor._fifo.slots))
+    await cluster.submission.client.retire_workers(list(bench.executor._fifo.slots))
     last = await bench.last(job)
     assert last.kind == "failed"
     assert last.error is not None
