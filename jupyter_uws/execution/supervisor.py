@@ -21,6 +21,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from .folder import Event, JobFolder, now
@@ -38,6 +39,8 @@ PROGRESS_INTERVAL = 0.1
 #: Bytes of progress not ended by a newline that are kept.
 PROGRESS_LINE = 1 << 16
 PROGRESS_FD = 3
+#: Bytes of data that a supervisor needs itself while it starts a job.
+OWN_DATA = 64 << 20
 LOST_WORKER = "its Dask worker was lost"
 #: What jobs get of the worker's environment; the rest (tokens, display, ...) is not theirs.
 ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -199,25 +202,25 @@ class Supervision:
         ):
             os.chdir(self.folder.work)
             try:
-                pid = os.posix_spawn(
-                    executable,
-                    order["argv"],
-                    env,
-                    file_actions=[
-                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                        (os.POSIX_SPAWN_DUP2, out.fileno(), 1),
-                        (os.POSIX_SPAWN_DUP2, err.fileno(), 2),
-                        (os.POSIX_SPAWN_DUP2, progress, PROGRESS_FD),
-                    ],
-                    setsid=True,
-                    setsigmask=[],
-                    setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-                )
+                with data_limit(self.memory_limit << 20):
+                    pid = os.posix_spawn(
+                        executable,
+                        order["argv"],
+                        env,
+                        file_actions=[
+                            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                            (os.POSIX_SPAWN_DUP2, out.fileno(), 1),
+                            (os.POSIX_SPAWN_DUP2, err.fileno(), 2),
+                            (os.POSIX_SPAWN_DUP2, progress, PROGRESS_FD),
+                        ],
+                        setsid=True,
+                        setsigmask=[],
+                        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+                    )
             finally:
                 os.chdir("/")
         if self.memory_limit:
-            # Stops one process that allocates in one go, with a MemoryError it can tell of. RLIMIT_DATA, not
-            # RLIMIT_AS: mapped files and reserved addresses (OpenBLAS, DuckDB) are not memory held.
+            # for good, and as small as it was asked for
             size = self.memory_limit << 20
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_DATA, (size, size))
@@ -321,6 +324,25 @@ class Supervision:
         with contextlib.suppress(BrokenPipeError):  # the worker is gone; the folder has it
             while line:
                 line = line[os.write(1, line) :]
+
+
+@contextlib.contextmanager
+def data_limit(size: int) -> Iterator[None]:
+    """Have what is started meanwhile begin with a limit of so many bytes of data, as far as we can live with it.
+
+    It stops one process that allocates in one go, with a MemoryError it can tell of. RLIMIT_DATA, not
+    RLIMIT_AS: mapped files and reserved addresses (OpenBLAS, DuckDB) are not memory held.
+    """
+    if not size:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    lower = max(size, OWN_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (lower if hard == resource.RLIM_INFINITY else min(lower, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def lost(reason: str) -> Event:
