@@ -19,6 +19,7 @@ CLIENTS = 8
 KEPT = 1.0
 #: Seconds within which a client has sent all that it kept back.
 SENT = 0.05
+TRIES = 5
 
 
 class Submission:
@@ -51,10 +52,14 @@ class Submission:
         self._over.append(future)
 
     async def retire(self, slot: str) -> None:
-        """Close a worker that runs nothing. Raises what Dask raises."""
-        self._over.clear()  # Dask closes no worker that has what somebody wants
-        await asyncio.sleep(SENT)
-        await self.client.retire_workers([slot], close_workers=True)
+        """Close a worker whose last job has ended, where that is possible. Raises what Dask raises."""
+        for _ in range(TRIES):
+            # Dask closes no worker that has what somebody wants; its task ends a little later than the job
+            await asyncio.sleep(SENT)
+            self._over.clear()
+            await asyncio.sleep(SENT)
+            if await self.client.retire_workers([slot], close_workers=True):
+                return
 
     async def close(self) -> None:
         """Close the clients."""

@@ -115,6 +115,33 @@ async def test_a_worker_closed_in_order(tmp_path: Path) -> None:
     await bench.executor.close()
 
 
+async def test_few_messages_and_nothing_kept(tmp_path: Path) -> None:
+    """A job is one message to its worker, and Dask has forgotten it soon after."""
+    bench = Bench(tmp_path, ClusterConfig(workers=1))
+    await bench.last(await bench.start("true"), 60)
+    cluster = bench.executor._cluster
+    assert cluster is not None
+    (stream,) = cluster.scheduler.stream_comms.values()
+    before = stream.batch_count
+    for job in [await bench.start("true") for _ in range(40)]:
+        assert (await bench.last(job)).kind == "completed"
+    assert 40 <= stream.batch_count - before <= 60
+    await until(lambda: not cluster.scheduler.tasks)
+    await bench.executor.close()
+
+
+async def test_a_worker_that_just_ran_something_is_closed(tmp_path: Path) -> None:
+    """Dask closes no worker that alone has a result that somebody wants, if only None."""
+    bench = Bench(tmp_path, ClusterConfig(workers=1))
+    await bench.last(await bench.start("true"), 60)
+    cluster = bench.executor._cluster
+    assert cluster is not None
+    assert cluster.scheduler.tasks
+    await cluster.submission.retire(*bench.executor._fifo.slots)
+    await until(lambda: not cluster.scheduler.workers)
+    await bench.executor.close()
+
+
 async def test_all_workers_lost_for_good(tmp_path: Path) -> None:
     """Where Dask does not replace them, the cluster is started anew."""
     bench = Bench(tmp_path, ClusterConfig(workers=1))
