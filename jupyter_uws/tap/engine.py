@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from .adql import MOST_GATHERED, Query, translate
+from .ending import to_the_end
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
 from .formats import Writer
@@ -141,8 +142,13 @@ class Engine:
                 await result.start()
                 yield result
             finally:
-                await result.close()
-                self.active.discard(result)
+                await to_the_end(self._ended(result))
+
+    async def _ended(self, result: Result) -> None:
+        try:
+            await result.close()
+        finally:
+            self.active.discard(result)
 
     def close(self) -> None:
         """Interrupt all queries and end the threads."""
