@@ -238,6 +238,7 @@ class Result:
         self._work: asyncio.Future[object] | None = None
         self._spent = 0.0
         self._stopped = False
+        self._come_soon = False  # its rows come at once, so that the first need not be sent before the next
         self._is_whole = False  # all rows have been read from the archive
 
     async def start(self) -> None:
@@ -269,7 +270,7 @@ class Result:
             for part in waiting:
                 found.append(part)
                 size += len(part)
-                if size > PIECE or (size and not self._is_whole and self._first is None):
+                if size > PIECE or (size and not self._come_soon and self._first is None):
                     return b"".join(found)
             self.is_over = True
             return b"".join(found)
@@ -309,25 +310,12 @@ class Result:
         ascii_only = [
             all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves) for value in query.values
         ]
-        self._reader = self._few(cursor, query) or cursor.sql(query.sql).to_arrow_reader(BATCH_ROWS)
-        self.fields = _fields(query, self._reader.schema, ascii_only)
-
-    def _few(self, cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.RecordBatchReader | None:
-        """All rows of a query that has few, or None.
-
-        DuckDB plans such a query once. One whose rows are to come as they are found it plans twice, which takes longer
-        than to find the rows near a position.
-        """
-        if query.most is not None:
-            found = cursor.execute(query.sql) if query.most <= MOST_GATHERED else None
-        else:
-            found = cursor.execute(f"{query.sql} LIMIT {MOST_GATHERED + 1}") if query.is_short else None
-        reader = None if found is None else found.to_arrow_reader(BATCH_ROWS)
-        if reader is None:
-            return None
-        batches = list(reader)
-        self._is_whole = sum(batch.num_rows for batch in batches) <= MOST_GATHERED
-        return pa.RecordBatchReader.from_batches(reader.schema, batches) if self._is_whole else None
+        are_few = query.most is not None and query.most <= MOST_GATHERED
+        # few rows are planned once, and gathered; to send rows as they are found, the engine plans twice
+        found = cursor.execute(query.sql) if are_few else cursor.sql(query.sql)
+        reader = self._reader = found.to_arrow_reader(BATCH_ROWS)
+        self._come_soon = are_few or query.is_short
+        self.fields = _fields(query, reader.schema, ascii_only)
 
     def _go_on(self) -> None:
         """Raises QueryTimeout where the query is not to go on: an interrupt before it runs in DuckDB is lost."""
@@ -350,6 +338,7 @@ class Result:
             try:
                 batch = self._reader.read_next_batch()
             except StopIteration:
+                self._is_whole = True
                 return None
             if self.rows + batch.num_rows > self._most:
                 batch = batch.slice(0, self._most - self.rows)
