@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from . import grammar
+from .advice import closest
 from .errors import ADQLError
 from .expressions import Expressions
 from .narrowing import Near, Spread
@@ -23,7 +24,6 @@ from .scope import (
     Scope,
     Source,
     Value,
-    closest,
     find_table,
     joined_value,
     merged,
@@ -447,6 +447,8 @@ class _Translator(Expressions):
         table = None if node.args.get("catalog") else find_table(self.tables, schema, name)
         if table is None:
             written = ".".join(part.name for part in node.parts)
+            if schema is not None and schema.text.upper() == "TAP_UPLOAD":
+                raise self.error(f"there is no table {written!r}: the query comes without UPLOAD={name.text},…", node)
             raise self.error(f"there is no table {written!r}{closest(written, self.tables)}", node)
         self._count(1, node)
         sql_name = self._alias()

@@ -313,7 +313,8 @@ class Result:
         are_few = query.most is not None and query.most <= MOST_GATHERED
         # few rows are planned once, and gathered; to send rows as they are found, the engine plans twice
         found = cursor.execute(query.sql) if are_few else cursor.sql(query.sql)
-        reader = self._reader = found.to_arrow_reader(BATCH_ROWS)
+        reader: pa.RecordBatchReader = found.to_arrow_reader(BATCH_ROWS)
+        self._reader = reader
         self._come_soon = are_few or query.is_short
         self.fields = _fields(query, reader.schema, ascii_only)
 
@@ -412,6 +413,8 @@ def _explained(error: Exception, memory: int) -> TAPError:
         )
     if "Max expression depth" in message:
         return ADQLError("the query is nested too deeply")
+    if "WHERE clause cannot contain aggregates" in message:
+        return ADQLError("WHERE asks for rows before they are counted: conditions on COUNT, SUM, … follow HAVING")
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):
         return ADQLError(first_line(error))
     return TAPError(f"the query failed: {first_line(error)}")
