@@ -254,6 +254,7 @@ class _Translator(Expressions):
         if isinstance(item, exp.Alias):
             self.only(item, "this", "alias")
             alias, item = self.name(item.args["alias"]).text, item.this
+            scope.given.add(alias.lower())
         value = self.described(item, scope)
         return replace(value, name=alias) if alias else value
 

@@ -74,6 +74,8 @@ class Resolver:
             where, known = "", scope.column_names()
         if not found:
             advice = self._others_with(name, scope) if where else ""
+            if not where and name.text.lower() in scope.given:
+                advice = f": {name} is a name in SELECT, write what stands before AS"
             advice = advice or closest(name.text, map(quoted, known))
             if not where and not advice and (name.quoted or _is_compared_with(node)):
                 advice = as_text(name.text)

@@ -68,6 +68,8 @@ class Scope:
     sources: list[Source] = field(default_factory=list)
     # the columns that can be named without their table; a column that a join merged is there once
     visible: list[Value] = field(default_factory=list)
+    # the names that the SELECT list gives: ORDER BY knows them, the other clauses do not
+    given: set[str] = field(default_factory=set)
 
     def find(self, name: Name) -> list[Value]:
         """What ``name`` can mean: nothing, one value, or several (ambiguous)."""

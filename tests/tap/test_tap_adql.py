@@ -227,6 +227,8 @@ def test_queries(run: Run, query: str, expected: list[tuple[Any, ...]]) -> None:
         ("SELECT n FROM (SELECT n FROM ivoa.obscore)", "a subquery in FROM needs a name"),
         ("SELECT n FROM ivoa.obscore AS o JOIN ivoa.hea AS h ON h.obs_id = z.obs_id", "z is no table of FROM"),
         ("SELECT sqroot(n)" + FROM, "no function sqroot; did you mean SQRT"),
+        ("SELECT n + 1 AS m" + FROM + "WHERE m > 3", "no column m: m is a name in SELECT, write what stands before AS"),
+        ("SELECT n + 1 AS m, COUNT(*) AS c" + FROM + "GROUP BY m", "m is a name in SELECT"),
         # words that are missing, and that sqlglot does not miss
         ("SELECT n" + FROM + "WHERE n BETWEEN 1 5", "column 46: '5' is not expected here"),
         ("SELECT n" + FROM + "WHERE obs_id NOT NULL", "column 41: NOT NULL is not ADQL here: write IS NOT NULL"),
