@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -13,6 +14,12 @@ _CLAUSES = {
     "UNION": "UNION", "BETWEEN": "BETWEEN", "LIKE": "LIKE", "ILIKE": "ILIKE",
 }  # fmt: skip
 _TIMES = {"NOW", "GETDATE", "CURRENT_TIMESTAMP", "CURRENT_DATE", "DATE", "TO_DATE", "DATEDIFF", "YEAR", "MONTH", "DAY"}
+_NO_FUNCTION = re.compile(r"No function matches the given name and argument types '(?P<name>[^(]+)\((?P<types>.*)\)'")
+_SIGNS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}
+_KINDS = {
+    "VARCHAR": "a text", "STRING_LITERAL": "a text", "TIMESTAMP": "a time", "BOOLEAN": "a truth value",
+    "DOUBLE[]": "a region",
+}  # fmt: skip
 _MJD_0 = datetime(1858, 11, 17)
 
 
@@ -56,6 +63,16 @@ def of_function(name: str, known: Iterable[str]) -> str:
     if name.upper() in _TIMES:
         return "; times are numbers here, MJD in days"
     return closest(name, known)
+
+
+def of_types(message: str) -> str | None:
+    """DuckDB's complaint that a function or a sign does not take values of these types, in the words of ADQL."""
+    found = _NO_FUNCTION.search(message)
+    if found is None:
+        return None
+    name = _SIGNS.get(found["name"], found["name"].upper())
+    kinds = [_KINDS.get(part.strip().partition("(")[0], "a number") for part in found["types"].split(",")]
+    return f"{name} does not take {' and '.join(kinds)}: CAST(value AS type) changes the type"
 
 
 def _quoted(word: str) -> str:

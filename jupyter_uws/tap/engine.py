@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from .adql import MOST_GATHERED, Query, translate
+from .advice import of_types
 from .ending import to_the_end
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
@@ -415,6 +416,8 @@ def _explained(error: Exception, memory: int) -> TAPError:
         return ADQLError("the query is nested too deeply")
     if "WHERE clause cannot contain aggregates" in message:
         return ADQLError("WHERE asks for rows before they are counted: conditions on COUNT, SUM, … follow HAVING")
+    if (reason := of_types(message)) is not None:
+        return ADQLError(reason)
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):
         return ADQLError(first_line(error))
     return TAPError(f"the query failed: {first_line(error)}")
