@@ -104,8 +104,12 @@ _NEVER_AFTER_COMMA = {TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenT
 _SIGNS = {TokenType.STAR, TokenType.SLASH, TokenType.EQ}
 _TYPE_TOKENS = set(_TYPES.values()) - {TokenType.TIMESTAMP}
 _WORDS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEX_STRING}
-_AFTER_AS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.L_PAREN, *_TYPES.values()}
 _VALUES = _WORDS | {TokenType.STRING}
+_NAMES = {TokenType.VAR, TokenType.IDENTIFIER}
+_AFTER_AS = {TokenType.L_PAREN, *_NAMES, *_TYPES.values()}
+_BEGINNINGS = {
+    TokenType.L_PAREN, TokenType.DASH, TokenType.PLUS, TokenType.DOT, TokenType.NULL, *_VALUES, *_TYPES.values(),
+}  # fmt: skip
 _NULL_ORDER = ("FIRST", "LAST")
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -313,7 +317,9 @@ def _check_order(text: str, found: list[Token]) -> None:
     """Refuse what sqlglot's parser puts up with."""
     kinds = [token.token_type for token in found]
     for index, (token, kind) in enumerate(zip(found, kinds, strict=True)):
-        before, after = kinds[max(index - 1, 0)], kinds[index + 1 : index + 3]
+        before, after = (kinds[index - 1] if index else None), kinds[index + 1 : index + 3]
+        if _is_out_of_place(before, kind, after[0] if after else None):
+            raise _syntax_error(text, found, _SyntaxError("", token, at_end=False))
         written = text[token.start : token.end + 1]
         if kind == TokenType.ALIAS and (not after or after[0] not in _AFTER_AS):
             raise ADQLError("AS is followed by a name", text, token.start)
@@ -323,6 +329,29 @@ def _check_order(text: str, found: list[Token]) -> None:
             raise ADQLError(f"{written} (SELECT …) is not ADQL; WITH takes {written} AS (SELECT …)", text, token.start)
         if kind == TokenType.L_PAREN and before in _TYPE_TOKENS and after != [TokenType.NUMBER, TokenType.R_PAREN]:
             raise ADQLError("the length of a type is a whole number, such as VARCHAR(10)", text, token.start)
+
+
+def _is_out_of_place(before: TokenType | None, kind: TokenType, after: TokenType | None) -> bool:
+    """Whether a word or sign cannot stand between these, at the beginning or at the end."""
+    is_after_value = before in _NAMES or before == TokenType.R_PAREN
+    match kind:
+        case TokenType.DOT:
+            return before not in _NAMES and after != TokenType.NUMBER
+        case TokenType.STAR:
+            return is_after_value and after not in _BEGINNINGS
+        case TokenType.ALIAS:
+            return not (is_after_value or before in _VALUES or before == TokenType.NULL)
+        case TokenType.ASC | TokenType.DESC:
+            return after not in (TokenType.COMMA, TokenType.R_PAREN, TokenType.OFFSET, TokenType.SEMICOLON, None)
+        case TokenType.ALL | TokenType.NULL | TokenType.STRING:
+            return is_after_value
+        case TokenType.DISTINCT:
+            return before == TokenType.GROUP_BY
+        case TokenType.IS:
+            return before == TokenType.NOT
+        case TokenType.IN:
+            return after not in _VALUES and after not in (TokenType.L_PAREN, None)
+    return False
 
 
 def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLError:
