@@ -88,7 +88,7 @@ _ORDER = {
 
 
 @contextlib.contextmanager
-def read_archive(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def read_archive(path: Path | str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A short-lived connection that reads an archive.
 
     The file is attached to a database in memory, because DuckDB shares one instance per path in a process: opening the
@@ -104,8 +104,9 @@ def read_archive(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextlib.contextmanager
-def open_any_version(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
+def open_any_version(path: Path | str) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
     """As :func:`read_archive`, and the version of its tables, which may be another than :data:`VERSION`."""
+    path = Path(path)
     if not path.is_file():
         raise ArchiveError(
             f"{path}: there is no archive; make one with 'jupyter uws archive add' or 'archive simulate'"

@@ -88,7 +88,7 @@ _HDUS = """
 """
 
 
-def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
+def runs(archive: Path | str, ids: Sequence[str | int]) -> list[Run]:
     """The runs with these ids, in their order, each once. An id is an obs_id or an obs_publisher_did.
 
     That of a response's own row stands for the response's run.
@@ -123,7 +123,7 @@ def runs(archive: Path, ids: Sequence[str | int]) -> list[Run]:
     return list(found.values())
 
 
-def collections(archive: Path) -> list[Collection]:
+def collections(archive: Path | str) -> list[Collection]:
     """The collections of an archive, by name."""
     with read_archive(archive) as con:
         rows = con.execute(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from . import grammar
+from .advice import closest
 from .errors import ADQLError
 from .expressions import Expressions
 from .narrowing import Near, Spread
@@ -23,7 +24,6 @@ from .scope import (
     Scope,
     Source,
     Value,
-    closest,
     find_table,
     joined_value,
     merged,
@@ -254,6 +254,7 @@ class _Translator(Expressions):
         if isinstance(item, exp.Alias):
             self.only(item, "this", "alias")
             alias, item = self.name(item.args["alias"]).text, item.this
+            scope.given.add(alias.lower())
         value = self.described(item, scope)
         return replace(value, name=alias) if alias else value
 
@@ -447,6 +448,8 @@ class _Translator(Expressions):
         table = None if node.args.get("catalog") else find_table(self.tables, schema, name)
         if table is None:
             written = ".".join(part.name for part in node.parts)
+            if schema is not None and schema.text.upper() == "TAP_UPLOAD":
+                raise self.error(f"there is no table {written!r}: the query comes without UPLOAD={name.text},…", node)
             raise self.error(f"there is no table {written!r}{closest(written, self.tables)}", node)
         self._count(1, node)
         sql_name = self._alias()

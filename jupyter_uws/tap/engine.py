@@ -17,6 +17,8 @@ import duckdb
 import pyarrow as pa
 
 from .adql import MOST_GATHERED, Query, translate
+from .advice import of_types
+from .ending import to_the_end
 from .errors import ADQLError, Overloaded, QueryTimeout, TAPError
 from .fields import Field, conform, field_of
 from .formats import Writer
@@ -141,8 +143,13 @@ class Engine:
                 await result.start()
                 yield result
             finally:
-                await result.close()
-                self.active.discard(result)
+                await to_the_end(self._ended(result))
+
+    async def _ended(self, result: Result) -> None:
+        try:
+            await result.close()
+        finally:
+            self.active.discard(result)
 
     def close(self) -> None:
         """Interrupt all queries and end the threads."""
@@ -232,6 +239,7 @@ class Result:
         self._work: asyncio.Future[object] | None = None
         self._spent = 0.0
         self._stopped = False
+        self._come_soon = False  # its rows come at once, so that the first need not be sent before the next
         self._is_whole = False  # all rows have been read from the archive
 
     async def start(self) -> None:
@@ -263,7 +271,7 @@ class Result:
             for part in waiting:
                 found.append(part)
                 size += len(part)
-                if size > PIECE or (size and not self._is_whole and self._first is None):
+                if size > PIECE or (size and not self._come_soon and self._first is None):
                     return b"".join(found)
             self.is_over = True
             return b"".join(found)
@@ -303,25 +311,13 @@ class Result:
         ascii_only = [
             all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves) for value in query.values
         ]
-        self._reader = self._few(cursor, query) or cursor.sql(query.sql).to_arrow_reader(BATCH_ROWS)
-        self.fields = _fields(query, self._reader.schema, ascii_only)
-
-    def _few(self, cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.RecordBatchReader | None:
-        """All rows of a query that has few, or None.
-
-        DuckDB plans such a query once. One whose rows are to come as they are found it plans twice, which takes longer
-        than to find the rows near a position.
-        """
-        if query.most is not None:
-            found = cursor.execute(query.sql) if query.most <= MOST_GATHERED else None
-        else:
-            found = cursor.execute(f"{query.sql} LIMIT {MOST_GATHERED + 1}") if query.is_short else None
-        reader = None if found is None else found.to_arrow_reader(BATCH_ROWS)
-        if reader is None:
-            return None
-        batches = list(reader)
-        self._is_whole = sum(batch.num_rows for batch in batches) <= MOST_GATHERED
-        return pa.RecordBatchReader.from_batches(reader.schema, batches) if self._is_whole else None
+        are_few = query.most is not None and query.most <= MOST_GATHERED
+        # few rows are planned once, and gathered; to send rows as they are found, the engine plans twice
+        found = cursor.execute(query.sql) if are_few else cursor.sql(query.sql)
+        reader: pa.RecordBatchReader = found.to_arrow_reader(BATCH_ROWS)
+        self._reader = reader
+        self._come_soon = are_few or query.is_short
+        self.fields = _fields(query, reader.schema, ascii_only)
 
     def _go_on(self) -> None:
         """Raises QueryTimeout where the query is not to go on: an interrupt before it runs in DuckDB is lost."""
@@ -344,6 +340,7 @@ class Result:
             try:
                 batch = self._reader.read_next_batch()
             except StopIteration:
+                self._is_whole = True
                 return None
             if self.rows + batch.num_rows > self._most:
                 batch = batch.slice(0, self._most - self.rows)
@@ -417,6 +414,10 @@ def _explained(error: Exception, memory: int) -> TAPError:
         )
     if "Max expression depth" in message:
         return ADQLError("the query is nested too deeply")
+    if "WHERE clause cannot contain aggregates" in message:
+        return ADQLError("WHERE asks for rows before they are counted: conditions on COUNT, SUM, … follow HAVING")
+    if (reason := of_types(message)) is not None:
+        return ADQLError(reason)
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):
         return ADQLError(first_line(error))
     return TAPError(f"the query failed: {first_line(error)}")

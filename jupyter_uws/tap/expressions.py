@@ -9,10 +9,11 @@ from dataclasses import replace
 from sqlglot import exp
 
 from . import sphere, units
+from .advice import as_mjd, of_function
 from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, SHAPES, USER_FUNCTIONS
 from .narrowing import Near, Spread, narrowed
 from .schema import Column
-from .scope import NOT_ASCII, Scope, Value, closest
+from .scope import NOT_ASCII, Scope, Value
 from .userfunctions import UserFunctions
 
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||"}
@@ -148,7 +149,7 @@ class Expressions(UserFunctions):
             return self._timestamp(node, scope)
         function = FUNCTIONS.get(name)
         if function is None:
-            raise self.error(f"there is no function {node.this}{closest(name, KNOWN)}", node)
+            raise self.error(f"there is no function {node.this}{of_function(name, KNOWN)}", node)
         if name == "RAND" and len(arguments) == 1:  # a seed is allowed, and without effect
             arguments = []
         if not function.least <= len(arguments) <= function.most:
@@ -273,11 +274,18 @@ class Expressions(UserFunctions):
         if len(kinds) < 2:
             return
         number, text = kinds["number"], kinds["text"]
-        hint = f"; write '{number.sql()}'" if isinstance(number, exp.Literal) else ""
+        is_literal = isinstance(number, exp.Literal)
+        if is_literal:
+            advice = f"; write '{number.sql()}'"
+        elif isinstance(number, exp.Column) and isinstance(text, exp.Literal):
+            column = self.column(number, scope).column
+            advice = as_mjd(text.name, column.unit if column else None)
+        else:
+            advice = ""
         raise self.error(
             f"{self._called(number, scope)} is a number and {self._called(text, scope)} is text: they cannot be"
-            f" compared{hint}",
-            number if hint else text,
+            f" compared{advice}",
+            number if is_literal else text,
         )
 
     def _kind(self, node: exp.Expr, scope: Scope) -> str | None:
@@ -304,6 +312,8 @@ class Expressions(UserFunctions):
         return node.sql() if isinstance(node, exp.Literal) else "the value"
 
     def _in(self, node: exp.In, scope: Scope) -> str:
+        if node.args.get("field"):
+            raise self.error("IN is followed by values in parentheses: IN ('a', 'b')", node)
         self.only(node, "this", "expressions", "query", "negate")
         this, sign = self.value(node.this, scope), "NOT IN" if node.args.get("negate") else "IN"
         query = node.args.get("query")

@@ -16,6 +16,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from .advice import misspelt
 from .errors import ADQLError, ArchiveUnavailable
 
 MAX_LENGTH = 200_000  # characters; a list of 10 000 identifiers fits
@@ -103,6 +104,12 @@ _NEVER_AFTER_COMMA = {TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenT
 _SIGNS = {TokenType.STAR, TokenType.SLASH, TokenType.EQ}
 _TYPE_TOKENS = set(_TYPES.values()) - {TokenType.TIMESTAMP}
 _WORDS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEX_STRING}
+_VALUES = _WORDS | {TokenType.STRING}
+_NAMES = {TokenType.VAR, TokenType.IDENTIFIER}
+_AFTER_AS = {TokenType.L_PAREN, *_NAMES, *_TYPES.values()}
+_BEGINNINGS = {
+    TokenType.L_PAREN, TokenType.DASH, TokenType.PLUS, TokenType.DOT, TokenType.NULL, *_VALUES, *_TYPES.values(),
+}  # fmt: skip
 _NULL_ORDER = ("FIRST", "LAST")
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -132,8 +139,9 @@ HINTS = {
     "VALUES": "ADQL has no VALUES: upload a table instead",
     "INTERVAL": "ADQL has no INTERVAL: times are numbers (MJD, days), so add or subtract days",
     "ESCAPE": "ADQL has no ESCAPE",
+    ":": "angles are numbers, in degrees",
     "::": "write CAST(value AS type)",
-    "%": "write MOD(a, b)",
+    "%": "write MOD(a, b); the pattern of LIKE is a text, '%a%'",
     "^": "write POWER(a, b), or BIT_XOR(a, b)",
     "&": "write BIT_AND(a, b)",
     "|": "write BIT_OR(a, b), or a || b to join texts",
@@ -162,11 +170,12 @@ class _Tokenizer(tokens.Tokenizer):
 
 
 class _SyntaxError(ParseError):
-    """sqlglot's error with the token where it happened."""
+    """sqlglot's error with the token where it happened, or the last one where more were expected."""
 
-    def __init__(self, message: str, token: Token | None) -> None:
+    def __init__(self, message: str, token: Token | None, *, at_end: bool) -> None:
         super().__init__(message, [{}])
         self.token = token
+        self.at_end = at_end
 
 
 class _Parser(parser.Parser):
@@ -185,8 +194,14 @@ class _Parser(parser.Parser):
             join.meta["comma"] = True  # the tree alone does not tell "a, b" from "a JOIN b"
         return join
 
+    def _parse_between(self, this: exp.Expr | None) -> exp.Between:
+        low = self._parse_bitwise()
+        if self._curr and not self._match(TokenType.AND):  # sqlglot does without it
+            self.raise_error("AND is missing")
+        return self.expression(exp.Between(this=this, low=low, high=self._parse_bitwise()))
+
     def raise_error(self, message: str, token: Token | None = None) -> None:
-        raise _SyntaxError(message, token or self._curr or self._prev)
+        raise _SyntaxError(message, token or self._curr or self._prev, at_end=not self._curr)
 
 
 def _problem() -> str | None:
@@ -229,6 +244,7 @@ def parse(text: str) -> exp.Expr:
     except TokenError as error:
         raise ADQLError(_token_error(text, error)) from None
     _check_tokens(text, found)
+    _check_order(text, found)
     while found and found[-1].token_type == TokenType.SEMICOLON:
         found.pop()
     if not found:
@@ -297,6 +313,47 @@ def _check_tokens(text: str, found: list[Token]) -> None:
         raise ADQLError(f"{found[0].text.upper()!r} is not ADQL: a query begins with SELECT", text, found[0].start)
 
 
+def _check_order(text: str, found: list[Token]) -> None:
+    """Refuse what sqlglot's parser puts up with."""
+    kinds = [token.token_type for token in found]
+    for index, (token, kind) in enumerate(zip(found, kinds, strict=True)):
+        before, after = (kinds[index - 1] if index else None), kinds[index + 1 : index + 3]
+        if _is_out_of_place(before, kind, after[0] if after else None):
+            raise _syntax_error(text, found, _SyntaxError("", token, at_end=False))
+        written = text[token.start : token.end + 1]
+        if kind == TokenType.ALIAS and (not after or after[0] not in _AFTER_AS):
+            raise ADQLError("AS is followed by a name", text, token.start)
+        if kind == TokenType.NOT and after[:1] == [TokenType.NULL] and before != TokenType.IS:
+            raise ADQLError("NOT NULL is not ADQL here: write IS NOT NULL", text, token.start)
+        if kind == TokenType.VAR and after == [TokenType.L_PAREN, TokenType.SELECT] and written.upper() not in HINTS:
+            raise ADQLError(f"{written} (SELECT …) is not ADQL; WITH takes {written} AS (SELECT …)", text, token.start)
+        if kind == TokenType.L_PAREN and before in _TYPE_TOKENS and after != [TokenType.NUMBER, TokenType.R_PAREN]:
+            raise ADQLError("the length of a type is a whole number, such as VARCHAR(10)", text, token.start)
+
+
+def _is_out_of_place(before: TokenType | None, kind: TokenType, after: TokenType | None) -> bool:
+    """Whether a word or sign cannot stand between these, at the beginning or at the end."""
+    is_after_value = before in _NAMES or before == TokenType.R_PAREN
+    match kind:
+        case TokenType.DOT:
+            return before not in _NAMES and after != TokenType.NUMBER
+        case TokenType.STAR:
+            return is_after_value and after not in _BEGINNINGS
+        case TokenType.ALIAS:
+            return not (is_after_value or before in _VALUES or before == TokenType.NULL)
+        case TokenType.ASC | TokenType.DESC:
+            return after not in (TokenType.COMMA, TokenType.R_PAREN, TokenType.OFFSET, TokenType.SEMICOLON, None)
+        case TokenType.ALL | TokenType.NULL | TokenType.STRING:
+            return is_after_value
+        case TokenType.DISTINCT:
+            return before == TokenType.GROUP_BY
+        case TokenType.IS:
+            return before == TokenType.NOT
+        case TokenType.IN:
+            return after not in _VALUES and after not in (TokenType.L_PAREN, None)
+    return False
+
+
 def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLError:
     if error.token is None or not error.token.text:
         return ADQLError("the query ends too early", text, len(text.rstrip()))
@@ -306,9 +363,11 @@ def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLErr
     written = text[offset : error.token.end + 1]
     if sum((t.token_type == TokenType.L_PAREN) - (t.token_type == TokenType.R_PAREN) for t in found):
         return ADQLError(f"the parentheses do not match, at {written!r}", text, offset)
-    if offset == found[-1].start and offset + len(written) >= len(text.rstrip(" ;\n\t")):
-        return ADQLError(f"the query is incomplete at {written[:40]!r}", text, offset)
-    return ADQLError(f"{written[:40]!r} is not expected here", text, offset)
+    before = [t.text for t in found if t.start <= offset and t.token_type == TokenType.VAR and len(t.text) <= MAX_WORD]
+    advice = misspelt(reversed(before[-3:]))
+    if offset == found[-1].start and (error.at_end or error.token.token_type not in _VALUES):
+        return ADQLError(f"the query is incomplete at {written[:40]!r}{advice}", text, offset)
+    return ADQLError(f"{written[:40]!r} is not expected here{advice}", text, offset)
 
 
 def _token_error(text: str, error: TokenError) -> str:

@@ -23,6 +23,7 @@ from ..uws.errors import UWSError
 from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
 from ..vosi import availability_document
 from . import jobs, vosi
+from .ending import to_the_end
 from .engine import Engine, Result
 from .errors import TAPError
 from .examples import examples_document
@@ -127,7 +128,7 @@ class SyncMixin(_Handler, FormMixin):
             found = await receive(given, jobs.files(self.limits), folder / FOLDER, self.fetch)
             yield {upload.filename: folder / upload.path for upload in found}
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await to_the_end(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
     async def _send(self, result: Result, writer: Writer) -> None:
         try:

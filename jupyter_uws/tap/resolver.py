@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from .advice import as_text, closest
 from .errors import ADQLError
-from .scope import Leaf, Name, Scope, Source, Value, closest
+from .scope import Leaf, Name, Scope, Source, Value
 from .words import quoted
 
 
@@ -72,9 +73,13 @@ class Resolver:
             found = scope.find(name)
             where, known = "", scope.column_names()
         if not found:
-            raise ADQLError(
-                f"there is no column {name}{where}{closest(name.text, map(quoted, known))}", self.text, name.offset
-            )
+            advice = self._others_with(name, scope) if where else ""
+            if not where and name.text.lower() in scope.given:
+                advice = f": {name} is a name in SELECT, write what stands before AS"
+            advice = advice or closest(name.text, map(quoted, known))
+            if not where and not advice and (name.quoted or _is_compared_with(node)):
+                advice = as_text(name.text)
+            raise ADQLError(f"there is no column {name}{where}{advice}", self.text, name.offset)
         if len(found) > 1:
             raise ADQLError(
                 f"{name} is ambiguous, {len(found)} tables have it: write table.{name}", self.text, name.offset
@@ -82,8 +87,17 @@ class Resolver:
         self.leaves |= found[0].leaves
         return found[0]
 
+    def _others_with(self, name: Name, scope: Scope) -> str:
+        having = [s.names[0] for s in scope.sources if any(name.matches(value.name) for value in s.values)]
+        return f"; {' and '.join(having)} has it" if having else ""
+
     def value(self, node: exp.Expr, scope: Scope) -> str:
         raise NotImplementedError
+
+
+def _is_compared_with(node: exp.Expr) -> bool:
+    """Whether a value stands behind a sign of comparison or in a list, where most have a text."""
+    return isinstance(node.parent, (exp.Predicate, exp.In)) and node is not node.parent.this
 
 
 def _offset(node: exp.Expr) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -69,6 +68,8 @@ class Scope:
     sources: list[Source] = field(default_factory=list)
     # the columns that can be named without their table; a column that a join merged is there once
     visible: list[Value] = field(default_factory=list)
+    # the names that the SELECT list gives: ORDER BY knows them, the other clauses do not
+    given: set[str] = field(default_factory=set)
 
     def find(self, name: Name) -> list[Value]:
         """What ``name`` can mean: nothing, one value, or several (ambiguous)."""
@@ -141,15 +142,6 @@ def find_table(tables: Mapping[str, Table], schema: Name | None, name: Name) -> 
         if schema.matches(schema_part) and name.matches(table_part):
             return table
     return None
-
-
-def closest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean a or b?`` for the names most like ``name``, or nothing."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    tail = [lower for lower in by_lower if lower.endswith("." + name.lower())]
-    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
-    found = [by_lower[lower] for lower in dict.fromkeys((*tail, *near))][:3]
-    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def sql_identifier(name: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -50,6 +52,35 @@ async def test_a_cancelled_query_is_interrupted(archive: Path) -> None:
     # the only thread and the only slot are free
     async with asyncio.timeout(10):
         assert await rows(engine, "SELECT n FROM test.numbers") == 10
+    engine.close()
+
+
+async def test_a_query_that_is_cancelled_again_while_it_ends_gives_back_all_it_had(archive: Path) -> None:
+    """As where a client has left: first its rows cannot be written, then its connection is found closed."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    engine = Engine(archive, max_queries=1)
+    ending, may_end = asyncio.Event(), threading.Event()
+
+    async def leave() -> None:
+        async with engine.query("SELECT n FROM test.numbers", maxrec=10_000_000) as result:
+            assert engine.active == {result}
+            # nothing else is done in threads until then
+            asyncio.get_running_loop().run_in_executor(None, may_end.wait, 60)
+            ending.set()
+
+    task = asyncio.create_task(leave())
+    await ending.wait()
+    for _ in range(3):
+        task.cancel()
+        for _ in range(10):  # turns of the loop
+            await asyncio.sleep(0)
+        assert not task.done()
+    assert engine.active
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not engine.active
+    assert not (await engine._current())._is_lent
     engine.close()
 
 
@@ -142,7 +173,10 @@ async def test_errors_of_the_engine_are_one_sentence(archive: Path) -> None:
         ("SELECT n, COUNT(*) FROM test.numbers", "must appear in the GROUP BY clause"),
         ("SELECT CAST('abc' AS DOUBLE PRECISION) FROM test.numbers", "Could not convert string 'abc' to DOUBLE"),
         ("SELECT MAX(COUNT(*)) FROM test.numbers", "cannot be nested"),
-        ("SELECT n FROM test.numbers WHERE COUNT(*) > 1", "aggregates"),
+        ("SELECT n FROM test.numbers WHERE COUNT(*) > 1", "COUNT, SUM, … follow HAVING"),
+        ("SELECT n FROM test.numbers WHERE n LIKE '1%'", r"^LIKE does not take a number and a text: CAST\("),
+        ("SELECT SUM(t) AS s FROM test.kinds", "^SUM does not take a text"),
+        ('SELECT "when" - x AS d FROM test.kinds, test.numbers', "^- does not take a time and a number"),
         ("SELECT MOD(n, 0) FROM test.numbers", r"Division by zero in expression \S+ \S+$"),
         ("SELECT " + "n + " * 990 + "n FROM test.numbers", "nested too deeply"),
     ]:
