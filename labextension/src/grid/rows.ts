@@ -3,6 +3,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { formatDec, formatRa } from '../search/coordinates';
 import { HC_TEV_M } from '../search/query';
 import { formatTime } from '../search/times';
@@ -158,7 +159,7 @@ export class Rows {
       try {
         this._order = filtered(table, this._filter);
       } catch (error) {
-        this._filterError = error instanceof Error ? error.message : String(error);
+        this._filterError = messageOf(error);
         this._order = filtered(table, '');
       }
       if (this._sort !== null) {

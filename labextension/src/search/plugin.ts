@@ -96,7 +96,7 @@ async function create(
   widget.title.icon = telescopeIcon;
   widget.title.closable = true;
   widget.disposed.connect(() => {
-    model.cancel();
+    model.answer.cancel();
     chosen?.changed.disconnect(read);
     keep.dispose();
   });

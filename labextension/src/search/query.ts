@@ -1,6 +1,7 @@
 /**
  * The search form, and the ADQL that it stands for (ADQL 2.1 on `ivoa.obscore`, ObsCore 1.1).
  */
+import { messageOf } from '../errors';
 import { IPosition, parsePosition } from './coordinates';
 import { TargetNames } from './targets';
 
@@ -105,7 +106,7 @@ export function queryOf(form: ISearchForm, names: TargetNames, more: readonly st
     try {
       return read();
     } catch (error) {
-      errors[field] = error instanceof Error ? error.message : String(error);
+      errors[field] = messageOf(error);
       return null;
     }
   };

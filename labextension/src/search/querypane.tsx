@@ -39,7 +39,8 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
       editor.current = null;
     };
   }, [model, trans]);
-  const { adql, failure } = model;
+  const { adql } = model;
+  const { failure } = model.answer;
   useEffect(() => {
     editor.current?.setText(adql);
   }, [adql, isLoaded]);
@@ -71,7 +72,7 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
         )}
         <span className="jp-UWS-space" />
         {!model.hasObscore && (
-          <button className="jp-mod-styled jp-mod-accept" disabled={model.isRunning} onClick={() => void model.run()}>
+          <button className="jp-mod-styled jp-mod-accept" disabled={model.answer.isRunning} onClick={() => void model.run()}>
             {trans.__('Run')}
           </button>
         )}

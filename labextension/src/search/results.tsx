@@ -7,6 +7,7 @@ import { JSX, useCallback, useMemo, useState } from 'react';
 
 import { Baskets } from '../baskets/model';
 import { BasketsView } from '../baskets/view';
+import { messageOf } from '../errors';
 import { CoverageChart } from '../grid/chart';
 import { IIntervals } from '../grid/coverage';
 import { Rows } from '../grid/rows';
@@ -15,8 +16,9 @@ import { GridView } from '../grid/view';
 import { save } from '../save';
 import { SkyView } from '../sky/view';
 import { ISearchActions } from './actions';
+import { IResult } from './answer';
 import { LinksView } from './links';
-import { IResult, MOST_ROWS, SearchModel, words } from './model';
+import { MOST_ROWS, SearchModel } from './model';
 import { HC_TEV_M, pythonOf, selectionQuery } from './query';
 import { formatTime } from './times';
 
@@ -29,11 +31,11 @@ export interface IResultsProps {
 
 export function ResultsView(props: IResultsProps): JSX.Element | null {
   const { model, trans } = props;
-  const { result } = model;
+  const { result, failure } = model.answer;
   const open = useCallback((row: number) => void model.open(row), [model]);
   const intervals = useMemo(() => (result === null ? null : chartsOf(result.table)), [result]);
   // beside what is wrong with a query, that the one before it found nothing would be taken for its answer
-  if (result === null || (result.table.rowCount === 0 && model.failure !== null)) {
+  if (result === null || (result.table.rowCount === 0 && failure !== null)) {
     return null;
   }
   const { table, cone } = result;
@@ -83,10 +85,9 @@ function Summary({ result, model, trans }: { result: IResult } & Omit<IResultsPr
   const { table, overflow, total } = result;
   const count = table.rowCount.toLocaleString();
   if (table.rowCount === 0) {
-    const isEmpty = model.isReady && model.remote === null && model.choices.collections.length === 0;
     return (
       <p className="jp-UWSSearch-none" role="status">
-        {isEmpty
+        {model.isEmpty
           ? trans.__('This archive is empty. Its operator adds a data store with: jupyter uws archive add DIR')
           : trans.__('No rows. Try a larger radius, a longer time, or any product.')}
       </p>
@@ -126,7 +127,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
   const [showsBaskets, setBaskets] = useState(false);
   const { selection } = model.rows;
   const dids = model.selectedDids();
-  const adql = model.result?.adql ?? '';
+  const adql = model.answer.result?.adql ?? '';
   const all = selection.count === 0 || selection.count === model.rows.table?.rowCount;
   const query = (): string => (all ? adql : selectionQuery(dids));
   const python = (): string => pythonOf(adql, all ? [] : dids, model.remote?.url);
@@ -138,7 +139,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
         }
       },
       (error: unknown) => {
-        actions.notify(words(error), 'error');
+        actions.notify(messageOf(error), 'error');
       }
     );
   };
@@ -172,7 +173,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             className="jp-mod-styled"
             disabled={dids.length === 0}
             onClick={() => {
-              const cone = model.result?.cone;
+              const cone = model.answer.result?.cone;
               actions.newJob?.({ obs_ids: dids, ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
             }}
           >

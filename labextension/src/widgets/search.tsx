@@ -26,7 +26,7 @@ function searchPage(desk: Desk, { form, adql }: Extract<Place, { kind: 'search' 
   model.setDefaults({ ...formats, service: '', radius: Number(EMPTY_FORM.radius), rows: ROWS, hidden: [] });
   model.restore({ form: { ...EMPTY_FORM, ...form }, edited: adql ?? null });
   const tell = (): void => {
-    desk.tell('adql', model.result?.adql ?? '');
+    desk.tell('adql', model.answer.result?.adql ?? '');
     desk.tell('runs', model.selectedDids());
   };
   model.changed.connect(tell);
@@ -68,7 +68,7 @@ function searchPage(desk: Desk, { form, adql }: Extract<Place, { kind: 'search' 
     code: () => pythonOf(model.adql, model.selectedDids(), model.remote?.url),
     changed: model.changed,
     dispose: () => {
-      model.cancel();
+      model.answer.cancel();
     }
   };
 }
