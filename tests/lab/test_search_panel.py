@@ -137,7 +137,7 @@ class Archive:
         elif self.trouble == "empty" and "TAP_SCHEMA" not in query:
             head, _, tail = route.fetch().text().partition('<STREAM encoding="base64">')
             route.fulfill(body=f'{head}<STREAM encoding="base64"></STREAM>{tail.partition("</STREAM>")[2]}')
-        elif self.trouble == "overflow" and "ORDER BY t_min" in query:
+        elif self.trouble == "overflow" and "SELECT obs_id, target_name" in query:
             text = route.fetch().text()
             info = '<INFO name="QUERY_STATUS" value="OVERFLOW"/></RESOURCE>'
             route.fulfill(body=info.join(text.rsplit("</RESOURCE>", 1)))

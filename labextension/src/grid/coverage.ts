@@ -23,7 +23,8 @@ export interface ICoverage {
 export function coverage({ low, high, count }: IIntervals, bins: number, has: (row: number) => boolean): ICoverage | null {
   let [min, max] = [Infinity, -Infinity];
   for (let row = 0; row < count; row++) {
-    const [a, b] = [low[row] ?? NaN, high[row] ?? NaN];
+    const a = low[row] ?? NaN;
+    const b = high[row] ?? NaN;
     if (a < min) {
       min = a;
     }
@@ -40,12 +41,14 @@ export function coverage({ low, high, count }: IIntervals, bins: number, has: (r
   const [all, selected] = [new Float64Array(bins + 1), new Float64Array(bins + 1)];
   const bin = (value: number): number => Math.min(bins - 1, Math.max(0, Math.floor(((value - min) / (max - min)) * bins)));
   for (let row = 0; row < count; row++) {
-    const [a, b] = [low[row] ?? NaN, high[row] ?? NaN];
+    const a = low[row] ?? NaN;
+    const b = high[row] ?? NaN;
     if (b >= a) {
-      // steps up and down; their sum is the count
-      for (const counts of has(row) ? [all, selected] : [all]) {
-        counts[bin(a)] = (counts[bin(a)] ?? 0) + 1;
-        counts[bin(b) + 1] = (counts[bin(b) + 1] ?? 0) - 1;
+      const first = bin(a);
+      const last = bin(b) + 1;
+      step(all, first, last);
+      if (has(row)) {
+        step(selected, first, last);
       }
     }
   }
@@ -55,6 +58,12 @@ export function coverage({ low, high, count }: IIntervals, bins: number, has: (r
     }
   }
   return { min, max, all: all.subarray(0, bins), selected: selected.subarray(0, bins) };
+}
+
+/** A step up and one down; the sum of all steps is the count. */
+function step(counts: Float64Array, up: number, down: number): void {
+  counts[up] = (counts[up] ?? 0) + 1;
+  counts[down] = (counts[down] ?? 0) - 1;
 }
 
 /** Rows whose interval overlaps one. */

@@ -8,7 +8,8 @@ import { formatDec, formatRa } from '../search/coordinates';
 import { HC_TEV_M } from '../search/query';
 import { formatTime } from '../search/times';
 import { Selection } from './selection';
-import { Column, filtered, sorted, Table } from './table';
+import { sorted } from './sorting';
+import { Column, filtered, Table } from './table';
 
 export interface ISort {
   readonly column: string;
@@ -65,14 +66,14 @@ export class Rows {
     return this._formats;
   }
 
-  /** Show another table; hidden columns of the same names stay hidden. */
-  show(table: Table): void {
+  /** Show another table, sorted by a column where it has it; hidden columns of the same names stay hidden. */
+  show(table: Table, by: string | null = null): void {
     this._table = table;
     this.selection.resize(0);
     this.selection.resize(table.rowCount);
     this.selection.select([]);
     this._filter = '';
-    this._sort = null;
+    this._sort = by === null || table.column(by) === undefined ? null : { column: by, descending: false };
     this._arrange();
   }
 

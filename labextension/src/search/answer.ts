@@ -37,7 +37,7 @@ export class Answer {
   /** `shown` takes the rows before others are told of them. */
   constructor(
     private readonly _changed: () => void,
-    private readonly _shown: (table: Table) => void
+    private readonly _shown: (result: IResult) => void
   ) {}
 
   get isRunning(): boolean {
@@ -85,7 +85,7 @@ export class Answer {
         return null;
       }
       this._result = { adql: asked.adql, cone: asked.cone, table, overflow, total };
-      this._shown(table);
+      this._shown(this._result);
       return this._result;
     } catch (error) {
       if (this._running === running) {

@@ -288,8 +288,9 @@ export class SearchModel {
   /** The rows as they are shown: order, filter, columns, selection. */
   readonly rows = new Rows();
   /** What the last query brought. */
-  readonly answer = new Answer(this._emit, table => {
-    this.rows.show(table);
+  readonly answer = new Answer(this._emit, ({ adql, table }) => {
+    // sorted here: a service sorts a million rows only where it has the memory for them
+    this.rows.show(table, /\bORDER\s+BY\b/i.test(adql) ? null : 't_min');
     this.opened.close();
   });
   /** The row of which the links are shown. */

@@ -167,7 +167,7 @@ export function queryOf(form: ISearchForm, names: TargetNames, more: readonly st
     where.push(`t_exptime >= ${plain(exposure)}`);
   }
   const conditions = where.length > 0 ? `\nWHERE ${where.join('\n  AND ')}` : '';
-  const adql = `SELECT ${COLUMNS.slice(0, 8).join(', ')},\n  ${[...COLUMNS.slice(8), ...more].join(', ')}\nFROM ivoa.obscore${conditions}\nORDER BY t_min`;
+  const adql = `SELECT ${COLUMNS.slice(0, 8).join(', ')},\n  ${[...COLUMNS.slice(8), ...more].join(', ')}\nFROM ivoa.obscore${conditions}`;
   return { adql, where, cone, errors };
 }
 

@@ -126,11 +126,11 @@ const FILES = [
 function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Element {
   const [showsBaskets, setBaskets] = useState(false);
   const { selection } = model.rows;
-  const dids = model.selectedDids();
+  const dids = (): string[] => model.selectedDids(); // asked for when they are used: there may be a million
   const adql = model.answer.result?.adql ?? '';
   const all = selection.count === 0 || selection.count === model.rows.table?.rowCount;
-  const query = (): string => (all ? adql : selectionQuery(dids));
-  const python = (): string => pythonOf(adql, all ? [] : dids, model.remote?.url);
+  const query = (): string => (all ? adql : selectionQuery(dids()));
+  const python = (): string => pythonOf(adql, all ? [] : dids(), model.remote?.url);
   const inform = (done: Promise<string | null>): void => {
     done.then(
       sentence => {
@@ -171,10 +171,10 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
         {actions.newJob !== null && model.remote === null && (
           <button
             className="jp-mod-styled"
-            disabled={dids.length === 0}
+            disabled={selection.count === 0 || model.rows.table?.texts('obs_publisher_did') === null}
             onClick={() => {
               const cone = model.answer.result?.cone;
-              actions.newJob?.({ obs_ids: dids, ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
+              actions.newJob?.({ obs_ids: dids(), ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
             }}
           >
             {trans.__('New job')}
@@ -230,7 +230,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
       {showsBaskets && model.remote === null && (
         <BasketsView
           baskets={baskets}
-          dids={dids}
+          dids={dids()}
           confirm={actions.confirm}
           trans={trans}
           open={(_, runs) => {

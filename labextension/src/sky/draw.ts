@@ -124,17 +124,20 @@ function outline(region: Region, d3: D3Geo): GeoPermissibleObjects {
 function footprints({ screen, selection }: ISkyScene, width: number, height: number): number[] {
   const visible: number[] = [];
   const chosen: number[] = [];
-  screen.x.forEach((x, row) => {
+  for (let row = 0; row < screen.x.length; row += screen.each) {
+    const x = screen.x[row] ?? NaN;
     const y = screen.y[row] ?? NaN;
     if (x > -width && x < 2 * width && y > -height && y < 2 * height) {
       if (visible.length <= FOOTPRINTS) {
         visible.push(row);
       }
-      if (selection.has(row) && chosen.length < FOOTPRINTS) {
+      if (chosen.length < FOOTPRINTS && selection.has(row)) {
         chosen.push(row);
+      } else if (chosen.length === FOOTPRINTS && visible.length > FOOTPRINTS) {
+        break;
       }
     }
-  });
+  }
   return visible.length > FOOTPRINTS ? chosen : visible;
 }
 
@@ -154,7 +157,8 @@ function points(
     context.fillStyle = chosen ? selected : dots;
     const side = chosen ? size + 1 : size;
     const mark = chosen ? 2 : 1;
-    screen.x.forEach((x, row) => {
+    for (let row = 0; row < screen.x.length; row += screen.each) {
+      const x = screen.x[row] ?? NaN;
       const y = screen.y[row] ?? NaN;
       if (x >= 0 && x < width && y >= 0 && y < height && selection.has(row) === chosen) {
         const place = (y >> 1) * across + (x >> 1);
@@ -163,7 +167,7 @@ function points(
           context.fillRect(x - side / 2, y - side / 2, side, side);
         }
       }
-    });
+    }
   }
 }
 

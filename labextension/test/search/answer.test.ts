@@ -9,7 +9,7 @@ const QUERY = { adql: 'SELECT obs_id FROM ivoa.obscore', count: 'SELECT COUNT(*)
 /** With how many rows were shown, each time. */
 function answering(): { answer: Answer; shown: number[] } {
   const shown: number[] = [];
-  return { answer: new Answer(() => undefined, table => void shown.push(table.rowCount)), shown };
+  return { answer: new Answer(() => undefined, ({ table }) => void shown.push(table.rowCount)), shown };
 }
 
 describe('Answer', () => {

@@ -51,7 +51,7 @@ describe('SearchModel', () => {
     const loading = hasty.load();
     await hasty.run();
     await loading;
-    expect(far.asked.at(-1)).toContain('ORDER BY t_min');
+    expect(far.asked.at(-1)).toContain('FROM ivoa.obscore');
 
     const again = new SearchModel(service);
     again.restore(model.state);
