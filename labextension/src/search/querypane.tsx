@@ -165,6 +165,7 @@ function Queries({ model, trans }: IProps): JSX.Element {
         </button>
       </form>
       <h4>{trans.__('Saved')}</h4>
+      {saved.length === 0 && <p className="jp-UWS-note">{trans.__('None yet: name the query above to keep it.')}</p>}
       <ul>
         {saved.map(query =>
           entry(query.adql, query.name, () => {
@@ -173,6 +174,7 @@ function Queries({ model, trans }: IProps): JSX.Element {
         )}
       </ul>
       <h4>{trans.__('Recent')}</h4>
+      {recent.length === 0 && <p className="jp-UWS-note">{trans.__('None yet: those that were run are kept here.')}</p>}
       <ul>{recent.map(adql => entry(adql, adql.replace(/\s+/g, ' ').replace(/^SELECT .*? FROM /, 'FROM '), null))}</ul>
     </div>
   );
@@ -201,6 +203,11 @@ function Schema({ model, trans, insert }: IProps & { insert: (text: string) => v
           setFilter(event.target.value);
         }}
       />
+      {tables.length === 0 && (
+        <p className="jp-UWS-note" role="status">
+          {wanted === '' ? trans.__('The tables are not known yet.') : trans.__('No column has this.')}
+        </p>
+      )}
       {tables.map(table => (
         <details key={table.name} open={wanted !== ''}>
           <summary>
