@@ -147,7 +147,7 @@ def use(page: Page, search: Locator, lab: Lab) -> None:
     def lasso() -> None:
         search.get_by_role("button", name="Lasso").click()
         drag(page, sky, half)
-        search.get_by_role("button", name="clear").wait_for()
+        search.get_by_role("button", name="clear", exact=True).wait_for()
 
     def toggled() -> None:
         search.get_by_role("button", name="Lasso").click()
@@ -164,7 +164,7 @@ def use(page: Page, search: Locator, lab: Lab) -> None:
         "mark one row": lambda: page.mouse.click(box["x"] + 14, box["y"] + 80),
         "move the sky, selection": toggled,
         "brush over half the time": lambda: drag(page, chart, [(0.3, 0.4), (0.7, 0.5)]),
-        "clear the selection": lambda: search.get_by_role("button", name="clear").click(),
+        "clear the selection": lambda: search.get_by_role("button", name="clear", exact=True).click(),
     }
     for name, deed in deeds.items():
         with watch.over(name):

@@ -210,23 +210,28 @@ export function countQuery(query: IFormQuery | string): string {
 /** More runs than this are not named one by one in a query. */
 const NAMED = 10_000;
 
-/** The chosen runs with all their columns. Throws where they are too many to be named. */
-export function selectionQuery(dids: readonly string[]): string {
+/** The same runs; throws where they are too many to be named. */
+export function named(dids: readonly string[]): readonly string[] {
   if (dids.length > NAMED) {
     throw new Error(`selection: ${dids.length} runs are too many to be named, up to ${NAMED} are allowed; select all, or fewer`);
   }
-  return `SELECT *\nFROM ivoa.obscore\nWHERE obs_publisher_did IN (\n  ${dids.map(quoted).join(',\n  ')}\n)\nORDER BY t_min`;
+  return dids;
 }
 
-/** Python that finds the rows of a query, and of these the chosen ones; `url` is another TAP service's. */
+/** The chosen runs with all their columns. Throws where they are too many to be named. */
+export function selectionQuery(dids: readonly string[]): string {
+  return `SELECT *\nFROM ivoa.obscore\nWHERE obs_publisher_did IN (\n  ${named(dids).map(quoted).join(',\n  ')}\n)\nORDER BY t_min`;
+}
+
+/** Python that finds the rows of a query, and of these the chosen ones; `url` is another TAP service's. Throws as above. */
 export function pythonOf(adql: string, dids: readonly string[], url = ''): string {
   const lines =
     url === ''
       ? ['from jupyter_uws import Archive', '', 'archive = Archive()', `rows = archive.adql(${pythonText(adql)})`]
       : ['import pyvo', '', `service = pyvo.dal.TAPService(${JSON.stringify(url)})`, `rows = service.run_sync(${pythonText(adql)}).to_table()`];
   if (dids.length > 0) {
-    const runs = dids.map(did => `    ${JSON.stringify(did)},`).join('\n');
-    lines.push(`selected = [\n${runs}\n]`, 'rows = rows[[did in selected for did in rows["obs_publisher_did"]]]');
+    const runs = named(dids).map(did => `    ${JSON.stringify(did)},`).join('\n');
+    lines.push(`selected = {\n${runs}\n}`, 'rows = rows[[did in selected for did in rows["obs_publisher_did"]]]');
   }
   return [...lines, 'rows'].join('\n');
 }

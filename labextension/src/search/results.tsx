@@ -19,7 +19,7 @@ import { ISearchActions } from './actions';
 import { IResult } from './answer';
 import { LinksView } from './links';
 import { MOST_ROWS, SearchModel } from './model';
-import { HC_TEV_M, pythonOf, selectionQuery } from './query';
+import { HC_TEV_M, named, pythonOf, selectionQuery } from './query';
 import { formatTime } from './times';
 
 export interface IResultsProps {
@@ -95,7 +95,7 @@ function Summary({ result, model, trans }: { result: IResult } & Omit<IResultsPr
   }
   return (
     <p className={overflow ? 'jp-UWSSearch-total jp-mod-overflow' : 'jp-UWSSearch-total'} role="status">
-      {!overflow && <strong>{trans._n('%1 row, all there are', '%1 rows, all there are', table.rowCount, count)}</strong>}
+      {!overflow && <strong>{trans._n('%2 row, all there are', '%2 rows, all there are', table.rowCount, count)}</strong>}
       {overflow && (
         <>
           <strong>
@@ -131,8 +131,9 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
   const all = selection.count === 0 || selection.count === model.rows.table?.rowCount;
   const query = (): string => (all ? adql : selectionQuery(dids()));
   const python = (): string => pythonOf(adql, all ? [] : dids(), model.remote?.url);
-  const inform = (done: Promise<string | null>): void => {
-    done.then(
+  // also of what is thrown before there is a promise
+  const inform = (act: () => Promise<string | null> | string | null): void => {
+    Promise.resolve().then(act).then(
       sentence => {
         if (sentence !== null) {
           actions.notify(sentence, 'success');
@@ -147,11 +148,10 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
     save(await model.service.file(query(), format), `observations.${extension}`);
     return null;
   };
-  const copy = (what: string): Promise<string> =>
-    Promise.resolve().then(() => {
-      actions.copy(what === 'adql' ? query() : python());
-      return trans.__('Copied');
-    });
+  const copy = (what: string): string => {
+    actions.copy(what === 'adql' ? query() : python());
+    return trans.__('Copied');
+  };
   return (
     <>
       <div className="jp-UWSSearch-actions" role="toolbar" aria-label={trans.__('Selection')}>
@@ -173,8 +173,11 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             className="jp-mod-styled"
             disabled={selection.count === 0 || model.rows.table?.texts('obs_publisher_did') === null}
             onClick={() => {
-              const cone = model.answer.result?.cone;
-              actions.newJob?.({ obs_ids: dids(), ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
+              inform(() => {
+                const cone = model.answer.result?.cone;
+                actions.newJob?.({ obs_ids: named(dids()), ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
+                return null;
+              });
             }}
           >
             {trans.__('New job')}
@@ -183,7 +186,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
         <button
           className="jp-mod-styled"
           onClick={() => {
-            inform(actions.openInNotebook(python()));
+            inform(() => actions.openInNotebook(python()));
           }}
         >
           {trans.__('Open in notebook')}
@@ -208,9 +211,10 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             onChange={event => {
               const file = FILES.find(([format]) => format === event.target.value);
               if (file !== undefined) {
-                inform(download(file[0], file[1]));
+                inform(() => download(file[0], file[1]));
               } else {
-                inform(copy(event.target.value));
+                const what = event.target.value;
+                inform(() => copy(what));
               }
             }}
           >

@@ -185,15 +185,19 @@ function labels(
   context.fillStyle = fill;
   context.textAlign = 'left';
   const digits = step < 1 ? 1 : 0;
+  const written: (readonly [number, number])[] = [];
   const write = (ra: number, dec: number, words: string): void => {
     const place = projection([ra, dec]);
-    if (place && place[0] > 0 && place[0] < width - 30 && place[1] > 10 && place[1] < height) {
+    const isFree = place !== null && !written.some(([x, y]) => Math.abs(x - place[0]) < 32 && Math.abs(y - place[1]) < 11);
+    if (isFree && place[0] > 0 && place[0] < width - 30 && place[1] > 10 && place[1] < height) {
       context.fillText(words, place[0] + 3, place[1] - 3);
+      written.push(place);
     }
   };
-  // along the lower edge, or the equator of the whole sphere
+  // along the lower edge, or the equator of the whole sphere; at the pole they would all be in one place
   const edge = (Math.asin(Math.min(1, (height / 2 - 12) / camera.scale)) * 180) / Math.PI;
-  const low = edge > 45 ? 0 : Math.max(-89, camera.dec - edge);
+  const lowest = camera.dec - edge;
+  const low = edge > 45 ? 0 : lowest < -80 ? camera.dec + edge / 2 : lowest;
   for (let at = -6; at <= 6; at++) {
     const dec = Math.round(camera.dec / step + at) * step;
     if (Math.abs(dec) < 90) {
