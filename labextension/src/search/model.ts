@@ -174,9 +174,10 @@ export class SearchModel {
     this._changed.emit();
   }
 
-  save(name: string): void {
+  /** Keep a query under a name: the one that would be sent, or another. */
+  save(name: string, adql = this.adql): void {
     const others = this._saved.filter(saved => saved.name !== name);
-    this._saved = [...others, { name, adql: this.adql }];
+    this._saved = [...others, { name, adql }];
     this._changed.emit();
   }
 

@@ -4,6 +4,7 @@
 import { UseSignal } from '@jupyterlab/ui-components';
 
 import { Baskets, BasketService } from '../baskets/model';
+import { messageOf } from '../errors';
 import { ISearchActions } from '../search/actions';
 import { ArchiveService } from '../search/api';
 import { SearchModel } from '../search/model';
@@ -65,10 +66,19 @@ function searchPage(desk: Desk, { form, adql }: Extract<Place, { kind: 'search' 
         <UseSignal signal={model.changed}>{() => <SearchView model={model} baskets={baskets} actions={actions} trans={trans} />}</UseSignal>
       </div>
     ),
-    code: () => pythonOf(model.adql, model.selectedDids(), model.remote?.url),
+    code: () => codeOf(model),
     changed: model.changed,
     dispose: () => {
       model.answer.cancel();
     }
   };
+}
+
+/** The query and the selection as Python; of more runs than can be named, why they cannot. */
+function codeOf(model: SearchModel): string {
+  try {
+    return pythonOf(model.adql, model.selectedDids(), model.remote?.url);
+  } catch (error) {
+    return `# ${messageOf(error)}\n`;
+  }
 }

@@ -114,7 +114,10 @@ describe('SearchModel', () => {
     const model = new SearchModel(new MemoryArchive());
     model.setForm({ target: '83.63 22.01', start: 53340.5 });
     model.setAdql('SELECT 1');
+    model.save('other', 'SELECT 2');
     model.save('mine');
+    expect(model.state.saved.map(query => query.adql)).toEqual(['SELECT 2', 'SELECT 1']);
+    model.forget('other');
     const again = new SearchModel(new MemoryArchive());
     again.restore(JSON.parse(JSON.stringify(model.state)) as typeof model.state);
     expect(again.state).toEqual(model.state);
