@@ -223,12 +223,19 @@ export function selectionQuery(dids: readonly string[]): string {
   return `SELECT *\nFROM ivoa.obscore\nWHERE obs_publisher_did IN (\n  ${named(dids).map(quoted).join(',\n  ')}\n)\nORDER BY t_min`;
 }
 
-/** Python that finds the rows of a query, and of these the chosen ones; `url` is another TAP service's. Throws as above. */
-export function pythonOf(adql: string, dids: readonly string[], url = ''): string {
+/** Rows that services send where no number is asked for; ours, and most others at least so many. */
+const UNASKED = 100_000;
+
+/**
+ * Python that finds the `rows` of a query, and of these the chosen ones; `url` is another TAP service's. Throws where
+ * these are too many to be named.
+ */
+export function pythonOf(adql: string, dids: readonly string[], url = '', rows = 0): string {
+  const asked = pythonText(adql) + (rows > UNASKED ? `, maxrec=${rows}` : '');
   const lines =
     url === ''
-      ? ['from jupyter_uws import Archive', '', 'archive = Archive()', `rows = archive.adql(${pythonText(adql)})`]
-      : ['import pyvo', '', `service = pyvo.dal.TAPService(${JSON.stringify(url)})`, `rows = service.run_sync(${pythonText(adql)}).to_table()`];
+      ? ['from jupyter_uws import Archive', '', 'archive = Archive()', `rows = archive.adql(${asked})`]
+      : ['import pyvo', '', `service = pyvo.dal.TAPService(${JSON.stringify(url)})`, `rows = service.run_sync(${asked}).to_table()`];
   if (dids.length > 0) {
     const runs = named(dids).map(did => `    ${JSON.stringify(did)},`).join('\n');
     lines.push(`selected = {\n${runs}\n}`, 'rows = rows[[did in selected for did in rows["obs_publisher_did"]]]');

@@ -130,7 +130,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
   const adql = model.answer.result?.adql ?? '';
   const all = selection.count === 0 || selection.count === model.rows.table?.rowCount;
   const query = (): string => (all ? adql : selectionQuery(dids()));
-  const python = (): string => pythonOf(adql, all ? [] : dids(), model.remote?.url);
+  const python = (): string => pythonOf(adql, all ? [] : dids(), model.remote?.url, model.rows.table?.rowCount);
   // also of what is thrown before there is a promise
   const inform = (act: () => Promise<string | null> | string | null): void => {
     Promise.resolve().then(act).then(

@@ -77,7 +77,7 @@ function searchPage(desk: Desk, { form, adql }: Extract<Place, { kind: 'search' 
 /** The query and the selection as Python; of more runs than can be named, why they cannot. */
 function codeOf(model: SearchModel): string {
   try {
-    return pythonOf(model.adql, model.selectedDids(), model.remote?.url);
+    return pythonOf(model.adql, model.selectedDids(), model.remote?.url, model.rows.table?.rowCount);
   } catch (error) {
     return `# ${messageOf(error)}\n`;
   }

@@ -70,6 +70,9 @@ describe('code', () => {
     const code = pythonOf('SELECT *', ['ivo://a?1']);
     expect(code).toContain('archive.adql("""SELECT *""")');
     expect(code).toContain('"ivo://a?1",');
+    expect(pythonOf('SELECT *', [], '', 100_000)).toBe(pythonOf('SELECT *', []));
+    expect(pythonOf('SELECT *', [], '', 100_001)).toContain('archive.adql("""SELECT *""", maxrec=100001)');
+    expect(pythonOf('SELECT *', [], 'https://a/tap', 200_000)).toContain('run_sync("""SELECT *""", maxrec=200000)');
     const many = Array.from({ length: 10_001 }, (_, run) => String(run));
     for (const make of [selectionQuery, named, (dids: readonly string[]) => pythonOf('', dids)]) {
       expect(() => make(many)).toThrow('selection: 10001 runs are too many');
