@@ -115,7 +115,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       app.shell.activateById(PANEL);
     };
     statusBar?.registerStatusItem(ID, {
-      item: new SeenWidget(<JobsStatus activity={activity} events={events} host={host} open={open} />),
+      item: new SeenWidget(<JobsStatus activity={activity} events={events} cluster={() => service.cluster()} host={host} open={open} />),
       align: 'left',
       rank: 50
     });
