@@ -47,6 +47,15 @@ STOP = """() => new Promise(done => requestAnimationFrame(() => requestAnimation
   done(window.record.gaps);
 })))"""
 
+#: A turn of the wheel for each frame: Playwright's own waits long after each.
+WHEEL = """async grid => {
+  const {left: clientX, top: clientY} = grid.getBoundingClientRect();
+  for (let turn = 0; turn < 60; turn++) {
+    const how = {deltaY: 900, clientX: clientX + 200, clientY: clientY + 100, bubbles: true, cancelable: true};
+    grid.dispatchEvent(new WheelEvent('wheel', how));
+    await new Promise(requestAnimationFrame);
+  }
+}"""
 #: Until what was asked for is on the screen [ms].
 PAINT = """async () => {
   const began = performance.now();
@@ -134,9 +143,7 @@ def use(page: Page, search: Locator, lab: Lab) -> None:
     assert box
 
     def wheel() -> None:
-        page.mouse.move(box["x"] + 200, box["y"] + 100)
-        for _ in range(60):
-            page.mouse.wheel(0, 900)
+        search.locator(".jp-UWSGrid .lm-DataGrid").evaluate(WHEEL)
 
     def sort(column: int) -> Callable[[], None]:
         return lambda: page.mouse.click(box["x"] + 28 + column, box["y"] + 12)

@@ -3,7 +3,7 @@
  */
 import { JSX, PointerEvent, useEffect, useMemo, useRef } from 'react';
 
-import { coverage, ICoverage, IIntervals, overlapping, ticks } from './coverage';
+import { axisOf, covered, IAxis, IIntervals, overlapping, ticks } from './coverage';
 import { Selection, SelectMode } from './selection';
 import { colour, fitCanvas, onThemeChange } from './theme';
 
@@ -20,11 +20,12 @@ const MARGIN = { left: 34, right: 10, top: 6, bottom: 18 };
 export function CoverageChart({ intervals, selection, title, label }: IChartProps): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const brush = useRef<{ from: number; to: number; mode: SelectMode } | null>(null);
-  const axis = useRef<ICoverage | null>(null);
+  const axis = useRef<IAxis | null>(null);
+  const selected = useRef(new Float64Array(0));
   const draw = useMemo(
     () => (): void => {
       if (canvas.current !== null) {
-        drawChart(canvas.current, axis.current, label, brush.current);
+        drawChart(canvas.current, axis.current, selected.current, label, brush.current);
       }
     },
     [label]
@@ -32,18 +33,26 @@ export function CoverageChart({ intervals, selection, title, label }: IChartProp
   // not at each move of the brush: there may be a million rows
   const count = useMemo(
     () => (): void => {
-      const bins = binsOf(canvas.current?.clientWidth ?? 0);
-      axis.current = coverage(intervals, bins, row => selection.has(row));
+      if (axis.current !== null) {
+        selected.current = covered(axis.current, row => selection.has(row));
+      }
       draw();
     },
-    [intervals, selection, draw]
+    [selection, draw]
+  );
+  const measure = useMemo(
+    () => (): void => {
+      axis.current = axisOf(intervals, binsOf(canvas.current?.clientWidth ?? 0));
+      count();
+    },
+    [intervals, count]
   );
   useEffect(() => {
     const element = canvas.current;
     if (element === null) {
       return;
     }
-    const resized = new ResizeObserver(count); // it tells the size at once, too
+    const resized = new ResizeObserver(measure); // it tells the size at once, too
     resized.observe(element);
     selection.changed.connect(count);
     const ended = onThemeChange(draw);
@@ -52,7 +61,7 @@ export function CoverageChart({ intervals, selection, title, label }: IChartProp
       resized.disconnect();
       selection.changed.disconnect(count);
     };
-  }, [count, draw, selection]);
+  }, [measure, count, draw, selection]);
   const place = (event: PointerEvent<HTMLCanvasElement>): number => {
     const box = event.currentTarget.getBoundingClientRect();
     const inner = box.width - MARGIN.left - MARGIN.right;
@@ -104,7 +113,8 @@ function binsOf(width: number): number {
 
 function drawChart(
   canvas: HTMLCanvasElement,
-  axis: ICoverage | null,
+  axis: IAxis | null,
+  selected: Float64Array,
   label: IChartProps['label'],
   brush: { from: number; to: number } | null
 ): void {
@@ -130,7 +140,7 @@ function drawChart(
     });
   };
   bars(axis.all, colour(canvas, '--jp-border-color0', '#bbb'));
-  bars(axis.selected, colour(canvas, '--jp-brand-color1', '#1976d2'));
+  bars(selected, colour(canvas, '--jp-brand-color1', '#1976d2'));
   context.strokeStyle = line;
   context.strokeRect(MARGIN.left + 0.5, MARGIN.top + 0.5, inner - 1, tall - 1);
   context.fillStyle = text;

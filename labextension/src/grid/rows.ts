@@ -9,7 +9,7 @@ import { HC_TEV_M } from '../search/query';
 import { formatTime } from '../search/times';
 import { Selection } from './selection';
 import { sorted } from './sorting';
-import { Column, filtered, Table } from './table';
+import { allRows, Column, filtered, Table } from './table';
 
 export interface ISort {
   readonly column: string;
@@ -74,7 +74,7 @@ export class Rows {
     this.selection.select([]);
     this._filter = '';
     this._sort = by === null || table.column(by) === undefined ? null : { column: by, descending: false };
-    this._arrange();
+    this._arrangeAll();
   }
 
   /** By a column: ascending, then descending, then as it came. */
@@ -84,7 +84,7 @@ export class Rows {
     } else {
       this._sort = this._sort.descending ? null : { column, descending: true };
     }
-    this._arrange();
+    this._arrangeAll();
   }
 
   setFilter(filter: string): void {
@@ -153,18 +153,25 @@ export class Rows {
     return { unit: null, write: String };
   }
 
+  /** Sort all rows, that a change of the filter need not do so. */
+  private _arrangeAll(): void {
+    const table = this._table;
+    if (table !== null) {
+      const rows = allRows(table);
+      this._all = this._sort === null ? rows : sorted(table, rows, this._sort.column, this._sort.descending);
+    }
+    this._arrange();
+  }
+
   private _arrange(): void {
     const table = this._table;
     if (table !== null) {
       this._filterError = null;
       try {
-        this._order = filtered(table, this._filter);
+        this._order = filtered(table, this._filter, this._all);
       } catch (error) {
         this._filterError = messageOf(error);
-        this._order = filtered(table, '');
-      }
-      if (this._sort !== null) {
-        this._order = sorted(table, this._order, this._sort.column, this._sort.descending);
+        this._order = this._all;
       }
     }
     this._changed.emit();
@@ -172,6 +179,8 @@ export class Rows {
 
   private readonly _changed = new Signal<this, void>(this);
   private _table: Table | null = null;
+  /** All rows, in the order shown. */
+  private _all = new Int32Array(0);
   private _order = new Int32Array(0);
   private _hidden: ReadonlySet<string> = new Set(['s_region', 'obs_publisher_did']);
   private _sort: ISort | null = null;

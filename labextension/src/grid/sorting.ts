@@ -30,7 +30,11 @@ function ranks(texts: readonly string[]): Float64Array {
 
 function placesOf(texts: readonly string[], distinct: Set<string>, sort: (texts: Set<string>) => string[]): Float64Array {
   const places = new Map(sort(distinct).map((text, place) => [text, text === '' ? NaN : place]));
-  return Float64Array.from(texts, text => places.get(text) ?? NaN);
+  const found = new Float64Array(texts.length);
+  for (let row = 0; row < texts.length; row++) {
+    found[row] = places.get(texts[row] ?? '') ?? NaN;
+  }
+  return found;
 }
 
 /** Without respect to case, and numbers in them by their value, if these have no more than fifteen digits. */
@@ -59,12 +63,15 @@ function serials(texts: readonly string[]): Float64Array | null {
 
 /** Radix sort, 16 bits at a time: it compares nothing, and keeps the order of equal keys. */
 function byKeys(keys: Float64Array, order: Int32Array, descending: boolean): Int32Array {
-  const bits = new Uint32Array(Float64Array.from(order, row => (keys[row] ?? NaN) + 0).buffer); // -0 + 0 is 0
   const count = order.length;
+  const values = new Float64Array(count);
+  const bits = new Uint32Array(values.buffer);
+  let [from, to] = [new Int32Array(count), new Int32Array(count)];
   for (let at = 0; at < count; at++) {
+    values[at] = (keys[order[at] ?? 0] ?? NaN) + 0; // -0 + 0 is 0
     orderly(bits, at, descending);
+    from[at] = at;
   }
-  let [from, to] = [Int32Array.from(order, (_, at) => at), new Int32Array(count)];
   for (const [half, shift] of [[0, 0], [0, 16], [1, 0], [1, 16]] as const) {
     const starts = new Int32Array(65_537);
     const digit = (at: number): number => ((bits[2 * at + half] ?? 0) >>> shift) & 65_535;
@@ -87,7 +94,10 @@ function byKeys(keys: Float64Array, order: Int32Array, descending: boolean): Int
     }
     [from, to] = [to, from];
   }
-  return from.map(at => order[at] ?? 0);
+  for (let place = 0; place < count; place++) {
+    to[place] = order[from[place] ?? 0] ?? 0;
+  }
+  return to;
 }
 
 /** Change the bits of a double so that they order as whole numbers without a sign; those of NaN come last. */

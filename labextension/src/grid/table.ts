@@ -66,26 +66,34 @@ export class Table {
 const CONDITION = /^(\w+)\s*(<=|>=|!=|<>|=|<|>)\s*(.+)$/;
 
 /**
- * The rows that match a filter: words that some text column contains, or conditions such as `t_exptime > 1000`,
+ * The rows of `order` that match a filter: words that some text column contains, or conditions such as `t_exptime > 1000`,
  * separated by commas. Throws where a condition names a column that there is not, or compares it with no number.
  */
-export function filtered(table: Table, filter: string): Int32Array {
+export function filtered(table: Table, filter: string, order = allRows(table)): Int32Array {
   const tests = filter
     .split(',')
     .map(part => part.trim())
     .filter(part => part !== '')
     .map(part => test(table, part));
-  const rows = new Int32Array(table.rowCount);
   if (tests.length === 0) {
-    return rows.map((_, row) => row);
+    return order;
   }
+  const rows = new Int32Array(order.length);
   let count = 0;
-  for (let row = 0; row < table.rowCount; row++) {
+  for (const row of order) {
     if (tests.every(matches => matches(row))) {
       rows[count++] = row;
     }
   }
   return rows.subarray(0, count);
+}
+
+export function allRows(table: Table): Int32Array {
+  const rows = new Int32Array(table.rowCount);
+  for (let row = 0; row < rows.length; row++) {
+    rows[row] = row;
+  }
+  return rows;
 }
 
 function test(table: Table, part: string): (row: number) => boolean {

@@ -133,7 +133,8 @@ function footprints({ screen, selection }: ISkyScene, width: number, height: num
       }
       if (chosen.length < FOOTPRINTS && selection.has(row)) {
         chosen.push(row);
-      } else if (chosen.length === FOOTPRINTS && visible.length > FOOTPRINTS) {
+      }
+      if (visible.length > FOOTPRINTS && chosen.length === Math.min(FOOTPRINTS, selection.count)) {
         break;
       }
     }
@@ -153,7 +154,7 @@ function points(
   const size = screen.x.length > 5000 ? 2 : 5;
   const across = Math.ceil(width / 2);
   const taken = new Uint8Array(across * Math.ceil(height / 2));
-  for (const chosen of [false, true]) {
+  for (const chosen of selection.count > 0 ? [false, true] : [false]) {
     context.fillStyle = chosen ? selected : dots;
     const side = chosen ? size + 1 : size;
     const mark = chosen ? 2 : 1;

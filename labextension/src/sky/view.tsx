@@ -30,6 +30,7 @@ class Sky {
   screen: IScreen = { x: new Float32Array(0), y: new Float32Array(0), each: 1 };
   lasso: [number, number][] = [];
   private readonly _regions = new Map<number, readonly Region[]>();
+  private _seen = '';
   private _frame = 0;
   private _rest: ReturnType<typeof setTimeout> | undefined;
   private _fitted = false;
@@ -77,7 +78,7 @@ class Sky {
         this.fit(canvas);
       }
       const { context, width, height } = fitted;
-      this.screen = project(this._points, this.camera, width, height, each);
+      this._project(width, height, each);
       const { cone, selection } = this._props;
       const scene = { camera: this.camera, screen: this.screen, selection, cone, lasso: this.lasso };
       drawSky(context, width, height, { ...scene, regions: row => this._region(row) }, d3, canvas);
@@ -86,15 +87,23 @@ class Sky {
 
   /** See to it that `screen` has all points: to pick among them. */
   settle(canvas: HTMLCanvasElement): void {
-    if (this.screen.each > 1) {
-      this.screen = project(this._points, this.camera, canvas.clientWidth, canvas.clientHeight);
-    }
+    this._project(canvas.clientWidth, canvas.clientHeight, 1);
   }
 
   /** Draw no more. */
   stop(): void {
     clearTimeout(this._rest);
     cancelAnimationFrame(this._frame);
+  }
+
+  /** Where the points are, unless that is known. */
+  private _project(width: number, height: number, each: number): void {
+    const { ra, dec, scale } = this.camera;
+    const seen = [ra, dec, scale, width, height, each].join();
+    if (seen !== this._seen) {
+      this.screen = project(this._points, this.camera, width, height, each);
+      this._seen = seen;
+    }
   }
 
   private _region(row: number): readonly Region[] {

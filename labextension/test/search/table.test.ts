@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { coverage, overlapping, ticks } from '../../src/grid/coverage';
+import { axisOf, covered, overlapping, ticks } from '../../src/grid/coverage';
 import { Rows } from '../../src/grid/rows';
 import { sorted } from '../../src/grid/sorting';
 import { filtered, IField, Table } from '../../src/grid/table';
@@ -191,11 +191,11 @@ describe('coverage', () => {
   const intervals = { low: Float64Array.of(0, 5, NaN, 9), high: Float64Array.of(4, 9.9, 3, 10), count: 4 };
 
   it('counts the rows over each bin', () => {
-    const found = coverage(intervals, 10, row => row === 1);
+    const found = axisOf(intervals, 10);
     expect([found?.min, found?.max]).toEqual([0, 10]);
     expect([...(found?.all ?? [])]).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
-    expect([...(found?.selected ?? [])]).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
-    expect(coverage({ ...intervals, count: 0 }, 10, () => false)).toBeNull();
+    expect([...(found === null ? [] : covered(found, row => row === 1))]).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    expect(axisOf({ ...intervals, count: 0 }, 10)).toBeNull();
   });
 
   it('finds what overlaps a brush', () => {
