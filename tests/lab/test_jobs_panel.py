@@ -228,6 +228,9 @@ def test_failed_pending_and_deleted_elsewhere(page: Page, lab: Any) -> None:
     cluster = tab(page, "cluster")
     expect(cluster).to_contain_text("local: ")
     expect(cluster.get_by_role("row")).not_to_have_count(0)
+    status = page.locator(".jp-UWSJobs-status")
+    status.hover()
+    expect(status).to_have_attribute("title", re.compile("0 running, 0 queued\nlocal: [0-9] of at most"))
     assert violations(page, "#jupyter-uws-cluster") == []
     shot_dark(page, "lab/cluster")
 

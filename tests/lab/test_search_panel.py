@@ -71,8 +71,17 @@ def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     page.mouse.up()
     expect(search.get_by_text("4 selected")).to_be_visible()
 
-    # the grid: a row, a range, marks by the keyboard; Enter opens the DataLink
+    # the sky stays where it was put, whatever is selected
+    search.get_by_role("button", name="Zoom in").click()
     cells = grid.locator("canvas").last  # on top of the cells
+    assert drawn(sky, lambda: cells.click(position={"x": 60, "y": 57}))
+    expect(search.get_by_text("1 selected")).to_be_visible()
+    seen = sky.screenshot()
+    assert drawn(sky, lambda: cells.click(position={"x": 60, "y": 35}))
+    assert drawn(sky, lambda: cells.click(position={"x": 60, "y": 57}))
+    assert sky.screenshot() == seen
+
+    # the grid: a row, a range, marks by the keyboard; Enter opens the DataLink
     cells.click(position={"x": 60, "y": 35})
     expect(search.get_by_text("1 selected")).to_be_visible()
     cells.click(position={"x": 60, "y": 57}, modifiers=["Shift"])
@@ -137,7 +146,7 @@ class Archive:
         elif self.trouble == "empty" and "TAP_SCHEMA" not in query:
             head, _, tail = route.fetch().text().partition('<STREAM encoding="base64">')
             route.fulfill(body=f'{head}<STREAM encoding="base64"></STREAM>{tail.partition("</STREAM>")[2]}')
-        elif self.trouble == "overflow" and "ORDER BY t_min" in query:
+        elif self.trouble == "overflow" and "SELECT obs_id, target_name" in query:
             text = route.fetch().text()
             info = '<INFO name="QUERY_STATUS" value="OVERFLOW"/></RESOURCE>'
             route.fulfill(body=info.join(text.rsplit("</RESOURCE>", 1)))

@@ -3,6 +3,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { request } from '../http';
 import { ITransport } from '../transport';
 
@@ -110,7 +111,7 @@ export class Baskets {
       this._entries = await this._service.list();
       this._error = null;
     } catch (error) {
-      this._error = error instanceof Error ? error.message : String(error);
+      this._error = messageOf(error);
     }
     this._changed.emit();
   }

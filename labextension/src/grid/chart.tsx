@@ -3,7 +3,7 @@
  */
 import { JSX, PointerEvent, useEffect, useMemo, useRef } from 'react';
 
-import { coverage, IIntervals, overlapping, ticks } from './coverage';
+import { axisOf, covered, IAxis, IIntervals, overlapping, ticks } from './coverage';
 import { Selection, SelectMode } from './selection';
 import { colour, fitCanvas, onThemeChange } from './theme';
 
@@ -20,30 +20,48 @@ const MARGIN = { left: 34, right: 10, top: 6, bottom: 18 };
 export function CoverageChart({ intervals, selection, title, label }: IChartProps): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const brush = useRef<{ from: number; to: number; mode: SelectMode } | null>(null);
+  const axis = useRef<IAxis | null>(null);
+  const selected = useRef(new Float64Array(0));
   const draw = useMemo(
     () => (): void => {
       if (canvas.current !== null) {
-        drawChart(canvas.current, intervals, selection, label, brush.current);
+        drawChart(canvas.current, axis.current, selected.current, label, brush.current);
       }
     },
-    [intervals, selection, label]
+    [label]
+  );
+  // not at each move of the brush: there may be a million rows
+  const count = useMemo(
+    () => (): void => {
+      if (axis.current !== null) {
+        selected.current = covered(axis.current, row => selection.has(row));
+      }
+      draw();
+    },
+    [selection, draw]
+  );
+  const measure = useMemo(
+    () => (): void => {
+      axis.current = axisOf(intervals, binsOf(canvas.current?.clientWidth ?? 0));
+      count();
+    },
+    [intervals, count]
   );
   useEffect(() => {
     const element = canvas.current;
     if (element === null) {
       return;
     }
-    draw();
-    const resized = new ResizeObserver(draw);
+    const resized = new ResizeObserver(measure); // it tells the size at once, too
     resized.observe(element);
-    selection.changed.connect(draw);
+    selection.changed.connect(count);
     const ended = onThemeChange(draw);
     return () => {
       ended();
       resized.disconnect();
-      selection.changed.disconnect(draw);
+      selection.changed.disconnect(count);
     };
-  }, [draw, selection]);
+  }, [measure, count, draw, selection]);
   const place = (event: PointerEvent<HTMLCanvasElement>): number => {
     const box = event.currentTarget.getBoundingClientRect();
     const inner = box.width - MARGIN.left - MARGIN.right;
@@ -70,11 +88,11 @@ export function CoverageChart({ intervals, selection, title, label }: IChartProp
         onPointerUp={() => {
           const done = brush.current;
           brush.current = null;
-          const axis = coverage(intervals, 1, () => false);
-          if (done !== null && axis !== null) {
+          const { min, max } = axis.current ?? { min: 0, max: 0 };
+          if (done !== null && axis.current !== null) {
             const [from, to] = [Math.min(done.from, done.to), Math.max(done.from, done.to)];
-            const span = axis.max - axis.min;
-            const rows = to - from < 0.005 ? [] : overlapping(intervals, axis.min + from * span, axis.min + to * span);
+            const span = max - min;
+            const rows = to - from < 0.005 ? [] : overlapping(intervals, min + from * span, min + to * span);
             selection.select(rows, done.mode);
           }
         }}
@@ -88,10 +106,15 @@ function compact(count: number): string {
   return count < 10_000 ? String(count) : count < 1e6 ? `${Math.round(count / 1000)}k` : `${(count / 1e6).toPrecision(2)}M`;
 }
 
+/** How many bins a chart of so many pixels has. */
+function binsOf(width: number): number {
+  return Math.max(10, Math.floor((width - MARGIN.left - MARGIN.right) / 3));
+}
+
 function drawChart(
   canvas: HTMLCanvasElement,
-  intervals: IIntervals,
-  selection: Selection,
+  axis: IAxis | null,
+  selected: Float64Array,
   label: IChartProps['label'],
   brush: { from: number; to: number } | null
 ): void {
@@ -101,14 +124,13 @@ function drawChart(
   }
   const { context, width, height } = fitted;
   const [inner, tall] = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
-  const bins = Math.max(10, Math.floor(inner / 3));
-  const axis = coverage(intervals, bins, row => selection.has(row));
   const [text, line] = [colour(canvas, '--jp-ui-font-color2', '#666'), colour(canvas, '--jp-border-color1', '#bbb')];
   context.font = `10px ${colour(canvas, '--jp-ui-font-family', 'sans-serif')}`;
   context.fillStyle = text;
   if (axis === null) {
     return;
   }
+  const bins = axis.all.length;
   const most = axis.all.reduce((a, b) => Math.max(a, b), 1);
   const bars = (counts: Float64Array, fill: string): void => {
     context.fillStyle = fill;
@@ -118,7 +140,7 @@ function drawChart(
     });
   };
   bars(axis.all, colour(canvas, '--jp-border-color0', '#bbb'));
-  bars(axis.selected, colour(canvas, '--jp-brand-color1', '#1976d2'));
+  bars(selected, colour(canvas, '--jp-brand-color1', '#1976d2'));
   context.strokeStyle = line;
   context.strokeRect(MARGIN.left + 0.5, MARGIN.top + 0.5, inner - 1, tall - 1);
   context.fillStyle = text;

@@ -9,21 +9,23 @@ export interface IIntervals {
   readonly count: number;
 }
 
-export interface ICoverage {
+export interface IAxis {
   /** The axis from its first to its last bin, in the axis' own coordinate. */
   readonly min: number;
   readonly max: number;
   /** Rows that touch each bin. */
   readonly all: Float64Array;
-  /** Of these the selected ones. */
-  readonly selected: Float64Array;
+  /** The first bin that each row touches, and the one after the last; the same where it touches none. */
+  readonly first: Uint16Array;
+  readonly end: Uint16Array;
 }
 
 /** Null where no row has an interval. */
-export function coverage({ low, high, count }: IIntervals, bins: number, has: (row: number) => boolean): ICoverage | null {
+export function axisOf({ low, high, count }: IIntervals, bins: number): IAxis | null {
   let [min, max] = [Infinity, -Infinity];
   for (let row = 0; row < count; row++) {
-    const [a, b] = [low[row] ?? NaN, high[row] ?? NaN];
+    const a = low[row] ?? NaN;
+    const b = high[row] ?? NaN;
     if (a < min) {
       min = a;
     }
@@ -37,24 +39,36 @@ export function coverage({ low, high, count }: IIntervals, bins: number, has: (r
   if (max === min) {
     [min, max] = [min - 0.5, max + 0.5];
   }
-  const [all, selected] = [new Float64Array(bins + 1), new Float64Array(bins + 1)];
+  const [first, end] = [new Uint16Array(count), new Uint16Array(count)];
   const bin = (value: number): number => Math.min(bins - 1, Math.max(0, Math.floor(((value - min) / (max - min)) * bins)));
   for (let row = 0; row < count; row++) {
-    const [a, b] = [low[row] ?? NaN, high[row] ?? NaN];
+    const a = low[row] ?? NaN;
+    const b = high[row] ?? NaN;
     if (b >= a) {
-      // steps up and down; their sum is the count
-      for (const counts of has(row) ? [all, selected] : [all]) {
-        counts[bin(a)] = (counts[bin(a)] ?? 0) + 1;
-        counts[bin(b) + 1] = (counts[bin(b) + 1] ?? 0) - 1;
-      }
+      first[row] = bin(a);
+      end[row] = bin(b) + 1;
     }
   }
-  for (const counts of [all, selected]) {
-    for (let at = 1; at <= bins; at++) {
-      counts[at] = (counts[at] ?? 0) + (counts[at - 1] ?? 0);
+  const axis = { min, max, all: new Float64Array(bins), first, end };
+  return { ...axis, all: covered(axis, () => true) };
+}
+
+/** How many of some rows touch each bin. */
+export function covered({ all, first, end }: IAxis, has: (row: number) => boolean): Float64Array {
+  const counts = new Float64Array(all.length + 1);
+  for (let row = 0; row < first.length; row++) {
+    const up = first[row] ?? 0;
+    const down = end[row] ?? 0;
+    if (up < down && has(row)) {
+      // a step up and one down; the sum of all steps is the count
+      counts[up] = (counts[up] ?? 0) + 1;
+      counts[down] = (counts[down] ?? 0) - 1;
     }
   }
-  return { min, max, all: all.subarray(0, bins), selected: selected.subarray(0, bins) };
+  for (let at = 1; at < counts.length; at++) {
+    counts[at] = (counts[at] ?? 0) + (counts[at - 1] ?? 0);
+  }
+  return counts.subarray(0, all.length);
 }
 
 /** Rows whose interval overlaps one. */

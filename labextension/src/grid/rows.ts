@@ -3,11 +3,13 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { formatDec, formatRa } from '../search/coordinates';
 import { HC_TEV_M } from '../search/query';
 import { formatTime } from '../search/times';
 import { Selection } from './selection';
-import { Column, filtered, sorted, Table } from './table';
+import { sorted } from './sorting';
+import { allRows, Column, filtered, Table } from './table';
 
 export interface ISort {
   readonly column: string;
@@ -64,15 +66,15 @@ export class Rows {
     return this._formats;
   }
 
-  /** Show another table; hidden columns of the same names stay hidden. */
-  show(table: Table): void {
+  /** Show another table, sorted by a column where it has it; hidden columns of the same names stay hidden. */
+  show(table: Table, by: string | null = null): void {
     this._table = table;
     this.selection.resize(0);
     this.selection.resize(table.rowCount);
     this.selection.select([]);
     this._filter = '';
-    this._sort = null;
-    this._arrange();
+    this._sort = by === null || table.column(by) === undefined ? null : { column: by, descending: false };
+    this._arrangeAll();
   }
 
   /** By a column: ascending, then descending, then as it came. */
@@ -82,7 +84,7 @@ export class Rows {
     } else {
       this._sort = this._sort.descending ? null : { column, descending: true };
     }
-    this._arrange();
+    this._arrangeAll();
   }
 
   setFilter(filter: string): void {
@@ -151,18 +153,25 @@ export class Rows {
     return { unit: null, write: String };
   }
 
+  /** Sort all rows, that a change of the filter need not do so. */
+  private _arrangeAll(): void {
+    const table = this._table;
+    if (table !== null) {
+      const rows = allRows(table);
+      this._all = this._sort === null ? rows : sorted(table, rows, this._sort.column, this._sort.descending);
+    }
+    this._arrange();
+  }
+
   private _arrange(): void {
     const table = this._table;
     if (table !== null) {
       this._filterError = null;
       try {
-        this._order = filtered(table, this._filter);
+        this._order = filtered(table, this._filter, this._all);
       } catch (error) {
-        this._filterError = error instanceof Error ? error.message : String(error);
-        this._order = filtered(table, '');
-      }
-      if (this._sort !== null) {
-        this._order = sorted(table, this._order, this._sort.column, this._sort.descending);
+        this._filterError = messageOf(error);
+        this._order = this._all;
       }
     }
     this._changed.emit();
@@ -170,6 +179,8 @@ export class Rows {
 
   private readonly _changed = new Signal<this, void>(this);
   private _table: Table | null = null;
+  /** All rows, in the order shown. */
+  private _all = new Int32Array(0);
   private _order = new Int32Array(0);
   private _hidden: ReadonlySet<string> = new Set(['s_region', 'obs_publisher_did']);
   private _sort: ISort | null = null;

@@ -63,53 +63,24 @@ export class Table {
   }
 }
 
-/** The rows of `order` by a column, with nulls at the end in both directions. */
-export function sorted(table: Table, order: Int32Array, name: string, descending: boolean): Int32Array {
-  const column = table.column(name);
-  const result = order.slice();
-  if (column === undefined) {
-    return result;
-  }
-  const sign = descending ? -1 : 1;
-  if (column.kind === 'number') {
-    const values = column.values;
-    return result.sort((a, b) => {
-      const [x, y] = [values[a] ?? NaN, values[b] ?? NaN];
-      if (Number.isNaN(x) || Number.isNaN(y)) {
-        return Number(Number.isNaN(x)) - Number(Number.isNaN(y)) || a - b;
-      }
-      return sign * (x - y) || a - b;
-    });
-  }
-  // ranks of the distinct texts: comparing words in their order is slow, and most columns repeat theirs
-  const values = column.values;
-  const distinct = [...new Set(values)].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
-  const ranks = new Map(distinct.map((text, rank) => [text, text === '' ? Infinity : sign * rank]));
-  const ranked = Float64Array.from(values, text => ranks.get(text) ?? Infinity);
-  return result.sort((a, b) => {
-    const [x, y] = [ranked[a] ?? 0, ranked[b] ?? 0];
-    return x === y ? a - b : x < y ? -1 : 1;
-  });
-}
-
 const CONDITION = /^(\w+)\s*(<=|>=|!=|<>|=|<|>)\s*(.+)$/;
 
 /**
- * The rows that match a filter: words that some text column contains, or conditions such as `t_exptime > 1000`,
+ * The rows of `order` that match a filter: words that some text column contains, or conditions such as `t_exptime > 1000`,
  * separated by commas. Throws where a condition names a column that there is not, or compares it with no number.
  */
-export function filtered(table: Table, filter: string): Int32Array {
+export function filtered(table: Table, filter: string, order = allRows(table)): Int32Array {
   const tests = filter
     .split(',')
     .map(part => part.trim())
     .filter(part => part !== '')
     .map(part => test(table, part));
-  const rows = new Int32Array(table.rowCount);
   if (tests.length === 0) {
-    return rows.map((_, row) => row);
+    return order;
   }
+  const rows = new Int32Array(order.length);
   let count = 0;
-  for (let row = 0; row < table.rowCount; row++) {
+  for (const row of order) {
     if (tests.every(matches => matches(row))) {
       rows[count++] = row;
     }
@@ -117,12 +88,20 @@ export function filtered(table: Table, filter: string): Int32Array {
   return rows.subarray(0, count);
 }
 
+export function allRows(table: Table): Int32Array {
+  const rows = new Int32Array(table.rowCount);
+  for (let row = 0; row < rows.length; row++) {
+    rows[row] = row;
+  }
+  return rows;
+}
+
 function test(table: Table, part: string): (row: number) => boolean {
   const found = CONDITION.exec(part);
   if (found === null) {
-    const wanted = part.toLowerCase();
+    const wanted = new RegExp(part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'), 'i'); // makes no lower-case copy of each text
     const texts = table.columns.flatMap(column => (column.kind === 'text' ? [column.values] : []));
-    return row => texts.some(values => values[row]?.toLowerCase().includes(wanted));
+    return row => texts.some(values => wanted.test(values[row] ?? ''));
   }
   const [, name = '', operator = '', value = ''] = found;
   const column = table.column(name);

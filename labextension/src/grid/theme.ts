@@ -18,13 +18,17 @@ export function translucent(colour: string, alpha: number): string {
   return opaque.startsWith('#') ? opaque + Math.round(alpha * 255).toString(16).padStart(2, '0') : opaque;
 }
 
-/** Call back when JupyterLab's theme changes; returns what ends that. */
+/** Call back when JupyterLab's theme has changed; returns what ends that. */
 export function onThemeChange(callback: () => void): () => void {
+  let frame = 0;
   const observer = new MutationObserver(() => {
-    callback();
+    cancelAnimationFrame(frame);
+    // the name of the theme may come before its colours
+    frame = requestAnimationFrame(callback);
   });
   observer.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
   return () => {
+    cancelAnimationFrame(frame);
     observer.disconnect();
   };
 }

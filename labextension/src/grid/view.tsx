@@ -146,18 +146,20 @@ export function GridView({ rows, label, open }: IGridProps): JSX.Element {
         open(rows.order[row] ?? -1);
       }
     };
+    widen(grid, rows); // before it is seen: each width that changes then paints the grid
     grid.node.setAttribute('aria-label', label);
     grid.node.setAttribute('role', 'application');
     const detach = attach(grid, element, () => {
       style(grid, rows, element);
     });
-    let widened: string | null = null;
+    const titlesOf = (): string => rows.columns.map(column => rows.title(column)).join();
+    let widened = titlesOf();
     let table = rows.table;
     const onRows = (): void => {
       cursor.row = cursor.anchor = -1;
       model.reset();
       // widths that the user chose stay while the columns do
-      const titles = rows.columns.map(column => rows.title(column)).join();
+      const titles = titlesOf();
       if (titles !== widened || table !== rows.table) {
         widen(grid, rows);
         [widened, table] = [titles, rows.table];
@@ -195,7 +197,10 @@ function widen(grid: DataGrid, rows: Rows): void {
     for (let row = 0; row < Math.min(20, rows.order.length); row++) {
       letters = Math.max(letters, rows.text(column, rows.order[row] ?? 0).length);
     }
-    grid.resizeColumn('body', at, Math.max(60, Math.min(260, letters * 7 + 14)));
+    const width = Math.max(60, Math.min(260, letters * 7 + 14));
+    if (grid.columnSize('body', at) !== width) {
+      grid.resizeColumn('body', at, width);
+    }
   });
 }
 

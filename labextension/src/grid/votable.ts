@@ -5,6 +5,7 @@ import { Cell } from '../formats/table';
 import { bytesOf, decode, isNull, skip } from '../formats/votablebinary';
 import { parseField, readText, VotField } from '../formats/votablefield';
 import { IField, Table } from './table';
+import { TextReader } from './texts';
 
 export interface IStatus {
   /** Whether the service has more rows than it sent (DALI 1.1, section 4.4.1). */
@@ -122,15 +123,12 @@ function readTabledata(document: Document, table: Table, fields: readonly VotFie
   table.rowCount = rows.length;
 }
 
-/** Values that repeat are kept once; of more distinct ones than this it is not worth looking. */
-const INTERNED = 20000;
-
 class Binary2Rows {
   constructor(
     private readonly _table: Table,
     private readonly _fields: readonly VotField[]
   ) {
-    this._known = _fields.map(() => new Map<string, string>());
+    this._texts = _fields.map(field => (isPlainText(field) ? new TextReader() : null));
   }
 
   push(base64: string, isLast: boolean): void {
@@ -166,12 +164,15 @@ class Binary2Rows {
         if (next > bytes.length) {
           return start;
         }
-        const cell = isNull(view, start, place) ? null : decode(view, at, field);
         const column = this._table.columns[place];
+        const texts = this._texts[place];
+        const isThere = !isNull(view, start, place);
         if (column?.kind === 'number') {
-          column.values[row] = numberOf(cell);
+          column.values[row] = isThere ? numberOf(decode(view, at, field)) : NaN;
+        } else if (column !== undefined && texts) {
+          column.values[row] = isThere ? texts.read(bytes, field.width === null ? at + 4 : at, next) : '';
         } else if (column !== undefined) {
-          column.values[row] = this._keep(textOf(cell), place);
+          column.values[row] = isThere ? textOf(decode(view, at, field)) : '';
         }
         at = next;
         place++;
@@ -182,19 +183,14 @@ class Binary2Rows {
     return start;
   }
 
-  /** The same text, once for all of a column. */
-  private _keep(text: string, place: number): string {
-    const known = this._known[place];
-    const kept = known?.get(text);
-    if (kept === undefined && known !== undefined && known.size < INTERNED) {
-      known.set(text, text);
-    }
-    return kept ?? text;
-  }
-
-  private readonly _known: readonly Map<string, string>[];
+  private readonly _texts: readonly (TextReader | null)[];
   private _base64 = '';
   private _rest = new Uint8Array(0);
+}
+
+/** Whether a cell is one text, in UTF-8. */
+function isPlainText({ column, stringLength }: VotField): boolean {
+  return column.type === 'char' && stringLength === null;
 }
 
 /** NaN for null. */

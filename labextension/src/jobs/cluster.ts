@@ -1,6 +1,7 @@
 /**
  * Where jobs run: what `R/cluster` says.
  */
+import type { TranslationBundle } from '@jupyterlab/translation';
 
 export interface IAllocation {
   readonly worker: string;
@@ -27,15 +28,17 @@ export interface ICluster {
 }
 
 /** One line: what there is. */
-export function summary(cluster: ICluster): string {
-  if (!cluster.started) {
-    return `${cluster.backend}: not started, no job has come`;
-  }
-  return `${cluster.backend}: ${cluster.workers} of at most ${cluster.workers_max} workers`;
+export function summary({ backend, started, workers, workers_max: most }: ICluster, trans: TranslationBundle): string {
+  return started
+    ? trans.__('%1: %2 of at most %3 workers', backend, workers, most)
+    : trans.__('%1: not started, no job has come', backend);
 }
 
 /** What an allocation does. */
-export function stateOf(each: IAllocation): string {
+export function stateOf(each: IAllocation, trans: TranslationBundle): string {
   const state = each.state ?? 'up';
-  return state === 'up' ? (each.helps ? 'helps' : each.busy ? 'busy' : 'idle') : state;
+  if (state !== 'up') {
+    return state; // the batch system's word
+  }
+  return each.helps ? trans.__('helps') : each.busy ? trans.__('busy') : trans.__('idle');
 }

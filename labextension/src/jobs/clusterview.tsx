@@ -4,6 +4,7 @@
 import { useCallback, useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
+import { messageOf } from '../errors';
 import { ICluster, stateOf, summary } from './cluster';
 import { IHost } from './host';
 import { Refresh, Trouble } from './parts';
@@ -26,7 +27,7 @@ export function ClusterView(props: {
       setCluster(await read());
       setError(null);
     } catch (reason) {
-      setError(reason instanceof Error ? reason.message : String(reason));
+      setError(messageOf(reason));
     }
   }, [read]);
   useEffect(() => {
@@ -51,7 +52,7 @@ export function ClusterView(props: {
       )}
       {cluster && (
         <>
-          <p>{summary(cluster)}</p>
+          <p>{summary(cluster, trans)}</p>
           <p>{trans.__('%1 running, %2 queued', `${cluster.running}`, `${cluster.waiting}`)}</p>
           {cluster.dashboard && (
             <p>
@@ -73,7 +74,7 @@ export function ClusterView(props: {
                 {cluster.allocations.map(each => (
                   <tr key={each.worker || each.job_id}>
                     <td>{each.job_id ?? each.name ?? each.worker}</td>
-                    <td>{stateOf(each)}</td>
+                    <td>{stateOf(each, trans)}</td>
                     <td>{[each.reason, each.shape, each.helps].filter(Boolean).join(' · ')}</td>
                   </tr>
                 ))}

@@ -4,6 +4,7 @@
 import { useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
+import { messageOf } from '../errors';
 import { compare } from './compare';
 import { IHost } from './host';
 import { elapsed, IJobDocument, IJobRef, keyOf } from './job';
@@ -20,7 +21,7 @@ export function CompareView(props: {
   const [error, setError] = useState<string | null>(null);
   useEffect(() => {
     Promise.all(refs.map(read)).then(setJobs, (reason: unknown) => {
-      setError(reason instanceof Error ? reason.message : String(reason));
+      setError(messageOf(reason));
     });
   }, [refs.map(keyOf).join(' ')]);
   return (

@@ -4,6 +4,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { IRemote } from '../http';
 import { hasEnded, IJob } from './job';
 
@@ -59,7 +60,7 @@ export class Elsewhere {
       if (outcome.status === 'fulfilled') {
         return outcome.value;
       }
-      failures.set(remote?.title ?? '', outcome.reason instanceof Error ? outcome.reason.message : String(outcome.reason));
+      failures.set(remote?.title ?? '', messageOf(outcome.reason));
       return this._jobs.filter(job => job.service === remote?.name); // as they were
     });
     this._failures = failures;

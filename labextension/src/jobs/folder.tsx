@@ -16,12 +16,14 @@ interface IProps {
   readonly entries: readonly IEntry[];
   /** The name of the file that was chosen. */
   readonly chosen: string | null;
+  /** Why the folder that was asked for last cannot be shown. */
+  readonly problem?: string;
   readonly enter: (path: readonly string[]) => void;
   readonly choose: (name: string) => void;
   readonly trans: TranslationBundle;
 }
 
-export function FolderView({ path, entries, chosen, enter, choose, trans }: IProps): JSX.Element {
+export function FolderView({ path, entries, chosen, problem, enter, choose, trans }: IProps): JSX.Element {
   return (
     <div className="jp-UWSPicker">
       <p className="jp-UWSJobs-small">/{path.join('/')}</p>
@@ -43,6 +45,12 @@ export function FolderView({ path, entries, chosen, enter, choose, trans }: IPro
           </button>
         ))}
       </div>
+      {problem !== undefined && (
+        <p className="jp-UWS-error" role="alert">
+          {problem}
+        </p>
+      )}
+      {entries.length === 0 && <p className="jp-UWSJobs-small">{trans.__('This folder is empty.')}</p>}
     </div>
   );
 }

@@ -3,6 +3,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { check, items } from './check';
 import { defaultOf, IJobType, IParameter, textOf } from './description';
 import { IJobDocument } from './job';
@@ -253,7 +254,7 @@ export class JobForm {
     try {
       await act();
     } catch (error) {
-      this._error = error instanceof Error ? error.message : String(error);
+      this._error = messageOf(error);
     } finally {
       this._busy = false;
       this._changed.emit();

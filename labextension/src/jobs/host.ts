@@ -3,6 +3,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { messageOf } from '../errors';
 import { INewJob } from './form';
 import { Action, IJob, IJobRef, IResult } from './job';
 import { question } from './questions';
@@ -35,7 +36,7 @@ export interface IHost {
 /** Act, and complain where that fails. */
 export function attempt(host: IHost, act: () => Promise<unknown>): void {
   act().catch((error: unknown) => {
-    host.complain(error instanceof Error ? error.message : String(error));
+    host.complain(messageOf(error));
   });
 }
 

@@ -192,7 +192,7 @@ function Parameters({ page, job, host }: IPart): JSX.Element {
                 <td>
                   {text || '–'} {text && parameter?.unit}
                 </td>
-                <td className="jp-UWSJobs-small">
+                <td className="jp-UWSJobs-small jp-UWSPage-default">
                   {standard
                     ? trans.__('default')
                     : parameter && defaultOf(parameter) && trans.__('default %1', defaultOf(parameter))}

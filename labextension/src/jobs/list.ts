@@ -3,6 +3,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { IPage, IQuery } from './api';
 import { Elsewhere } from './elsewhere';
 import { JobEvent, JobEvents } from './events';
@@ -241,7 +242,7 @@ export class JobList {
           await this._service[action](job);
           this._selected.delete(keyOf(job));
         } catch (error) {
-          refused.push(error instanceof Error ? error.message : String(error));
+          refused.push(messageOf(error));
         }
       }
     };
@@ -274,7 +275,7 @@ export class JobList {
       this._error = null;
     } catch (error) {
       if (turn === this._turn) {
-        this._error = error instanceof Error ? error.message : String(error);
+        this._error = messageOf(error);
       }
     } finally {
       if (turn === this._turn) {

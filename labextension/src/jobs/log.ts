@@ -3,6 +3,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { ILogPart } from './api';
 
 /** Bytes read at once, and the most that is kept: the end of a long log. */
@@ -50,7 +51,7 @@ export class Log {
       }
       this._error = null;
     } catch (error) {
-      this._error = error instanceof Error ? error.message : String(error);
+      this._error = messageOf(error);
     } finally {
       this._reading = false;
       this._changed.emit();

@@ -3,6 +3,7 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { ILogPart, Stream } from './api';
 import { IJobType } from './description';
 import { JobEvent, JobEvents } from './events';
@@ -72,7 +73,7 @@ export class JobPage {
       this._type = types.value.find(type => type.name === this.ref.type) ?? null;
     }
     this._job = job.status === 'fulfilled' ? job.value : this._job;
-    this._error = job.status === 'rejected' ? sentence(job.reason) : null;
+    this._error = job.status === 'rejected' ? messageOf(job.reason) : null;
     this._deleted ||= /there is no job|was deleted|service answered 404/i.test(this._error ?? '');
     this._changed.emit();
     void this._follow();
@@ -182,8 +183,4 @@ export class JobPage {
   private _following = false;
   private _again: ReturnType<typeof setTimeout> | undefined;
   private _timer: ReturnType<typeof setTimeout> | undefined;
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

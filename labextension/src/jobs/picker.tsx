@@ -7,6 +7,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX } from 'react';
 
+import { messageOf } from '../errors';
 import { FolderView, IEntry } from './folder';
 
 /** The file as the browser would give it; null where none was chosen. */
@@ -49,7 +50,7 @@ class Picker extends ReactWidget {
     const rank = ({ name, folder }: IEntry): string => `${folder ? 0 : 1}${name.toLowerCase()}`;
     this._entries = entries.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
     this._path = path;
-    this._name = null;
+    this._name = this._problem = null;
     this.update();
   }
 
@@ -59,7 +60,13 @@ class Picker extends ReactWidget {
         path={this._path}
         entries={this._entries}
         chosen={this._name}
-        enter={path => void this.enter(path)}
+        {...(this._problem === null ? {} : { problem: this._problem })}
+        enter={path => {
+          this.enter(path).catch((error: unknown) => {
+            this._problem = messageOf(error);
+            this.update();
+          });
+        }}
         choose={name => {
           this._name = name;
           this.update();
@@ -72,4 +79,5 @@ class Picker extends ReactWidget {
   private _entries: readonly IEntry[] = [];
   private _path: readonly string[] = [];
   private _name: string | null = null;
+  private _problem: string | null = null;
 }

@@ -10,6 +10,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { kernelIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { messageOf } from '../errors';
 import { jobsIcon } from '../icons';
 import { LabTransport } from '../labtransport';
 import { insertCode } from '../notebooks';
@@ -114,7 +115,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       app.shell.activateById(PANEL);
     };
     statusBar?.registerStatusItem(ID, {
-      item: new SeenWidget(<JobsStatus activity={activity} events={events} host={host} open={open} />),
+      item: new SeenWidget(<JobsStatus activity={activity} events={events} cluster={() => service.cluster()} host={host} open={open} />),
       align: 'left',
       rank: 50
     });
@@ -145,7 +146,7 @@ async function whyNot(service: JobService): Promise<string> {
     await service.cluster();
     return 'The event stream broke off; it is asked for again.';
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -4,6 +4,7 @@
 import { useCallback, useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
+import { messageOf } from '../errors';
 import { rangeSource } from '../formats/source';
 import { viewerFor as formatViewer } from '../viewers';
 import { IHost } from './host';
@@ -103,7 +104,7 @@ function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full
         }
       },
       (reason: unknown) => {
-        setError(reason instanceof Error ? reason.message : String(reason));
+        setError(messageOf(reason));
       }
     );
     return () => {

@@ -7,7 +7,7 @@ export interface ISearchActions {
   /** Put a cell with this code into the notebook, and run it; resolves to a sentence about where. */
   readonly openInNotebook: (code: string) => Promise<string>;
   /** Offer a job for these runs; null where there is no form for jobs. */
-  readonly newJob: ((runs: { obs_ids: string[]; position?: IPosition }) => void) | null;
+  readonly newJob: ((runs: { obs_ids: readonly string[]; position?: IPosition }) => void) | null;
   /** Show a file of this server in a tab; null where there are no tabs. */
   readonly view: ((url: string, mime: string) => void) | null;
   readonly notify: (words: string, kind: 'success' | 'error') => void;

@@ -4,6 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { JSX, ReactNode, useId, useState } from 'react';
 
+import { messageOf } from '../errors';
 import { formatPosition, Frame, parsePosition } from './coordinates';
 import { SearchModel } from './model';
 import { ISearchForm } from './query';
@@ -127,16 +128,16 @@ export function SearchFormView({ model, trans }: IProps): JSX.Element {
         <button
           type="submit"
           className="jp-mod-styled jp-mod-accept"
-          disabled={model.isRunning || (!model.isEdited && Object.keys(query.errors).length > 0)}
+          disabled={model.answer.isRunning || (!model.isEdited && Object.keys(query.errors).length > 0)}
         >
           {model.isEdited ? trans.__('Run edited query') : trans.__('Search')}
         </button>
-        {model.isRunning && (
+        {model.answer.isRunning && (
           <button
             type="button"
             className="jp-mod-styled"
             onClick={() => {
-              model.cancel();
+              model.answer.cancel();
             }}
           >
             {trans.__('Stop')}
@@ -161,7 +162,8 @@ function TargetField({ model, trans }: IProps): JSX.Element {
   const list = useId();
   const [isOpen, setOpen] = useState(false);
   const [at, setAt] = useState(-1);
-  const { form, query, names } = model;
+  const { form, query } = model;
+  const { names } = model.lookUp;
   const suggestions = isOpen ? names.suggest(form.target) : [];
   const take = (name: string): void => {
     model.setForm({ target: name });
@@ -212,9 +214,9 @@ function TargetField({ model, trans }: IProps): JSX.Element {
                 } else if (event.key === 'Enter' && chosen !== undefined) {
                   take(chosen.name);
                   event.preventDefault();
-                } else if (event.key === 'Enter' && model.resolver !== '') {
+                } else if (event.key === 'Enter' && model.lookUp.resolver(form.target) !== '') {
                   setOpen(false);
-                  void model.askResolver();
+                  void model.lookUp.ask(model.form.target);
                   event.preventDefault();
                 }
               }}
@@ -262,14 +264,15 @@ function TargetField({ model, trans }: IProps): JSX.Element {
 
 /** Where a name is not in the lists: the resolver that can be asked, what it said, and afterwards that it was it. */
 function ResolverNote({ model, trans }: IProps): JSX.Element | null {
-  const { lookUp, resolver, origin } = model;
+  const { target } = model.form;
+  const [asked, resolver, origin] = [model.lookUp.asked(target), model.lookUp.resolver(target), model.lookUp.origin(target)];
   if (origin !== '') {
     return <p className="jp-UWS-note jp-UWSSearch-resolver">{origin}</p>;
   }
   if (resolver === '') {
     return null;
   }
-  const error = lookUp?.error ?? null;
+  const error = asked?.error ?? null;
   return (
     <p className="jp-UWSSearch-resolver">
       {error !== null && (
@@ -277,7 +280,7 @@ function ResolverNote({ model, trans }: IProps): JSX.Element | null {
           {error}
         </span>
       )}
-      {lookUp !== null && error === null ? (
+      {asked !== null && error === null ? (
         <span className="jp-UWS-note" role="status">
           {trans.__('Asking %1 …', resolver)}
         </span>
@@ -286,10 +289,10 @@ function ResolverNote({ model, trans }: IProps): JSX.Element | null {
           type="button"
           className="jp-UWS-link"
           onClick={() => {
-            void model.askResolver();
+            void model.lookUp.ask(model.form.target);
           }}
         >
-          {lookUp === null ? trans.__('Ask %1 for this name', resolver) : trans.__('Ask %1 again', resolver)}
+          {asked === null ? trans.__('Ask %1 for this name', resolver) : trans.__('Ask %1 again', resolver)}
         </button>
       )}
     </p>
@@ -329,7 +332,7 @@ function TimeFields({ model, trans, field, label }: IProps & { field: 'start' | 
                 model.setForm({ [field]: parseTime(text, scale, title) });
                 setTyped({ scale, text, error: null });
               } catch (error) {
-                setTyped({ scale, text, error: error instanceof Error ? error.message : String(error) });
+                setTyped({ scale, text, error: messageOf(error) });
               }
             }}
             onBlur={() => {

@@ -26,7 +26,7 @@ export function formatSize(bytes: number): string {
 }
 
 export function LinksView({ model, actions, trans }: ILinksProps): JSX.Element | null {
-  const { opened } = model;
+  const opened = model.opened.value;
   if (opened === null) {
     return null;
   }
@@ -48,7 +48,7 @@ export function LinksView({ model, actions, trans }: ILinksProps): JSX.Element |
         <button
           className="jp-UWS-link"
           onClick={() => {
-            model.close();
+            model.opened.close();
           }}
         >
           {trans.__('Close')}

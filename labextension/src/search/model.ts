@@ -3,20 +3,22 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { messageOf } from '../errors';
 import { IFormats, Rows } from '../grid/rows';
-import { Table } from '../grid/table';
 import { IRemote } from '../http';
-import { IArchiveService, ILink, QueryError } from './api';
-import { countQuery, EMPTY_FORM, ICone, IFormQuery, ISearchForm, OBSCORE, OBSCORE_PRODUCTS, queryOf } from './query';
-import { ISchemaTable, readSchema, SCHEMA_QUERY } from './schema';
-import { ISource, TargetNames } from './targets';
+import { Answer } from './answer';
+import { IArchiveService } from './api';
+import { IChoices, IContents, NOTHING, ownContents, remoteContents } from './contents';
+import { LookUp } from './lookup';
+import { OpenedRow } from './opened';
+import { countQuery, EMPTY_FORM, IFormQuery, ISearchForm, OBSCORE, queryOf } from './query';
+import { ISchemaTable } from './schema';
+import { ISource } from './targets';
 
 /** Rows that are fetched unless all are asked for, and the most that the page holds. */
 export const FIRST_ROWS = 100_000;
 export const MOST_ROWS = 1_000_000;
 const RECENT = 20;
-/** Sources of the online resolver that are remembered. */
-const RESOLVED = 50;
 
 export interface ISavedQuery {
   readonly name: string;
@@ -48,54 +50,16 @@ export interface ISearchState {
   readonly resolved: readonly ISource[];
 }
 
-export interface IResult {
-  readonly adql: string;
-  readonly table: Table;
-  readonly cone: ICone | null;
-  readonly overflow: boolean;
-  /** How many rows the archive has for the query; null where that could not be counted. */
-  readonly total: number | null;
-}
-
-/** Words of the archive for the choices of the form. */
-export interface IChoices {
-  readonly productTypes: readonly string[];
-  readonly collections: readonly string[];
-  readonly instruments: readonly string[];
-}
-
-const NO_CHOICES: IChoices = { productTypes: [], collections: [], instruments: [] };
 /** The columns by which rows of other services are opened. */
 const ACCESS = ['access_url', 'access_format', 'access_estsize'];
-
-export interface IFailure {
-  readonly message: string;
-  /** Where in the query, from 1; null where that is not known. */
-  readonly line: number | null;
-  readonly column: number | null;
-  /** Whether the query is wrong, and not the service away. */
-  readonly isQuery: boolean;
-}
-
-/** A name that the online resolver was asked for. */
-export interface ILookUp {
-  readonly name: string;
-  /** Why there is no answer; null while it is waited for. */
-  readonly error: string | null;
-}
-
-export interface IOpened {
-  readonly row: number;
-  readonly did: string;
-  readonly title: string;
-  readonly links: readonly ILink[] | null;
-  readonly error: string | null;
-}
 
 export class SearchModel {
   constructor(private readonly _own: IArchiveService) {
     this._service = _own;
-    this._query = queryOf(this._form, this._names);
+    this.lookUp = new LookUp(_own, () => {
+      this._update();
+    });
+    this._query = queryOf(this._form, this.lookUp.names);
   }
 
   /** Emitted after every change of what the getters return. */
@@ -120,7 +84,7 @@ export class SearchModel {
 
   /** Whether the form can be used: whether the service has `ivoa.obscore`. Until that is known, it can. */
   get hasObscore(): boolean {
-    return this._schema.length === 0 || this._schema.some(table => table.name.toLowerCase() === OBSCORE);
+    return this.schema.length === 0 || this.schema.some(table => table.name.toLowerCase() === OBSCORE);
   }
 
   get form(): ISearchForm {
@@ -131,32 +95,17 @@ export class SearchModel {
     return this._query;
   }
 
-  get names(): TargetNames {
-    return this._names;
-  }
-
-  /** The host that can be asked for the name in the form; '' where it is known, or nobody can be asked. */
-  get resolver(): string {
-    return this._ready && this._names.isUnknown(this._form.target) ? this._resolver : '';
-  }
-
-  /** How the question for the name in the form stands; null where none was asked, or it was answered. */
-  get lookUp(): ILookUp | null {
-    return this._lookUp?.name === this._form.target ? this._lookUp : null;
-  }
-
-  /** Where the position of the name in the form is from, where that is not the list; '' otherwise. */
-  get origin(): string {
-    const found = this._names.find(this._form.target);
-    return found !== null && this._resolved.includes(found) ? [found.kind, found.reference].filter(Boolean).join(' · ') : '';
-  }
-
   get choices(): IChoices {
-    return this._choices;
+    return this._contents.choices;
   }
 
   get schema(): readonly ISchemaTable[] {
-    return this._schema;
+    return this._contents.schema;
+  }
+
+  /** Whether the archive is known to hold nothing. */
+  get isEmpty(): boolean {
+    return this._ready && this._remote === null && this.choices.collections.length === 0;
   }
 
   /** The query that would be sent. */
@@ -169,28 +118,6 @@ export class SearchModel {
     return this._edited !== null;
   }
 
-  get isRunning(): boolean {
-    return this._running !== null;
-  }
-
-  /** Rows read so far. */
-  get progress(): number {
-    return this._progress;
-  }
-
-  /** How many rows the query that runs will find; null until that is known, and where it cannot be counted. */
-  get expected(): number | null {
-    return this._expected;
-  }
-
-  get result(): IResult | null {
-    return this._result;
-  }
-
-  get failure(): IFailure | null {
-    return this._failure;
-  }
-
   /** Why the archive could not be asked what there is; null where it was. */
   get unreachable(): string | null {
     return this._unreachable;
@@ -201,13 +128,9 @@ export class SearchModel {
     return this._ready;
   }
 
-  get opened(): IOpened | null {
-    return this._opened;
-  }
-
   get state(): ISearchState {
-    const { _form: form, _edited: edited, _recent: recent, _saved: saved, _resolved: resolved } = this;
-    return { form, edited, recent, saved, service: this._wanted, resolved };
+    const { _form: form, _edited: edited, _recent: recent, _saved: saved } = this;
+    return { form, edited, recent, saved, service: this._wanted, resolved: this.lookUp.resolved };
   }
 
   /** Take the settings; a search that has begun keeps its form and its service. */
@@ -231,8 +154,7 @@ export class SearchModel {
     this._recent = state.recent ?? [];
     this._saved = state.saved ?? [];
     this._wanted = state.service ?? this._wanted;
-    this._resolved = state.resolved ?? [];
-    this._name(this._listed, this._names.observed);
+    this.lookUp.restore(state.resolved ?? []);
     this._update();
   }
 
@@ -246,36 +168,16 @@ export class SearchModel {
     this.setForm(this._empty);
   }
 
-  /** Ask the operator's resolver for the name in the form. Never rejects: `lookUp` tells. */
-  async askResolver(): Promise<void> {
-    const name = this._form.target;
-    if (this.resolver === '' || (this.lookUp !== null && this.lookUp.error === null)) {
-      return;
-    }
-    this._lookUp = { name, error: null };
-    this._changed.emit();
-    try {
-      const { targets } = await this._own.sources(name.trim());
-      // as typed, too: it is looked up by that
-      const found = targets.map(source => ({ ...source, aliases: [...source.aliases, name.trim()] }));
-      this._resolved = [...found, ...this._resolved].slice(0, RESOLVED);
-      this._name(this._listed, this._names.observed);
-      this._lookUp = null;
-    } catch (error) {
-      this._lookUp = { name, error: words(error) };
-    }
-    this._update();
-  }
-
   /** The query as edited by hand; null, or what the form says, gives it back to the form. */
   setAdql(adql: string | null): void {
     this._edited = adql === this._query.adql ? null : adql;
     this._changed.emit();
   }
 
-  save(name: string): void {
+  /** Keep a query under a name: the one that would be sent, or another. */
+  save(name: string, adql = this.adql): void {
     const others = this._saved.filter(saved => saved.name !== name);
-    this._saved = [...others, { name, adql: this.adql }];
+    this._saved = [...others, { name, adql }];
     this._changed.emit();
   }
 
@@ -286,13 +188,13 @@ export class SearchModel {
 
   /** Ask another service, by its name; the own archive by ''. Never rejects: `unreachable` tells. */
   async setService(name: string): Promise<void> {
-    this.cancel();
     this._wanted = name;
     this._ready = false;
     this._edited = null;
-    this._schema = [];
-    this._choices = NO_CHOICES;
-    this._result = this._failure = this._opened = null;
+    this._contents = NOTHING;
+    this.lookUp.setNames(NOTHING.names, NOTHING.observed);
+    this.answer.clear();
+    this.opened.close();
     await this.load();
   }
 
@@ -302,7 +204,7 @@ export class SearchModel {
     return this._loading;
   }
 
-  /** Send the query and read its rows. Never rejects: `failure` tells. */
+  /** Send the query and read its rows. Never rejects: `answer` tells. */
   async run(maxrec = this._firstRows): Promise<void> {
     if (!this.isEdited && Object.keys(this._query.errors).length > 0) {
       return;
@@ -310,45 +212,14 @@ export class SearchModel {
     if (this._wanted !== (this._remote?.name ?? '')) {
       await this._loading; // else the archive would be asked that was chosen before
     }
-    this.cancel();
-    const running = new AbortController();
-    const [adql, cone] = [this.adql, this.isEdited ? null : this._query.cone];
-    const counting = this.isEdited ? countQuery(adql.replace(/;\s*$/, '')) : countQuery(this._query);
-    this._running = running;
-    this._failure = null;
-    this._progress = 0;
-    this._expected = null;
+    const adql = this.adql;
+    const asked = this.isEdited
+      ? { adql, cone: null, count: countQuery(adql.replace(/;\s*$/, '')) }
+      : { adql, cone: this._query.cone, count: countQuery(this._query) };
     this._recent = [adql, ...this._recent.filter(other => other !== adql)].slice(0, RECENT);
-    this._changed.emit();
-    try {
-      const told = (table: Table): void => {
-        this._progress = table.rowCount;
-        this._changed.emit();
-      };
-      const rows = this.service.rows(adql, maxrec, told, running.signal);
-      // of what takes long it is known from the start how much it will be
-      const counted = this._remote === null ? this._countFirst(counting, running) : null;
-      const { table, overflow } = await rows;
-      const total = overflow ? await (counted ?? this._count(counting, running.signal)) : table.rowCount;
-      if (this._running === running) {
-        this._result = { adql, table, cone, overflow, total };
-        this._opened = null;
-        this.rows.show(table);
-        if (table.rowCount > 0 && this._ready && this._remote === null && this._choices.collections.length === 0) {
-          void this.load(); // the archive was empty, and is no more
-        }
-      }
-    } catch (error) {
-      if (this._running === running) {
-        const place = error instanceof QueryError ? error : { line: null, column: null };
-        const isQuery = error instanceof QueryError;
-        this._failure = { message: words(error), line: place.line, column: place.column, isQuery };
-      }
-    } finally {
-      if (this._running === running) {
-        this._running = null;
-        this._changed.emit();
-      }
+    const result = await this.answer.ask(this.service, asked, maxrec, this._remote === null);
+    if (result !== null && result.table.rowCount > 0 && this.isEmpty) {
+      void this.load(); // the archive was empty, and is no more
     }
   }
 
@@ -356,193 +227,89 @@ export class SearchModel {
     return this.run(MOST_ROWS);
   }
 
-  cancel(): void {
-    this._running?.abort();
-    this._running = null;
-    this._changed.emit();
-  }
-
   /** Read the links of a row. Never rejects. */
   async open(row: number): Promise<void> {
-    const table = this._result?.table;
-    const did = table?.texts('obs_publisher_did')?.[row] ?? '';
-    if (table === undefined || did === '') {
-      return;
+    const table = this.answer.result?.table;
+    if (table !== undefined) {
+      await this.opened.open(table, row, this._remote === null ? this.service : null);
     }
-    const id = table.column('obs_id')?.values[row];
-    const title = [id, table.texts('target_name')?.[row]].filter(part => part !== undefined && part !== '').join(' · ');
-    const base = { row, did, title: title || did };
-    if (this._remote !== null) {
-      this._open({ ...base, links: accessOf(table, row), error: null });
-      return;
-    }
-    this._open({ ...base, links: null, error: null });
-    try {
-      const links = await this.service.links(did);
-      if (this._opened?.did === did) {
-        this._open({ ...base, links, error: null });
-      }
-    } catch (error) {
-      if (this._opened?.did === did) {
-        this._open({ ...base, links: null, error: words(error) });
-      }
-    }
-  }
-
-  close(): void {
-    this._open(null);
   }
 
   /** Identifiers of the selected rows; empty where the result has none. */
   selectedDids(): string[] {
-    const dids = this._result?.table.texts('obs_publisher_did');
+    const dids = this.answer.result?.table.texts('obs_publisher_did');
     return dids ? [...new Set(this.rows.selection.rows().map(row => dids[row] ?? ''))].filter(did => did !== '') : [];
   }
-
-  /** The rows as they are shown: order, filter, columns, selection. */
-  readonly rows = new Rows();
 
   private async _load(): Promise<void> {
     const turn = ++this._turn;
     this._unreachable = null;
     this._changed.emit();
     try {
-      this._remotes = await this._own.remotes();
+      const remotes = await this._own.remotes();
       if (turn !== this._turn) {
         return;
       }
-      this._remote = this._remotes.find(remote => remote.name === this._wanted) ?? null;
+      this._remotes = remotes;
+      this._remote = remotes.find(remote => remote.name === this._wanted) ?? null;
       this._wanted = this._remote?.name ?? '';
       this._service = this._own.at(this._remote);
-      await (this._remote === null ? this._loadOwn(turn) : this._loadRemote(turn));
+      const contents = await (this._remote === null ? ownContents(this.service) : remoteContents(this.service, this._own));
+      if (turn === this._turn) {
+        this._take(contents);
+      }
     } catch (error) {
       if (turn === this._turn) {
-        this._unreachable = words(error);
+        this._unreachable = messageOf(error);
       }
     }
     this._update();
   }
 
-  private async _loadOwn(turn: number): Promise<void> {
-    const distinct = (column: string): Promise<string[]> => this._distinct(column);
-    const [sources, observed, productTypes, collections, instruments, schema] = await Promise.all([
-      this.service.sources(),
-      distinct('target_name'),
-      distinct('dataproduct_type'),
-      distinct('obs_collection'),
-      distinct('instrument_name'),
-      this.service.rows(SCHEMA_QUERY, FIRST_ROWS)
-    ]);
-    if (turn === this._turn) {
-      this._resolver = sources.resolver;
-      this._name(sources.targets, observed);
-      this._choices = { productTypes, collections, instruments };
-      this._schema = readSchema(schema.table);
-      this._ready = true;
-    }
-  }
-
-  /** What a service of unknown size has is not looked through: the choices are ObsCore's own, or typed. */
-  private async _loadRemote(turn: number): Promise<void> {
-    const [sources, schema] = await Promise.all([this._own.sources(), this.service.rows(SCHEMA_QUERY, FIRST_ROWS)]);
-    if (turn === this._turn) {
-      this._resolver = sources.resolver;
-      this._name(sources.targets);
-      this._choices = { ...NO_CHOICES, productTypes: OBSCORE_PRODUCTS };
-      this._schema = readSchema(schema.table);
-      this._ready = true;
-      if (!this.hasObscore) {
-        this._edited ??= `SELECT TOP 100 *\nFROM ${this._schema[0]?.name ?? 'TAP_SCHEMA.tables'}`;
-      }
-    }
-  }
-
-  private _name(listed: readonly ISource[], observed: readonly string[] = []): void {
-    this._listed = listed;
-    // a name means the source of the list where it is in both: what comes later counts
-    this._names = new TargetNames([...this._resolved, ...listed], observed);
-  }
-
-  private _open(opened: IOpened | null): void {
-    this._opened = opened;
-    this._changed.emit();
-  }
-
-  private async _distinct(column: string): Promise<string[]> {
-    const adql = `SELECT DISTINCT ${column} FROM ivoa.obscore WHERE ${column} IS NOT NULL ORDER BY ${column}`;
-    const { table } = await this.service.rows(adql, 5000);
-    return [...(table.texts(column) ?? [])];
-  }
-
-  private async _countFirst(adql: string, running: AbortController): Promise<number | null> {
-    const total = await this._count(adql, running.signal);
-    if (this._running === running) {
-      this._expected = total;
-      this._changed.emit();
-    }
-    return total;
-  }
-
-  private async _count(adql: string, signal: AbortSignal): Promise<number | null> {
-    try {
-      const { table } = await this.service.rows(adql, null, undefined, signal);
-      const column = table.columns[0];
-      return column?.kind === 'number' ? (column.values[0] ?? null) : null;
-    } catch {
-      return null; // a query that has no count still has its rows
+  private _take(contents: IContents): void {
+    this._contents = contents;
+    this.lookUp.setNames(contents.names, contents.observed);
+    this._ready = true;
+    if (!this.hasObscore) {
+      this._edited ??= `SELECT TOP 100 *\nFROM ${this.schema[0]?.name ?? 'TAP_SCHEMA.tables'}`;
     }
   }
 
   private _update(): void {
-    this._query = queryOf(this._form, this._names, this._remote === null ? [] : ACCESS);
+    this._query = queryOf(this._form, this.lookUp.names, this._remote === null ? [] : ACCESS);
     this._changed.emit();
   }
 
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _emit = (): void => {
+    this._changed.emit();
+  };
+  /** Names, and the online resolver for those that are not known. */
+  readonly lookUp: LookUp;
+  /** The rows as they are shown: order, filter, columns, selection. */
+  readonly rows = new Rows();
+  /** What the last query brought. */
+  readonly answer = new Answer(this._emit, ({ adql, table }) => {
+    // sorted here: a service sorts a million rows only where it has the memory for them
+    this.rows.show(table, /\bORDER\s+BY\b/i.test(adql) ? null : 't_min');
+    this.opened.close();
+  });
+  /** The row of which the links are shown. */
+  readonly opened = new OpenedRow(this._emit);
   private _empty = EMPTY_FORM;
   private _firstRows = FIRST_ROWS;
   private _form = EMPTY_FORM;
-  private _names = new TargetNames();
-  private _listed: readonly ISource[] = [];
-  private _resolved: readonly ISource[] = [];
-  private _resolver = '';
-  private _lookUp: ILookUp | null = null;
   private _query: IFormQuery;
-  private _choices = NO_CHOICES;
-  private _schema: readonly ISchemaTable[] = [];
+  private _contents = NOTHING;
   private _edited: string | null = null;
   private _recent: readonly string[] = [];
   private _saved: readonly ISavedQuery[] = [];
-  private _running: AbortController | null = null;
-  private _progress = 0;
-  private _expected: number | null = null;
-  private _result: IResult | null = null;
-  private _failure: IFailure | null = null;
   private _unreachable: string | null = null;
   private _ready = false;
-  private _opened: IOpened | null = null;
   private _service: IArchiveService;
   private _remotes: readonly IRemote[] = [];
   private _remote: IRemote | null = null;
   private _wanted = '';
   private _loading: Promise<void> = Promise.resolve();
   private _turn = 0;
-}
-
-/** What the service of others tells of a row's data: where they are. */
-function accessOf(table: Table, row: number): ILink[] {
-  const text = (name: string): string => table.texts(name)?.[row] ?? '';
-  const url = text('access_url');
-  if (!/^https?:\/\//.test(url)) {
-    return [];
-  }
-  const contentType = text('access_format');
-  const isLinks = contentType.includes('content=datalink');
-  const size = 1000 * (table.numbers('access_estsize')?.[row] ?? NaN);
-  const link = { url, contentType, size, qualifier: '', error: '', serviceDef: '' };
-  return [{ ...link, semantics: isLinks ? '#datalink' : '#this', description: isLinks ? 'DataLink' : url }];
-}
-
-export function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

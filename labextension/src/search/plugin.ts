@@ -76,7 +76,10 @@ async function create(
 ): Promise<MainAreaWidget<SearchWidget>> {
   const transport = new LabTransport(app.serviceManager.serverSettings);
   const model = new SearchModel(new ArchiveService(transport));
-  const chosen = await registry?.load(ID).catch(() => null); // without its schema: as it is by default
+  const [chosen, kept] = await Promise.all([
+    registry?.load(ID).catch(() => null), // without its schema: as it is by default
+    state.fetch(STATE) as Promise<Partial<ISearchState> | undefined>
+  ]);
   const read = (): void => {
     if (chosen) {
       model.setDefaults(chosen.composite as unknown as ISearchDefaults);
@@ -84,7 +87,6 @@ async function create(
   };
   read();
   chosen?.changed.connect(read);
-  const kept = (await state.fetch(STATE)) as Partial<ISearchState> | undefined;
   model.restore(kept ?? {});
   const keep = new Debouncer(() => state.save(STATE, model.state as unknown as ReadonlyPartialJSONValue), PAUSE);
   model.changed.connect(() => void keep.invoke());
@@ -96,7 +98,7 @@ async function create(
   widget.title.icon = telescopeIcon;
   widget.title.closable = true;
   widget.disposed.connect(() => {
-    model.cancel();
+    model.answer.cancel();
     chosen?.changed.disconnect(read);
     keep.dispose();
   });

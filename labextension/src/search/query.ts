@@ -1,6 +1,7 @@
 /**
  * The search form, and the ADQL that it stands for (ADQL 2.1 on `ivoa.obscore`, ObsCore 1.1).
  */
+import { messageOf } from '../errors';
 import { IPosition, parsePosition } from './coordinates';
 import { TargetNames } from './targets';
 
@@ -105,7 +106,7 @@ export function queryOf(form: ISearchForm, names: TargetNames, more: readonly st
     try {
       return read();
     } catch (error) {
-      errors[field] = error instanceof Error ? error.message : String(error);
+      errors[field] = messageOf(error);
       return null;
     }
   };
@@ -166,7 +167,7 @@ export function queryOf(form: ISearchForm, names: TargetNames, more: readonly st
     where.push(`t_exptime >= ${plain(exposure)}`);
   }
   const conditions = where.length > 0 ? `\nWHERE ${where.join('\n  AND ')}` : '';
-  const adql = `SELECT ${COLUMNS.slice(0, 8).join(', ')},\n  ${[...COLUMNS.slice(8), ...more].join(', ')}\nFROM ivoa.obscore${conditions}\nORDER BY t_min`;
+  const adql = `SELECT ${COLUMNS.slice(0, 8).join(', ')},\n  ${[...COLUMNS.slice(8), ...more].join(', ')}\nFROM ivoa.obscore${conditions}`;
   return { adql, where, cone, errors };
 }
 
@@ -209,23 +210,35 @@ export function countQuery(query: IFormQuery | string): string {
 /** More runs than this are not named one by one in a query. */
 const NAMED = 10_000;
 
-/** The chosen runs with all their columns. Throws where they are too many to be named. */
-export function selectionQuery(dids: readonly string[]): string {
+/** The same runs; throws where they are too many to be named. */
+export function named(dids: readonly string[]): readonly string[] {
   if (dids.length > NAMED) {
     throw new Error(`selection: ${dids.length} runs are too many to be named, up to ${NAMED} are allowed; select all, or fewer`);
   }
-  return `SELECT *\nFROM ivoa.obscore\nWHERE obs_publisher_did IN (\n  ${dids.map(quoted).join(',\n  ')}\n)\nORDER BY t_min`;
+  return dids;
 }
 
-/** Python that finds the rows of a query, and of these the chosen ones; `url` is another TAP service's. */
-export function pythonOf(adql: string, dids: readonly string[], url = ''): string {
+/** The chosen runs with all their columns. Throws where they are too many to be named. */
+export function selectionQuery(dids: readonly string[]): string {
+  return `SELECT *\nFROM ivoa.obscore\nWHERE obs_publisher_did IN (\n  ${named(dids).map(quoted).join(',\n  ')}\n)\nORDER BY t_min`;
+}
+
+/** Rows that services send where no number is asked for; ours, and most others at least so many. */
+const UNASKED = 100_000;
+
+/**
+ * Python that finds the `rows` of a query, and of these the chosen ones; `url` is another TAP service's. Throws where
+ * these are too many to be named.
+ */
+export function pythonOf(adql: string, dids: readonly string[], url = '', rows = 0): string {
+  const asked = pythonText(adql) + (rows > UNASKED ? `, maxrec=${rows}` : '');
   const lines =
     url === ''
-      ? ['from jupyter_uws import Archive', '', 'archive = Archive()', `rows = archive.adql(${pythonText(adql)})`]
-      : ['import pyvo', '', `service = pyvo.dal.TAPService(${JSON.stringify(url)})`, `rows = service.run_sync(${pythonText(adql)}).to_table()`];
+      ? ['from jupyter_uws import Archive', '', 'archive = Archive()', `rows = archive.adql(${asked})`]
+      : ['import pyvo', '', `service = pyvo.dal.TAPService(${JSON.stringify(url)})`, `rows = service.run_sync(${asked}).to_table()`];
   if (dids.length > 0) {
-    const runs = dids.map(did => `    ${JSON.stringify(did)},`).join('\n');
-    lines.push(`selected = [\n${runs}\n]`, 'rows = rows[[did in selected for did in rows["obs_publisher_did"]]]');
+    const runs = named(dids).map(did => `    ${JSON.stringify(did)},`).join('\n');
+    lines.push(`selected = {\n${runs}\n}`, 'rows = rows[[did in selected for did in rows["obs_publisher_did"]]]');
   }
   return [...lines, 'rows'].join('\n');
 }

@@ -5,7 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { JSX, useEffect, useRef, useState } from 'react';
 
 import type { IEditor } from './editor';
-import { SearchModel } from './model';
+import { ISavedQuery, SearchModel } from './model';
 
 interface IProps {
   readonly model: SearchModel;
@@ -39,7 +39,8 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
       editor.current = null;
     };
   }, [model, trans]);
-  const { adql, failure } = model;
+  const { adql } = model;
+  const { failure } = model.answer;
   useEffect(() => {
     editor.current?.setText(adql);
   }, [adql, isLoaded]);
@@ -71,7 +72,7 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
         )}
         <span className="jp-UWS-space" />
         {!model.hasObscore && (
-          <button className="jp-mod-styled jp-mod-accept" disabled={model.isRunning} onClick={() => void model.run()}>
+          <button className="jp-mod-styled jp-mod-accept" disabled={model.answer.isRunning} onClick={() => void model.run()}>
             {trans.__('Run')}
           </button>
         )}
@@ -111,6 +112,7 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
 
 function Queries({ model, trans }: IProps): JSX.Element {
   const [name, setName] = useState('');
+  const [forgotten, setForgotten] = useState<ISavedQuery | null>(null);
   const { recent, saved } = model.state;
   const entry = (adql: string, title: string, forget: (() => void) | null): JSX.Element => (
     <li key={title + adql}>
@@ -164,14 +166,31 @@ function Queries({ model, trans }: IProps): JSX.Element {
         </button>
       </form>
       <h4>{trans.__('Saved')}</h4>
+      {saved.length === 0 && forgotten === null && <p className="jp-UWS-note">{trans.__('None yet: name the query above to keep it.')}</p>}
       <ul>
         {saved.map(query =>
           entry(query.adql, query.name, () => {
             model.forget(query.name);
+            setForgotten(query);
           })
         )}
       </ul>
+      {forgotten !== null && (
+        <p className="jp-UWS-note" role="status">
+          {trans.__('"%1" is forgotten.', forgotten.name)}{' '}
+          <button
+            className="jp-UWS-link"
+            onClick={() => {
+              model.save(forgotten.name, forgotten.adql);
+              setForgotten(null);
+            }}
+          >
+            {trans.__('Undo')}
+          </button>
+        </p>
+      )}
       <h4>{trans.__('Recent')}</h4>
+      {recent.length === 0 && <p className="jp-UWS-note">{trans.__('None yet: those that were run are kept here.')}</p>}
       <ul>{recent.map(adql => entry(adql, adql.replace(/\s+/g, ' ').replace(/^SELECT .*? FROM /, 'FROM '), null))}</ul>
     </div>
   );
@@ -200,6 +219,11 @@ function Schema({ model, trans, insert }: IProps & { insert: (text: string) => v
           setFilter(event.target.value);
         }}
       />
+      {tables.length === 0 && (
+        <p className="jp-UWS-note" role="status">
+          {wanted === '' ? trans.__('The tables are not known yet.') : trans.__('No column has this.')}
+        </p>
+      )}
       {tables.map(table => (
         <details key={table.name} open={wanted !== ''}>
           <summary>

@@ -7,6 +7,7 @@ import { JSX, useCallback, useMemo, useState } from 'react';
 
 import { Baskets } from '../baskets/model';
 import { BasketsView } from '../baskets/view';
+import { messageOf } from '../errors';
 import { CoverageChart } from '../grid/chart';
 import { IIntervals } from '../grid/coverage';
 import { Rows } from '../grid/rows';
@@ -15,9 +16,10 @@ import { GridView } from '../grid/view';
 import { save } from '../save';
 import { SkyView } from '../sky/view';
 import { ISearchActions } from './actions';
+import { IResult } from './answer';
 import { LinksView } from './links';
-import { IResult, MOST_ROWS, SearchModel, words } from './model';
-import { HC_TEV_M, pythonOf, selectionQuery } from './query';
+import { MOST_ROWS, SearchModel } from './model';
+import { HC_TEV_M, named, pythonOf, selectionQuery } from './query';
 import { formatTime } from './times';
 
 export interface IResultsProps {
@@ -29,11 +31,11 @@ export interface IResultsProps {
 
 export function ResultsView(props: IResultsProps): JSX.Element | null {
   const { model, trans } = props;
-  const { result } = model;
+  const { result, failure } = model.answer;
   const open = useCallback((row: number) => void model.open(row), [model]);
   const intervals = useMemo(() => (result === null ? null : chartsOf(result.table)), [result]);
   // beside what is wrong with a query, that the one before it found nothing would be taken for its answer
-  if (result === null || (result.table.rowCount === 0 && model.failure !== null)) {
+  if (result === null || (result.table.rowCount === 0 && failure !== null)) {
     return null;
   }
   const { table, cone } = result;
@@ -83,10 +85,9 @@ function Summary({ result, model, trans }: { result: IResult } & Omit<IResultsPr
   const { table, overflow, total } = result;
   const count = table.rowCount.toLocaleString();
   if (table.rowCount === 0) {
-    const isEmpty = model.isReady && model.remote === null && model.choices.collections.length === 0;
     return (
       <p className="jp-UWSSearch-none" role="status">
-        {isEmpty
+        {model.isEmpty
           ? trans.__('This archive is empty. Its operator adds a data store with: jupyter uws archive add DIR')
           : trans.__('No rows. Try a larger radius, a longer time, or any product.')}
       </p>
@@ -94,7 +95,7 @@ function Summary({ result, model, trans }: { result: IResult } & Omit<IResultsPr
   }
   return (
     <p className={overflow ? 'jp-UWSSearch-total jp-mod-overflow' : 'jp-UWSSearch-total'} role="status">
-      {!overflow && <strong>{trans._n('%1 row, all there are', '%1 rows, all there are', table.rowCount, count)}</strong>}
+      {!overflow && <strong>{trans._n('%2 row, all there are', '%2 rows, all there are', table.rowCount, count)}</strong>}
       {overflow && (
         <>
           <strong>
@@ -125,20 +126,21 @@ const FILES = [
 function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Element {
   const [showsBaskets, setBaskets] = useState(false);
   const { selection } = model.rows;
-  const dids = model.selectedDids();
-  const adql = model.result?.adql ?? '';
+  const dids = (): string[] => model.selectedDids(); // asked for when they are used: there may be a million
+  const adql = model.answer.result?.adql ?? '';
   const all = selection.count === 0 || selection.count === model.rows.table?.rowCount;
-  const query = (): string => (all ? adql : selectionQuery(dids));
-  const python = (): string => pythonOf(adql, all ? [] : dids, model.remote?.url);
-  const inform = (done: Promise<string | null>): void => {
-    done.then(
+  const query = (): string => (all ? adql : selectionQuery(dids()));
+  const python = (): string => pythonOf(adql, all ? [] : dids(), model.remote?.url, model.rows.table?.rowCount);
+  // also of what is thrown before there is a promise
+  const inform = (act: () => Promise<string | null> | string | null): void => {
+    Promise.resolve().then(act).then(
       sentence => {
         if (sentence !== null) {
           actions.notify(sentence, 'success');
         }
       },
       (error: unknown) => {
-        actions.notify(words(error), 'error');
+        actions.notify(messageOf(error), 'error');
       }
     );
   };
@@ -146,11 +148,10 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
     save(await model.service.file(query(), format), `observations.${extension}`);
     return null;
   };
-  const copy = (what: string): Promise<string> =>
-    Promise.resolve().then(() => {
-      actions.copy(what === 'adql' ? query() : python());
-      return trans.__('Copied');
-    });
+  const copy = (what: string): string => {
+    actions.copy(what === 'adql' ? query() : python());
+    return trans.__('Copied');
+  };
   return (
     <>
       <div className="jp-UWSSearch-actions" role="toolbar" aria-label={trans.__('Selection')}>
@@ -170,10 +171,15 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
         {actions.newJob !== null && model.remote === null && (
           <button
             className="jp-mod-styled"
-            disabled={dids.length === 0}
+            disabled={selection.count === 0 || model.rows.table?.texts('obs_publisher_did') === null}
             onClick={() => {
-              const cone = model.result?.cone;
-              actions.newJob?.({ obs_ids: dids, ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
+              inform(() => {
+                const cone = model.answer.result?.cone;
+                const degrees = (angle: number): number => Number(angle.toFixed(6)); // as in the query
+                const position = cone && { ra: degrees(cone.ra), dec: degrees(cone.dec) };
+                actions.newJob?.({ obs_ids: named(dids()), ...(position ? { position } : {}) });
+                return null;
+              });
             }}
           >
             {trans.__('New job')}
@@ -182,7 +188,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
         <button
           className="jp-mod-styled"
           onClick={() => {
-            inform(actions.openInNotebook(python()));
+            inform(() => actions.openInNotebook(python()));
           }}
         >
           {trans.__('Open in notebook')}
@@ -207,9 +213,10 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             onChange={event => {
               const file = FILES.find(([format]) => format === event.target.value);
               if (file !== undefined) {
-                inform(download(file[0], file[1]));
+                inform(() => download(file[0], file[1]));
               } else {
-                inform(copy(event.target.value));
+                const what = event.target.value;
+                inform(() => copy(what));
               }
             }}
           >
@@ -229,7 +236,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
       {showsBaskets && model.remote === null && (
         <BasketsView
           baskets={baskets}
-          dids={dids}
+          dids={dids()}
           confirm={actions.confirm}
           trans={trans}
           open={(_, runs) => {

@@ -17,7 +17,7 @@ export interface ISchemaTable {
 }
 
 export const SCHEMA_QUERY =
-  'SELECT table_name, column_name, datatype, unit, ucd, description FROM TAP_SCHEMA.columns ORDER BY table_name';
+  'SELECT table_name, column_name, datatype, unit, ucd, description FROM TAP_SCHEMA.columns ORDER BY table_name, column_name';
 
 /** ADQL 2.1's own functions, and those that TAP services of the IVOA share. */
 export const FUNCTIONS: readonly string[] =

@@ -10,7 +10,8 @@ import { IResultsProps, ResultsView } from './results';
 
 export function SearchView(props: IResultsProps): JSX.Element {
   const { model, trans } = props;
-  const { failure, unreachable } = model;
+  const { answer, unreachable } = model;
+  const { failure } = answer;
   return (
     <div className="jp-UWSSearch-panes">
       <div className="jp-UWSSearch-side">
@@ -39,16 +40,16 @@ export function SearchView(props: IResultsProps): JSX.Element {
             )}
           </div>
         )}
-        {model.isRunning && (
+        {answer.isRunning && (
           <p className="jp-UWS-note" role="status">
-            {model.expected !== null
-              ? trans.__('Reading rows … %1 of %2', model.progress.toLocaleString(), model.expected.toLocaleString())
-              : model.progress > 0
-                ? trans.__('Reading rows … %1', model.progress.toLocaleString())
+            {answer.expected !== null
+              ? trans.__('Reading rows … %1 of %2', answer.progress.toLocaleString(), answer.expected.toLocaleString())
+              : answer.progress > 0
+                ? trans.__('Reading rows … %1', answer.progress.toLocaleString())
                 : trans.__('Asking the archive …')}
           </p>
         )}
-        {model.result === null && failure === null && !model.isRunning && (
+        {answer.result === null && failure === null && !answer.isRunning && (
           <p className="jp-UWSSearch-none">
             {trans.__('Name a target and press Search. Without one, all runs of the archive are found.')}
           </p>

@@ -124,17 +124,21 @@ function outline(region: Region, d3: D3Geo): GeoPermissibleObjects {
 function footprints({ screen, selection }: ISkyScene, width: number, height: number): number[] {
   const visible: number[] = [];
   const chosen: number[] = [];
-  screen.x.forEach((x, row) => {
+  for (let row = 0; row < screen.x.length; row += screen.each) {
+    const x = screen.x[row] ?? NaN;
     const y = screen.y[row] ?? NaN;
     if (x > -width && x < 2 * width && y > -height && y < 2 * height) {
       if (visible.length <= FOOTPRINTS) {
         visible.push(row);
       }
-      if (selection.has(row) && chosen.length < FOOTPRINTS) {
+      if (chosen.length < FOOTPRINTS && selection.has(row)) {
         chosen.push(row);
       }
+      if (visible.length > FOOTPRINTS && chosen.length === Math.min(FOOTPRINTS, selection.count)) {
+        break;
+      }
     }
-  });
+  }
   return visible.length > FOOTPRINTS ? chosen : visible;
 }
 
@@ -150,11 +154,12 @@ function points(
   const size = screen.x.length > 5000 ? 2 : 5;
   const across = Math.ceil(width / 2);
   const taken = new Uint8Array(across * Math.ceil(height / 2));
-  for (const chosen of [false, true]) {
+  for (const chosen of selection.count > 0 ? [false, true] : [false]) {
     context.fillStyle = chosen ? selected : dots;
     const side = chosen ? size + 1 : size;
     const mark = chosen ? 2 : 1;
-    screen.x.forEach((x, row) => {
+    for (let row = 0; row < screen.x.length; row += screen.each) {
+      const x = screen.x[row] ?? NaN;
       const y = screen.y[row] ?? NaN;
       if (x >= 0 && x < width && y >= 0 && y < height && selection.has(row) === chosen) {
         const place = (y >> 1) * across + (x >> 1);
@@ -163,7 +168,7 @@ function points(
           context.fillRect(x - side / 2, y - side / 2, side, side);
         }
       }
-    });
+    }
   }
 }
 
@@ -181,15 +186,19 @@ function labels(
   context.fillStyle = fill;
   context.textAlign = 'left';
   const digits = step < 1 ? 1 : 0;
+  const written: (readonly [number, number])[] = [];
   const write = (ra: number, dec: number, words: string): void => {
     const place = projection([ra, dec]);
-    if (place && place[0] > 0 && place[0] < width - 30 && place[1] > 10 && place[1] < height) {
+    const isFree = place !== null && !written.some(([x, y]) => Math.abs(x - place[0]) < 32 && Math.abs(y - place[1]) < 11);
+    if (isFree && place[0] > 0 && place[0] < width - 30 && place[1] > 10 && place[1] < height) {
       context.fillText(words, place[0] + 3, place[1] - 3);
+      written.push(place);
     }
   };
-  // along the lower edge, or the equator of the whole sphere
+  // along the lower edge, or the equator of the whole sphere; at the pole they would all be in one place
   const edge = (Math.asin(Math.min(1, (height / 2 - 12) / camera.scale)) * 180) / Math.PI;
-  const low = edge > 45 ? 0 : Math.max(-89, camera.dec - edge);
+  const lowest = camera.dec - edge;
+  const low = edge > 45 ? 0 : lowest < -80 ? camera.dec + edge / 2 : lowest;
   for (let at = -6; at <= 6; at++) {
     const dec = Math.round(camera.dec / step + at) * step;
     if (Math.abs(dec) < 90) {

@@ -20,13 +20,19 @@ export interface ISkyProps {
   readonly trans: TranslationBundle;
 }
 
+/** More points than this are not all drawn while the sky moves, but when it has been at rest for so long [ms]. */
+const MOVING = 100_000;
+const REST = 150;
+
 /** All that the pointer changes; it is no state of React's, for each move draws at once. */
 class Sky {
   camera: ICamera = { ra: 0, dec: 0, scale: 100 };
-  screen: IScreen = { x: new Float32Array(0), y: new Float32Array(0) };
+  screen: IScreen = { x: new Float32Array(0), y: new Float32Array(0), each: 1 };
   lasso: [number, number][] = [];
   private readonly _regions = new Map<number, readonly Region[]>();
+  private _seen = '';
   private _frame = 0;
+  private _rest: ReturnType<typeof setTimeout> | undefined;
   private _fitted = false;
 
   constructor(
@@ -49,9 +55,20 @@ class Sky {
     this._fitted = size > 0;
   }
 
+  /** Draw after a move of the camera: not all of very many points, until it rests. */
+  move(canvas: HTMLCanvasElement, d3: D3Geo): void {
+    const each = Math.ceil(this._points.length / 3 / MOVING);
+    this.draw(canvas, d3, Math.max(1, each));
+    if (each > 1) {
+      this._rest = setTimeout(() => {
+        this.draw(canvas, d3);
+      }, REST);
+    }
+  }
+
   /** Draw before the next repaint, once. */
-  draw(canvas: HTMLCanvasElement, d3: D3Geo): void {
-    cancelAnimationFrame(this._frame);
+  draw(canvas: HTMLCanvasElement, d3: D3Geo, each = 1): void {
+    this.stop();
     this._frame = requestAnimationFrame(() => {
       const fitted = fitCanvas(canvas);
       if (fitted === null) {
@@ -61,11 +78,32 @@ class Sky {
         this.fit(canvas);
       }
       const { context, width, height } = fitted;
-      this.screen = project(this._points, this.camera, width, height);
+      this._project(width, height, each);
       const { cone, selection } = this._props;
       const scene = { camera: this.camera, screen: this.screen, selection, cone, lasso: this.lasso };
       drawSky(context, width, height, { ...scene, regions: row => this._region(row) }, d3, canvas);
     });
+  }
+
+  /** See to it that `screen` has all points: to pick among them. */
+  settle(canvas: HTMLCanvasElement): void {
+    this._project(canvas.clientWidth, canvas.clientHeight, 1);
+  }
+
+  /** Draw no more. */
+  stop(): void {
+    clearTimeout(this._rest);
+    cancelAnimationFrame(this._frame);
+  }
+
+  /** Where the points are, unless that is known. */
+  private _project(width: number, height: number, each: number): void {
+    const { ra, dec, scale } = this.camera;
+    const seen = [ra, dec, scale, width, height, each].join();
+    if (seen !== this._seen) {
+      this.screen = project(this._points, this.camera, width, height, each);
+      this._seen = seen;
+    }
   }
 
   private _region(row: number): readonly Region[] {
@@ -96,6 +134,11 @@ export function SkyView(props: ISkyProps): JSX.Element {
       sky.draw(canvas.current, d3);
     }
   };
+  const move = (): void => {
+    if (canvas.current !== null && d3 !== null) {
+      sky.move(canvas.current, d3);
+    }
+  };
   useEffect(() => {
     void import('d3-geo').then(setD3);
   }, []);
@@ -118,10 +161,11 @@ export function SkyView(props: ISkyProps): JSX.Element {
       const box = element.getBoundingClientRect();
       const [dx, dy] = [event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2];
       sky.camera = zoom(sky.camera, Math.exp(-event.deltaY * 0.002), dx, dy, sky.whole(element));
-      again();
+      sky.move(element, d3);
     };
     element.addEventListener('wheel', onWheel, { passive: false });
     return () => {
+      sky.stop();
       ended();
       resized.disconnect();
       selection.changed.disconnect(again);
@@ -160,7 +204,7 @@ export function SkyView(props: ISkyProps): JSX.Element {
     } else {
       sky.camera = pan(sky.camera, dx, dy);
     }
-    draw();
+    move();
   };
   const onUp = (event: PointerEvent<HTMLCanvasElement>): void => {
     const done = drag.current;
@@ -171,6 +215,7 @@ export function SkyView(props: ISkyProps): JSX.Element {
     if (done === null) {
       return;
     }
+    sky.settle(event.currentTarget);
     if (done.moved < 4) {
       const row = nearest(sky.screen, place(event), 8);
       selection.select(row < 0 ? [] : [row], mode === 'add' ? 'toggle' : 'replace');

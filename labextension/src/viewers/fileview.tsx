@@ -4,6 +4,7 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { JSX, useEffect, useState } from 'react';
 
+import { messageOf } from '../errors';
 import { FitsFile, openFits } from '../formats/fits';
 import { ByteSource, gunzip, readAll } from '../formats/source';
 import { Table } from '../formats/table';
@@ -11,7 +12,7 @@ import { parseCsv, parseEcsv } from '../formats/text';
 import { parseVotable, Votable } from '../formats/votable';
 import { FitsView } from './fitsview';
 import { Format, ViewerProps } from './index';
-import { Notes, sentence, TableView } from './tableview';
+import { Notes, TableView } from './tableview';
 
 type Content =
   | { readonly kind: 'fits'; readonly file: FitsFile }
@@ -34,7 +35,7 @@ export default function FileView(props: ViewerProps & { readonly format: Format 
         }
       } catch (error) {
         if (!isGone) {
-          setProblem(sentence(error));
+          setProblem(messageOf(error));
         }
       }
     };

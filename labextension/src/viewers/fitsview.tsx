@@ -4,11 +4,12 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { JSX, useMemo, useState } from 'react';
 
+import { messageOf } from '../errors';
 import { FitsFile, Hdu, OIFITS } from '../formats/fits';
 import { openTable } from '../formats/fitstable';
 import { HeaderView } from './headerview';
 import { ImageView } from './imageview';
-import { sentence, TableView } from './tableview';
+import { TableView } from './tableview';
 
 interface Props {
   readonly file: FitsFile;
@@ -103,7 +104,7 @@ function Data({ file, hdu, name, trans }: Props & { hdu: Hdu }): JSX.Element {
     try {
       return isTable(hdu) ? openTable(file.source, hdu) : null;
     } catch (error) {
-      return sentence(error);
+      return messageOf(error);
     }
   }, [file, hdu]);
   if (typeof opened === 'string') {

@@ -221,7 +221,7 @@ function draw(
     const inside = points.find(([x, y]) => x > 4 && y > 14 && x < view.width - 40 && y < view.height - 4);
     if (inside) {
       context.lineWidth = 3;
-      context.strokeStyle = 'rgba(0, 0, 0, 0.6)';
+      context.strokeStyle = 'rgba(0, 0, 0, 0.85)'; // beside the image the ground may be light
       context.strokeText(label, inside[0] + 3, inside[1] - 3);
       context.fillStyle = 'white';
       context.fillText(label, inside[0] + 3, inside[1] - 3);
@@ -232,7 +232,7 @@ function draw(
 /** A line that is seen on dark and on bright pixels. */
 function outlined(context: CanvasRenderingContext2D, path: Path2D): void {
   context.lineWidth = 2.5;
-  context.strokeStyle = 'rgba(0, 0, 0, 0.25)';
+  context.strokeStyle = 'rgba(0, 0, 0, 0.45)';
   context.stroke(path);
   context.lineWidth = 1;
   context.strokeStyle = 'rgba(255, 255, 255, 0.7)';

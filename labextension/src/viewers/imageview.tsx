@@ -4,6 +4,7 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { JSX, useEffect, useMemo, useState } from 'react';
 
+import { messageOf } from '../errors';
 import { FitsFile, Hdu } from '../formats/fits';
 import { Plane, planeCount, readPlane } from '../formats/fitsimage';
 import { planeLabels } from '../formats/fitsplanes';
@@ -11,7 +12,6 @@ import { readWcs, Wcs } from '../formats/wcs';
 import { ColorMap, COLOR_MAPS, isSigned, Limits, percentileLimits, sortedSample, Stretch, STRETCHES } from './colors';
 import { ImageCanvas } from './imagecanvas';
 import { FrameChoice } from './readout';
-import { sentence } from './tableview';
 
 interface Props {
   readonly file: FitsFile;
@@ -48,7 +48,7 @@ export function ImageView({ file, hdu, name, trans }: Props): JSX.Element {
       },
       (error: unknown) => {
         if (!isGone) {
-          setProblem(sentence(error));
+          setProblem(messageOf(error));
         }
       }
     );
@@ -162,7 +162,7 @@ function wcsOf(hdu: Hdu): { wcs: Wcs | null; wcsProblem: string } {
   try {
     return { wcs: readWcs(hdu.header), wcsProblem: '' };
   } catch (error) {
-    return { wcs: null, wcsProblem: sentence(error) };
+    return { wcs: null, wcsProblem: messageOf(error) };
   }
 }
 

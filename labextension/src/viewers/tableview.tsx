@@ -4,6 +4,7 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { JSX, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 
+import { messageOf } from '../errors';
 import { isNumeric, Note, Table } from '../formats/table';
 import { attachGrid, TableModel } from './grid';
 import { arrange, Filter, parseFilter, Sorting } from './rows';
@@ -36,7 +37,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
     };
     // the first rows tell how wide the columns are
     table.load(0, 30).then(attach, (error: unknown) => {
-      setProblem(sentence(error));
+      setProblem(messageOf(error));
     });
     return () => {
       isGone = true;
@@ -57,7 +58,7 @@ export function TableView({ table, trans }: { table: Table; trans: TranslationBu
           setProblem('');
         }
       } catch (error) {
-        setProblem(sentence(error));
+        setProblem(messageOf(error));
       } finally {
         if (!isOver) {
           setBusy(false);
@@ -140,10 +141,6 @@ function nextSorting(before: Sorting | null, column: number): Sorting | null {
     return { column, descending: false };
   }
   return before.descending ? null : { column, descending: true };
-}
-
-export function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function ColumnInfo({ table, trans }: { table: Table; trans: TranslationBundle }): JSX.Element {

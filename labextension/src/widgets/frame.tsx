@@ -5,6 +5,7 @@ import { UseSignal } from '@jupyterlab/ui-components';
 import type { JSX } from 'react';
 import { createRoot } from 'react-dom/client';
 
+import { messageOf } from '../errors';
 import { Button } from '../jobs/parts';
 import { save } from '../save';
 import { Desk, IPage, Place } from './desk';
@@ -125,7 +126,7 @@ function fetchLink(desk: Desk, event: MouseEvent): void {
       save(blob, decodeURIComponent(name));
     },
     (error: unknown) => {
-      desk.complain(error instanceof Error ? error.message : String(error));
+      desk.complain(messageOf(error));
     }
   );
 }

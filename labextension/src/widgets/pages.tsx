@@ -4,6 +4,7 @@
 import { useEffect, useState } from 'react';
 import type { JSX } from 'react';
 
+import { messageOf } from '../errors';
 import { ClusterView } from '../jobs/clusterview';
 import { CompareView } from '../jobs/compareview';
 import { Elsewhere } from '../jobs/elsewhere';
@@ -137,7 +138,7 @@ function NamedResult({ desk, job, name }: { desk: Desk; job: IJobRef; name: stri
       setFile(result ? service.resultFile(job, result) : null);
       setProblem(result ? null : trans.__('The job %1 has no result %2.', job.id, name));
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(messageOf(error));
     }
   };
   useEffect(() => {

@@ -4,6 +4,7 @@
 import { UseSignal } from '@jupyterlab/ui-components';
 
 import { Baskets, BasketService } from '../baskets/model';
+import { messageOf } from '../errors';
 import { ISearchActions } from '../search/actions';
 import { ArchiveService } from '../search/api';
 import { SearchModel } from '../search/model';
@@ -26,7 +27,7 @@ function searchPage(desk: Desk, { form, adql }: Extract<Place, { kind: 'search' 
   model.setDefaults({ ...formats, service: '', radius: Number(EMPTY_FORM.radius), rows: ROWS, hidden: [] });
   model.restore({ form: { ...EMPTY_FORM, ...form }, edited: adql ?? null });
   const tell = (): void => {
-    desk.tell('adql', model.result?.adql ?? '');
+    desk.tell('adql', model.answer.result?.adql ?? '');
     desk.tell('runs', model.selectedDids());
   };
   model.changed.connect(tell);
@@ -65,10 +66,19 @@ function searchPage(desk: Desk, { form, adql }: Extract<Place, { kind: 'search' 
         <UseSignal signal={model.changed}>{() => <SearchView model={model} baskets={baskets} actions={actions} trans={trans} />}</UseSignal>
       </div>
     ),
-    code: () => pythonOf(model.adql, model.selectedDids(), model.remote?.url),
+    code: () => codeOf(model),
     changed: model.changed,
     dispose: () => {
-      model.cancel();
+      model.answer.cancel();
     }
   };
+}
+
+/** The query and the selection as Python; of more runs than can be named, why they cannot. */
+function codeOf(model: SearchModel): string {
+  try {
+    return pythonOf(model.adql, model.selectedDids(), model.remote?.url, model.rows.table?.rowCount);
+  } catch (error) {
+    return `# ${messageOf(error)}\n`;
+  }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { countQuery, EMPTY_FORM, ISearchForm, pythonOf, queryOf, quoted, selectionQuery } from '../../src/search/query';
+import { countQuery, EMPTY_FORM, ISearchForm, named, pythonOf, queryOf, quoted, selectionQuery } from '../../src/search/query';
 import { TargetNames } from '../../src/search/targets';
 
 const CRAB = { name: 'Crab Nebula', aliases: ['Crab', 'M 1'], ra: 83.6331, dec: 22.0145, kind: 'PWN', reference: '' };
@@ -70,6 +70,13 @@ describe('code', () => {
     const code = pythonOf('SELECT *', ['ivo://a?1']);
     expect(code).toContain('archive.adql("""SELECT *""")');
     expect(code).toContain('"ivo://a?1",');
+    expect(pythonOf('SELECT *', [], '', 100_000)).toBe(pythonOf('SELECT *', []));
+    expect(pythonOf('SELECT *', [], '', 100_001)).toContain('archive.adql("""SELECT *""", maxrec=100001)');
+    expect(pythonOf('SELECT *', [], 'https://a/tap', 200_000)).toContain('run_sync("""SELECT *""", maxrec=200000)');
+    const many = Array.from({ length: 10_001 }, (_, run) => String(run));
+    for (const make of [selectionQuery, named, (dids: readonly string[]) => pythonOf('', dids)]) {
+      expect(() => make(many)).toThrow('selection: 10001 runs are too many');
+    }
     expect(pythonOf('SELECT """', [])).toContain('archive.adql("SELECT \\"\\"\\"")');
   });
 });

@@ -13,6 +13,7 @@ describe('the sky on the screen', () => {
     expect(x[1]).toBeCloseTo(200 - 1000 * Math.sin(Math.PI / 180) * Math.cos((22 * Math.PI) / 180), 1);
     expect(y[2]).toBeCloseTo(150 - 1000 * Math.sin(Math.PI / 180), 1);
     expect([x[3], x[4]]).toEqual([NaN, NaN]);
+    expect([...project(POINTS, CAMERA, 400, 300, 2).x]).toEqual([x[0], NaN, x[2], NaN, NaN]);
   });
 
   it('keeps what is under the pointer there, when dragged and zoomed', () => {
@@ -30,6 +31,7 @@ describe('the sky on the screen', () => {
     expect(within(screen, around)).toEqual([0, 2]);
     expect(nearest(screen, [201, 152], 6)).toBe(0);
     expect(nearest(screen, [300, 152], 6)).toBe(-1);
+    expect(within(screen, [])).toEqual([]);
   });
 
   it('frames all points, also none and those all over the sky', () => {

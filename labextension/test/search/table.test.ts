@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { coverage, overlapping, ticks } from '../../src/grid/coverage';
+import { axisOf, covered, overlapping, ticks } from '../../src/grid/coverage';
 import { Rows } from '../../src/grid/rows';
-import { filtered, IField, sorted, Table } from '../../src/grid/table';
+import { sorted } from '../../src/grid/sorting';
+import { filtered, IField, Table } from '../../src/grid/table';
 import { VotableReader } from '../../src/grid/votable';
 import { bytes, json } from '../formats/fixtures';
 
@@ -119,8 +120,36 @@ describe('rows', () => {
     expect([...sorted(table, all, 'name', true)]).toEqual([1, 3, 0, 2]);
   });
 
+  it('sorts by sign and size, equal rows as they were', () => {
+    const table = new Table([field('x', 'double')]);
+    const values = [0, -1e300, NaN, 5e-324, -0, Infinity, -5e-324, 1e300, -Infinity, -2, 0, 3];
+    table.numbers('x')?.set(values);
+    table.rowCount = values.length;
+    const all = filtered(table, '');
+    const up = [8, 1, 9, 6, 0, 4, 10, 3, 11, 7, 5, 2];
+    expect([...sorted(table, all, 'x', false)]).toEqual(up);
+    expect([...sorted(table, all, 'x', true)]).toEqual([5, 7, 11, 3, 0, 4, 10, 6, 9, 1, 8, 2]);
+    expect([...sorted(table, Int32Array.of(11, 2, 9), 'x', false)]).toEqual([9, 11, 2]);
+  });
+
+  it.each([
+    ['serial numbers', (row: number) => `ivo://a/b?${row}`, [30, 31, 200, 25_000]],
+    ['words with numbers', (row: number) => `${row % 2 ? 'B' : 'a'} ${row}`, [30, 200, 25_000, 31]]
+  ])('sorts very many different %s as people would', (_, name, expected) => {
+    const table = new Table([field('name', 'char')]);
+    const texts = table.columns[0]?.kind === 'text' ? table.columns[0].values : [];
+    for (let row = 0; row <= 30_000; row++) {
+      texts.push(row === 7 ? '' : name(row));
+    }
+    table.rowCount = texts.length;
+    expect([...sorted(table, Int32Array.of(25_000, 7, 200, 31, 30), 'name', false)]).toEqual([...expected, 7]);
+    expect([...sorted(table, Int32Array.of(25_000, 7, 200, 31, 30), 'name', true)]).toEqual([...[...expected].reverse(), 7]);
+  });
+
   it('filters by words and conditions', () => {
     expect([...filtered(example(), 'off')]).toEqual([1, 3]);
+    expect([...filtered(example(), 'f 1')]).toEqual([1]);
+    expect([...filtered(example(), 'o.f')]).toEqual([]);
     expect([...filtered(example(), 't_exptime >= 1200, off')]).toEqual([3]);
     expect([...filtered(example(), "name = 'crab'")]).toEqual([0]);
     expect(() => filtered(example(), 'length > 3')).toThrow("filter: there is no column 'length'");
@@ -129,7 +158,10 @@ describe('rows', () => {
 
   it('keeps the selection while order and filter change', () => {
     const rows = new Rows();
-    rows.show(example());
+    rows.show(example(), 't_min');
+    expect(rows.sort).toBeNull();
+    rows.show(example(), 'name');
+    expect([rows.sort?.column, ...rows.order]).toEqual(['name', 0, 3, 1, 2]);
     rows.selection.select([1, 3]);
     rows.sortBy('t_exptime');
     rows.sortBy('t_exptime');
@@ -159,11 +191,11 @@ describe('coverage', () => {
   const intervals = { low: Float64Array.of(0, 5, NaN, 9), high: Float64Array.of(4, 9.9, 3, 10), count: 4 };
 
   it('counts the rows over each bin', () => {
-    const found = coverage(intervals, 10, row => row === 1);
+    const found = axisOf(intervals, 10);
     expect([found?.min, found?.max]).toEqual([0, 10]);
     expect([...(found?.all ?? [])]).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
-    expect([...(found?.selected ?? [])]).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
-    expect(coverage({ ...intervals, count: 0 }, 10, () => false)).toBeNull();
+    expect([...(found === null ? [] : covered(found, row => row === 1))]).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    expect(axisOf({ ...intervals, count: 0 }, 10)).toBeNull();
   });
 
   it('finds what overlaps a brush', () => {
