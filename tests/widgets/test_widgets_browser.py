@@ -57,6 +57,11 @@ class Notebook:
         expect(prompt).to_have_text(re.compile(r"\[\d"))
         return cell.locator(".jp-OutputArea")
 
+    def write(self, number: int, text: str) -> None:
+        """Put a text into an empty cell, as from the clipboard: no bracket is closed, no line indented."""
+        self.page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
+        self.page.keyboard.insert_text(text)
+
     def restart(self) -> None:
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.page.locator(".lm-Menu-item[data-command='kernelmenu:restart']").click()
@@ -191,9 +196,10 @@ def test_files_of_the_notebooks_folder(notebook: Notebook) -> None:
         "files",
         f"from jupyter_uws.widgets import JobForm\nform = JobForm('count-lines', text={str(given)!r})\nform",
         "print(form.job.wait().log('stdout'))",
+        "",
     )
     form = notebook.run(0).locator(".jp-UWSWidget")
-    expect(form.get_by_label("text", exact=False).first).to_have_value("given.txt")
+    expect(form.get_by_label("text", exact=False).first).to_have_value(str(given))
     more = form.locator("[data-field=more]")
     more.get_by_role("button", name="From the notebook's folder").click()
     dialog = form.get_by_role("dialog", name="A file of the notebook's folder")
@@ -204,10 +210,16 @@ def test_files_of_the_notebooks_folder(notebook: Notebook) -> None:
     expect(dialog).to_have_count(0)
     expect(more.get_by_role("textbox")).to_have_value("texts/three.txt")
     form.get_by_role("button", name="Show code").click()
-    expect(form.get_by_label("Code", exact=True)).to_contain_text('more="texts/three.txt"')
+    code = form.get_by_label("Code", exact=True)
+    expect(code).to_contain_text('more="texts/three.txt"')
+    shown = code.inner_text()
     form.get_by_role("button", name="Run now").click()
     expect(form.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible()
-    expect(notebook.run(1)).to_contain_text(re.compile(r"7 \S+\s+3 \S+\s+10 total"))
+    lines = re.compile(r"7 \S+\s+3 \S+\s+10 total")
+    expect(notebook.run(1)).to_contain_text(lines)
+    # the code that was shown does the same, as it stands
+    notebook.write(2, shown + "\nprint(job.log('stdout'))")
+    expect(notebook.run(2)).to_contain_text(lines)
 
 
 def test_search_leads_to_python(notebook: Notebook) -> None:

@@ -11,6 +11,8 @@
 import { ISignal } from '@lumino/signaling';
 
 import { IEntry } from '../jobs/folder';
+import { IGivenFile } from '../jobs/form';
+import { KnownFile } from '../jobs/knownfile';
 import { IEventSource, ITransport, quoted } from '../transport';
 import { Asking } from './asking';
 
@@ -82,13 +84,9 @@ export class KernelTransport implements ITransport {
   }
 
   /** A file of the kernel's: in or below the notebook's folder, or given by Python for a parameter. */
-  async kernelFile(of: { path: readonly string[] } | { given: string }, name: string): Promise<File> {
+  async kernelFile(of: { path: readonly string[] } | { given: string }, file: IGivenFile): Promise<KnownFile> {
     const blob = await (await this._ask({ of })).blob();
-    const file = new File([blob], name, { type: blob.type });
-    if ('path' in of) {
-      Object.defineProperty(file, 'webkitRelativePath', { value: of.path.join('/') });
-    }
-    return file;
+    return new KnownFile(blob, file.name, blob.type, file.path, file.code);
   }
 
   private async _ask(asked: object, bytes = new ArrayBuffer(0), signal?: AbortSignal | null): Promise<Response> {
