@@ -18,12 +18,12 @@ export function translucent(colour: string, alpha: number): string {
   return opaque.startsWith('#') ? opaque + Math.round(alpha * 255).toString(16).padStart(2, '0') : opaque;
 }
 
-/** Call back when JupyterLab's theme changes; returns what ends that. */
+/** Call back when the theme of JupyterLab, or of VS Code, changes; returns what ends that. */
 export function onThemeChange(callback: () => void): () => void {
   const observer = new MutationObserver(() => {
     callback();
   });
-  observer.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
+  observer.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light', 'data-vscode-theme-id'] });
   return () => {
     observer.disconnect();
   };
