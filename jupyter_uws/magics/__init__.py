@@ -16,6 +16,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from ..client import ClientError, Connection, Job, JobService, connect
 from ..client.job import RESOURCES
+from ..client.parameters import JobTypes
 from . import words
 from .completion import SERVICES, Completer, matcher
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 FORMATS = ("table", "qtable", "pandas")
 #: Jobs among which one is looked for by the end of its id.
 RECENT = 1000
+#: What may stand after the number of a radius.
+RADIUS_UNITS = ("deg", "arcmin", "arcsec", "rad")
 
 
 @magics_class
@@ -73,7 +76,7 @@ class ObservatoryMagics(Magics):
         command, *rest = words.split("archive", line) or ["baskets"]
         names = ("radius", "time", "energy", "collection", "maxrec", "name")
         if command == "search":
-            rest, given = words.options("archive", _joined(rest, ("time", "energy")), names)
+            rest, given = words.options("archive", _with_unit(_joined(rest, ("time", "energy"))), names)
             search: dict[str, Any] = {name: self._value(text) for name, text in given.items() if name != "name"}
             search |= {name: _interval(name, search[name]) for name in ("time", "energy") if name in search}
             if "maxrec" in search:
@@ -95,7 +98,7 @@ class ObservatoryMagics(Magics):
         """Look after jobs.
 
         %uws list [PHASE ...]         the jobs, newest first
-        %uws types                    what can be run, and its parameters
+        %uws types [TYPE]             what can be run, and its parameters
         %uws run TYPE name=value ...  start a job; "quotes" keep blanks, {python} is evaluated here;
                                       cores, memory, gpus, partition, account, constraint are the cluster's
         %uws show|wait|abort|delete ID   ID may be the end of the id if only one job has it, or {a job}
@@ -115,7 +118,7 @@ class ObservatoryMagics(Magics):
             return _short(lambda: self._cell(rest, cell))
         commands: dict[str, Callable[[list[str]], Any]] = {
             "list": lambda words: self._service().jobs(phase=words or None),
-            "types": lambda words: self._service().types(),
+            "types": self._types,
             "run": self._run,
             "show": lambda words: self._job("show", words).refresh(),
             "wait": lambda words: self._job("wait", words).wait(),
@@ -221,6 +224,10 @@ class ObservatoryMagics(Magics):
 
     def _service(self) -> JobService:
         return JobService(connection=self._connect())
+
+    def _types(self, rest: list[str]) -> JobTypes:
+        service = self._service()
+        return JobTypes({name: service.type(name) for name in rest}) if rest else service.types()
 
     def _run(self, rest: list[str]) -> Job:
         if not rest:
@@ -335,6 +342,15 @@ def _joined(rest: list[str], pairs: tuple[str, ...]) -> list[str]:
             joined.append("\n".join(queue[:2]))
             del queue[:2]
     return joined
+
+
+def _with_unit(rest: list[str]) -> list[str]:
+    """``--radius 2 deg`` as ``--radius 2deg``."""
+    found: list[str] = []
+    for word in rest:
+        is_unit = word in RADIUS_UNITS and found[-2:-1] == ["--radius"]
+        found[-1:] = [found[-1] + word] if is_unit else [*found[-1:], word]
+    return found
 
 
 def _interval(name: str, text: Any) -> tuple[Any, Any]:
