@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from .durations import seconds
-from .errors import ClientError, JobFailed, JobTimeout
+from .errors import BadValue, ClientError, JobFailed, JobTimeout
 from .events import Watch
 from .job import Job
 from .parallel import in_parallel
@@ -42,17 +42,17 @@ def expand(grid: Mapping[str, Iterable[Any]] | None, rows: Any, known: Iterable[
         name: [values] if isinstance(values, (str, bytes)) else list(values) for name, values in (grid or {}).items()
     }
     if unknown := [name for name in axes if name.lower() not in known]:
-        raise ValueError(f"grid: {unknown[0]!r} is no parameter; the parameters are: {', '.join(sorted(known))}")
+        raise BadValue(f"grid: {unknown[0]!r} is no parameter; the parameters are: {', '.join(sorted(known))}")
     if empty := [name for name, values in axes.items() if not values]:
-        raise ValueError(f"grid: {empty[0]!r} has no values")
+        raise BadValue(f"grid: {empty[0]!r} has no values")
     table = [{}] if rows is None else [_row(row) for row in rows]
     count = len(table)
     for values in axes.values():
         count *= len(values)
     if not count or (rows is None and not axes):
-        raise ValueError("there is nothing to run: give a grid of parameters, or rows")
+        raise BadValue("there is nothing to run: give a grid of parameters, or rows")
     if count > MOST:
-        raise ValueError(f"these are {count} jobs; at most {MOST} are started by one call")
+        raise BadValue(f"these are {count} jobs; at most {MOST} are started by one call")
     points = itertools.product(*axes.values())
     return [{**row, **dict(zip(axes, point, strict=True))} for row, point in itertools.product(table, list(points))]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from .durations import seconds
-from .errors import ClientError, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
+from .errors import BadValue, ClientError, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
 from .progress import progress_bar
 from .results import Result, Results
 from .show import html_row, short, took, utc
@@ -195,7 +195,7 @@ class Job:
         """
         for stream in streams:
             if stream not in STREAMS:
-                raise ValueError(f"{stream!r} is not what a job writes to: {' or '.join(STREAMS)}")
+                raise BadValue(f"{stream!r} is not what a job writes to: {' or '.join(STREAMS)}")
         chosen = streams or STREAMS
         if not follow:
             return "".join(self._uws.text(f"{self.url}/{stream}") for stream in chosen)

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from xml.etree.ElementTree import Element
 
 from .connection import READ_TIMEOUT, Connection, reachable, service_error, without_secrets
-from .errors import ServiceError
+from .errors import BadValue, ServiceError
 
 #: Phases in which something may still happen to a job without its owner's doing.
 ACTIVE = frozenset({"QUEUED", "EXECUTING", "HELD", "SUSPENDED", "UNKNOWN"})
@@ -149,11 +149,11 @@ class UWSClient:
         if phase is not None:
             for word in [phase] if isinstance(phase, str) else phase:
                 if word.upper() not in PHASES:
-                    raise ValueError(f"phase={word!r} is not a phase of UWS: {', '.join(sorted(PHASES))}")
+                    raise BadValue(f"phase={word!r} is not a phase of UWS: {', '.join(sorted(PHASES))}")
                 query.append(("PHASE", word.upper()))
         if last is not None:
             if last < 1:
-                raise ValueError(f"last={last} must be 1 or more")
+                raise BadValue(f"last={last} must be 1 or more")
             query.append(("LAST", str(last)))
         response = self.connection.get(url, params=query)
         return parse_jobs(response.content, response.url)
