@@ -147,7 +147,8 @@ HINTS = {
     "?": "there are no parameters: write the value",
 }  # fmt: skip
 
-_BEGINNINGS = {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN}
+#: A query of nothing but a semicolon is an empty one.
+_BEGINNINGS = {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN, TokenType.SEMICOLON}
 _STATEMENTS = {
     "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "ATTACH", "DETACH", "COPY", "EXPORT", "IMPORT", "PRAGMA",
     "SET", "RESET", "CALL", "LOAD", "INSTALL", "USE", "SHOW", "DESCRIBE", "EXPLAIN", "TRUNCATE", "VACUUM", "BEGIN",
