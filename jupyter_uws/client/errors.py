@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING
+
+from ..sentences import OneSentence
 
 if TYPE_CHECKING:
     from .grids import JobGroup
 
 
-#: The package whose frames a notebook's user did not write.
-_PACKAGE = __name__.partition(".")[0]
-
-
-class ClientError(Exception):
+class ClientError(OneSentence):
     """The base of every error of this client; its text is one sentence."""
-
-    def _render_traceback_(self) -> list[str]:
-        """As IPython shows it: the lines that called this package, and the sentence, without the way in between."""
-        from IPython.core.getipython import get_ipython
-
-        shell = get_ipython()
-        assert shell is not None  # noqa: S101 (only IPython asks)
-        lines: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, _outside(self.__traceback__))
-        return lines
-
-
-def _outside(traceback: TracebackType | None) -> TracebackType | None:
-    """A traceback up to where it enters this package."""
-    if traceback is None or traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        return None
-    return TracebackType(_outside(traceback.tb_next), traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
 
 
 class BadValue(ClientError, ValueError):

@@ -65,6 +65,8 @@ class JobService:
         ValueError
             The service has no such type.
         """
+        if not isinstance(name, str):
+            raise BadValue(f"A job type is called by its name, a text; this is {name!r}.")
         if name not in self._types and name not in self.types():
             near = difflib.get_close_matches(name, self._types, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else "."
@@ -172,7 +174,8 @@ class JobService:
         if isinstance(type, str):
             return self.type(type)
         if not hasattr(type, "order"):
-            raise BadValue(f"{type!r} is neither the name of a job type nor a function with @job")
+            name = getattr(type, "__name__", repr(type))
+            raise BadValue(f"{name} is neither the name of a job type, a text, nor a function with @job")
         if type.job_type not in self._types and type.job_type not in self.types():
             raise BadValue(
                 "This service runs no code of your own: whoever runs it must set c.ServeApp.python_jobs = True "
