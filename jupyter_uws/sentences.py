@@ -8,21 +8,23 @@ from types import TracebackType
 _PACKAGE = __name__.partition(".")[0]
 
 
-class OneSentence(Exception):
-    """An error whose text tells a user what is wrong; where in this package it was found does not help him."""
+class OneSentence:
+    """Of an error whose text tells a user what is wrong; where in this package it was found does not help him."""
+
+    __traceback__: TracebackType | None
 
     def _render_traceback_(self) -> list[str]:
         """As IPython shows it: the lines that called this package, and the sentence, without the way in between."""
         from IPython.core.getipython import get_ipython
 
         shell = get_ipython()
-        assert shell is not None  # noqa: S101 (only IPython asks)
-        lines: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, _outside(self.__traceback__))
+        assert shell is not None and isinstance(self, BaseException)  # noqa: S101 (only IPython asks, of an error)
+        lines: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, outside(self.__traceback__))
         return lines
 
 
-def _outside(traceback: TracebackType | None) -> TracebackType | None:
+def outside(traceback: TracebackType | None) -> TracebackType | None:
     """A traceback up to where it enters this package."""
     if traceback is None or traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         return None
-    return TracebackType(_outside(traceback.tb_next), traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
+    return TracebackType(outside(traceback.tb_next), traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)

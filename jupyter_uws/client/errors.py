@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     from .grids import JobGroup
 
 
-class ClientError(OneSentence):
+class ClientError(OneSentence, Exception):
     """The base of every error of this client; its text is one sentence."""
 
 
 class BadValue(ClientError, ValueError):
     """A name or a value that a function here cannot take."""
+
+
+class Interrupted(OneSentence, KeyboardInterrupt):
+    """Ctrl-C while something was waited for; it goes on."""
 
 
 class NotConfigured(ClientError):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from .durations import seconds
-from .errors import BadValue, ClientError, JobFailed, JobTimeout
+from .errors import BadValue, ClientError, Interrupted, JobFailed, JobTimeout
 from .events import Watch
 from .job import Job
 from .parallel import in_parallel
@@ -123,7 +123,7 @@ class JobGroup(Sequence[Job]):
             with Watch(self.service.connection, self.type) as watch:
                 self._follow(watch, end, bar)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
+            raise Interrupted(
                 f"{self._state()}: they go on. group.wait() waits again, group.abort() stops them."
             ) from None
         finally:

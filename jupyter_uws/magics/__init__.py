@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from ..client import ClientError, Connection, Job, JobService, connect
+from ..client import ClientError, Connection, Job, JobFailed, JobService, connect
 from ..client.job import RESOURCES
 from ..client.parameters import JobTypes
 from . import words
@@ -162,7 +163,11 @@ class ObservatoryMagics(Magics):
         job = self._service().submit(code, resources=resources)
         if "no-wait" in asked:
             return job
-        job.wait()
+        try:
+            job.wait()
+        except JobFailed:
+            print(job.log("stdout"), _trace(job.log("stderr") or ""), sep="", end="")
+            raise
         print(job.log("stdout"), end="")
         results = job.results
         shell.push({name: results[name].value if name in results else None for name in names["outputs"]})  # type: ignore[no-untyped-call]
@@ -305,6 +310,14 @@ def register(shell: InteractiveShell) -> None:
 def _check_name(name: str | None) -> None:
     if name is not None and not name.isidentifier():
         raise UsageError(f"--name {name!r} is not a name for a variable")
+
+
+def _trace(log: str) -> str:
+    """The lines of a cell at which its job failed, from the job's log; nothing where it was not the cell's fault."""
+    found = re.search(
+        r'^  File "<job>".*?^\S.*?$', log.rpartition("Traceback (most recent")[2], re.DOTALL | re.MULTILINE
+    )
+    return f"{found.group()}\n" if found else ""
 
 
 def _names(kind: str, text: str) -> list[str]:

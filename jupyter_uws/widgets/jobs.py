@@ -145,7 +145,7 @@ class JobView(ServiceWidget):
         super().__init__(place, url, token, self.job.service.connection)
 
     def _static(self) -> dict[str, Any]:
-        return {"text/html": self.job.refresh()._repr_html_()}
+        return {"text/html": self.job.refresh()._repr_html_() or ""}
 
 
 class ResultView(ServiceWidget):

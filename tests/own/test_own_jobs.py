@@ -206,6 +206,15 @@ def test_cells_that_cannot_run(shell: Any, line: str, cell: str, message: str) -
         shell.run_cell_magic("remote", line, cell)
 
 
+def test_a_cell_that_fails_says_where(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="ZeroDivisionError"):
+        shell.run_cell_magic("remote", "", "def inverse(x):\n    return 1 / x\n\nprint('begins')\ninverse(0)\n")
+    shown = capsys.readouterr().out
+    assert "begins" in shown
+    assert shown.index("inverse(0)") < shown.index("return 1 / x") < shown.index("ZeroDivisionError: division by zero")
+    assert "jupyter_uws" not in shown
+
+
 def test_the_page_of_the_documentation(service: RunningService, tmp_path: Path) -> None:
     """Its program, as it stands there; the last line is what it shows."""
     page = (Path(__file__).parents[2] / "docs" / "authors" / "own-python.md").read_text()
