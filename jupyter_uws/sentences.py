@@ -18,7 +18,8 @@ class OneSentence:
         from IPython.core.getipython import get_ipython
 
         shell = get_ipython()
-        assert shell is not None and isinstance(self, BaseException)  # noqa: S101 (only IPython asks, of an error)
+        assert shell is not None  # noqa: S101 (only IPython asks)
+        assert isinstance(self, BaseException)  # noqa: S101 (it is one of the bases)
         lines: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, outside(self.__traceback__))
         return lines
 
