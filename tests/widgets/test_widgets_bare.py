@@ -71,14 +71,17 @@ class Bare:
         assert self.widget is not None
         self.widget._take(None, message, [base64.b64decode(each) for each in buffers])
 
+    def _hear(self, message: dict[str, Any], buffers: list[bytes]) -> None:
+        self.told.put((message, buffers))
+
     def show(self, widget: ServiceWidget, width: int, colours: dict[str, str]) -> None:
-        self.widget = widget
-        widget._reply = lambda message, buffers: self.told.put((message, buffers))  # type: ignore[method-assign]
+        self.widget, self.told = widget, queue.Queue()
+        widget._reply = widget._relay.send = self._hear  # type: ignore[method-assign]
         style = "".join(f"--vscode-{name}:{value};" for name, value in colours.items())
         self.page.set_viewport_size({"width": width + 16, "height": 760})
         self.page.goto("about:blank")
         ground = "background: var(--vscode-editor-background)"
-        self.page.set_content(f"<html style='{style}'><body style='{ground}'></body>")
+        self.page.set_content(f"<!doctype html><html style='{style}'><body style='{ground}'></body>")
         self.page.add_style_tag(content=built("widgets.css"))
         state = {name: getattr(widget, name) for name in widget.traits(sync=True) if name not in ("layout", "tabbable")}
         plain = json.loads(json.dumps({name: value for name, value in state.items() if name != "_esm"}, default=str))
