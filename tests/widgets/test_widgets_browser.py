@@ -130,6 +130,8 @@ def test_questions_that_are_lost(notebook: Notebook) -> None:
     expect(widget.get_by_text("Asking the service")).to_be_visible()
     alert = widget.get_by_role("alert")
     expect(alert).to_contain_text("The kernel does not answer", timeout=60_000)
+    # as in the page of an exported notebook, there is what it showed when its cell was run
+    expect(widget.locator(".jp-UWSWidget-still")).to_be_visible()
     assert violations(notebook.page, ".jp-UWSWidget") == []
     notebook.shot("lost")
     assert len(lost) > 2
@@ -149,6 +151,9 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
         "form",
         "JobView(form.job)",
         "result = next(each for each in form.job.results.values() if 'fits' in each.content_type)\nResultView(result)",
+        "from jupyter_uws import JobService\nfrom jupyter_uws.widgets import *\n"
+        "job = JobService().jobs(type='quicklook')[0]\nJobView(job)",
+        "ResultView(job, 'significance')",
     )
     form = notebook.run(0).locator(".jp-UWSWidget")
     expect(form.get_by_label("nxpix: Pixels in x")).to_have_value("50")
@@ -177,6 +182,15 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
     notebook.shot("result")
     result.get_by_role("button", name="Show code").click()
     expect(result.get_by_label("Code", exact=True)).to_contain_text(".results[")
+
+    # after a restart each says so, also where a job would go on; job and result are found again
+    notebook.restart()
+    for widget in (form, job, result):
+        expect(widget.get_by_role("alert")).to_contain_text("run the widget's cell again")
+    again = notebook.run(3).locator(".jp-UWSWidget")
+    expect(again.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible()
+    check_picture(again)
+    expect(notebook.run(4).locator(".jp-UWSWidget canvas").first).to_be_visible()
 
 
 def check_picture(page: Locator) -> None:
@@ -243,6 +257,11 @@ def test_search_leads_to_python(notebook: Notebook) -> None:
     expect(search.get_by_label("RA: Right ascension [deg]")).to_have_value("83.6331")
     search.get_by_role("button", name="Back").click()
     expect(search.locator(".jp-UWSSearch-total")).to_be_visible()
+    notebook.restart()
+    expect(search.get_by_role("alert")).to_contain_text("run the widget's cell again")
+    notebook.run(0)
+    expect(search.get_by_role("alert")).to_have_count(0)
+    expect(search.locator(".jp-UWSSearch-total")).to_have_text("4 rows, all there are")
 
 
 @pytest.mark.parametrize("notebook", ["lab"], indirect=True)

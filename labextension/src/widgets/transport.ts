@@ -124,6 +124,16 @@ export class KernelTransport implements ITransport {
     return this._asking.silent;
   }
 
+  /** Whether the kernel of the widget is gone. */
+  get detached(): boolean {
+    return this._detached;
+  }
+
+  /** Whether the kernel has said anything at all. */
+  get heard(): boolean {
+    return this._heard;
+  }
+
   /** Ask anew what was not taken. */
   again(): void {
     this._asking.again();
@@ -206,6 +216,7 @@ export class KernelTransport implements ITransport {
   }
 
   private _take(message: IMessage, buffers: readonly DataView[]): void {
+    this._heard = true;
     switch (message.kind) {
       case 'opened':
         this._source?.open();
@@ -263,6 +274,7 @@ export class KernelTransport implements ITransport {
   private readonly _kept: string[] = [];
   private _count = 0;
   private _detached = false;
+  private _heard = false;
   private _source: Source | null = null;
 }
 
