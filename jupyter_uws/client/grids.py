@@ -177,7 +177,8 @@ class JobGroup(Sequence[Job]):
     def results(self, name: str = "summary") -> Table:
         """The results of that name of all completed jobs in one table, with what is each job's own.
 
-        Of a JSON document its numbers and texts are columns (``fit.index`` for a number within another object);
+        Of a JSON document its numbers and texts are columns (``fit.index`` for a number within another object), one
+        that is a number or a text itself is a column;
         of a table its rows are appended, with ``job_id`` in front.
         """
         done = [number for number, job in enumerate(self.refresh()) if job.document.phase == "COMPLETED"]
@@ -189,7 +190,9 @@ class JobGroup(Sequence[Job]):
             return self._stacked(done, [result.table for result in found])
         table = self._table(done)
         table.remove_columns([column for column in ("phase", "error") if column in table.colnames])
-        flat = [dict(_scalars(result.json)) for result in found]
+        documents = [result.json for result in found]
+        # a document that is one number or text is a column of the result's name
+        flat = [dict(_scalars(each if isinstance(each, Mapping) else {name: each})) for each in documents]
         for column in dict.fromkeys(name for row in flat for name in row):
             shown = column if column not in table.colnames else f"{column}_result"
             table[shown] = _column([row.get(column) for row in flat])

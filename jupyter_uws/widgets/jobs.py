@@ -16,6 +16,7 @@ from ..client.jobs import JobService
 from ..client.parameters import encode
 from ..client.results import Result
 from ..client.show import html_paragraph, html_table
+from ..client.uws import phase_words
 from .base import ServiceWidget
 
 #: Jobs that the static picture of a list shows.
@@ -47,7 +48,7 @@ class JobList(ServiceWidget):
         url: str | None = None,
         token: str | None = None,
     ) -> None:
-        phases = [phase] if isinstance(phase, str) else list(phase or [])
+        phases = phase_words(phase or [])
         self._service = JobService(connection=connect(url, token))
         if type is not None:
             self._service.type(type)  # says at once what there is

@@ -83,6 +83,7 @@ def test_a_grid_of_ones_own(jobs: JobService) -> None:
     group = jobs.submit_many(told, grid={"n": [1, 2]}).wait(progress=False)
     assert [each.results["result"].value.split()[1] for each in group] == ["1", "2"]
     assert group[0].results["result"].value.split()[0] == group[0].id
+    assert [told.split()[1] for told in group.results("result")["result"]] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,8 @@ def test_what_a_form_cannot_take(service: RunningService) -> None:
         JobForm("sleeper", durations=5, **where)
     with pytest.raises(ValueError, match="name it first"):
         JobForm(duration=5, **where)
+    with pytest.raises(ValueError, match="'DONE' is not a phase of UWS: ABORTED"):
+        JobList(phase="DONE", **where)
     with pytest.raises(ValueError, match="radius is 0"):
         SearchWidget("Crab", radius=0, **where)
 
