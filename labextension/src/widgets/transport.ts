@@ -23,6 +23,8 @@ export interface IModel {
   save_changes(): void;
   on(name: string, callback: (...args: never[]) => void): void;
   send(content: object, callbacks?: undefined, buffers?: ArrayBuffer[]): void;
+  /** Of JupyterLab: how it sends the messages of widgets. */
+  readonly widget_manager?: { readonly kernel?: { commsOverSubshells?: string } | null };
 }
 
 /** Addresses of the service's things in a page that cannot reach it: a click on such a link fetches by the kernel. */
@@ -66,6 +68,11 @@ export class KernelTransport implements ITransport {
     });
     _model.on('comm_live_update', () => {
       this._detach();
+    });
+    this._asking.changed.connect(() => {
+      if (this._asking.silent && this._leaveSubshell()) {
+        this.again();
+      }
     });
   }
 
@@ -196,6 +203,19 @@ export class KernelTransport implements ITransport {
     this._kept.forEach(address => {
       URL.revokeObjectURL(address);
     });
+  }
+
+  /**
+   * JupyterLab sends the messages of widgets to a subshell that it shares between them. After a kernel died and was
+   * started again by itself it may go on with the subshell of the dead one, which nobody hears. True if it did so far.
+   */
+  private _leaveSubshell(): boolean {
+    const kernel = this._model.widget_manager?.kernel;
+    if (!kernel?.commsOverSubshells || kernel.commsOverSubshells === 'disabled') {
+      return false;
+    }
+    kernel.commsOverSubshells = 'disabled';
+    return true;
   }
 
   private _keep(blob: Blob): string {
