@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PROGRAMS = {"lab": "lab/tree/{}?token=of-the-tests&reset", "notebook": "notebooks/{}?token=of-the-tests"}
 #: What Notebook 7 itself complains of.
 NOT_OURS = re.compile(r"notebook_core|favicon|Failed to load resource")
+#: How often the kernel is restarted, and where it is.
+RESTARTS = 3
+KERNEL = "jupyterapp.shell.currentWidget.context.sessionContext.session.kernel"
 JOB_LIST = "from jupyter_uws.widgets import JobList\nJobList(type='sleeper')"
 
 
@@ -44,10 +47,12 @@ class Notebook:
         cell = self.page.locator(".jp-CodeCell").nth(number)
         self.page.wait_for_function(KERNEL_IS_IDLE)
         prompt = cell.locator(".jp-InputPrompt")
-        cell.locator(".cm-content").wait_for()
+        # a widget may have an editor, too
+        source = cell.locator(".jp-Cell-inputArea .cm-content")
+        source.wait_for()
         before = prompt.inner_text()
         for _ in range(40):
-            cell.locator(".cm-content").click()
+            source.click()
             self.page.keyboard.press("Shift+Enter")
             try:
                 expect(prompt).not_to_have_text(before, timeout=3000)
@@ -139,6 +144,24 @@ def test_questions_that_are_lost(notebook: Notebook) -> None:
     alert.get_by_role("button", name="Ask again").click()
     expect(widget.get_by_text("Asking the service")).to_have_count(0)
     expect(alert).to_have_count(0)
+
+
+@pytest.mark.parametrize("notebook", ["lab"], indirect=True)
+def test_no_question_is_lost_by_restarts(notebook: Notebook) -> None:
+    """A widget that is made right after a restart is answered, and so is one after the kernel died."""
+    page = notebook.page
+    notebook.open("restarts", JOB_LIST)
+    widget = notebook.run(0).locator(".jp-UWSWidget")
+    for restart in range(RESTARTS + 1):
+        if restart < RESTARTS:
+            notebook.restart()
+        else:
+            page.evaluate(f"() => {{ void {KERNEL}.requestExecute({{ code: 'import os; os._exit(1)' }}); }}")
+            page.locator(".jp-Dialog .jp-mod-accept").click()
+        notebook.run(0)
+        expect(widget.locator(".jp-UWSJobs-note, .jp-UWSJobs-rows")).to_be_visible()
+        expect(widget.get_by_text("Asking the service")).to_have_count(0)
+        expect(widget.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.gamma
