@@ -80,6 +80,8 @@ def gammapy_analysis(
     job.progress(0, "reading the configuration")
     settings = read_config(text_of(config, "config"))
     chosen = None if models is None else read_models(text_of(models, "models"))
+    if chosen is not None:
+        _check_sources(settings, chosen.names)
     runs = find_runs(job, obs_ids)
     target = on_position(settings)
     if target is not None:
@@ -106,6 +108,17 @@ def gammapy_analysis(
     job.result("config", "config.yaml", description="As gammapy completed it")
     write_summary(job, summary, "What was done, fitted values")
     job.progress(1, ", ".join(summary["done"]))
+
+
+def _check_sources(settings: Any, names: list[str]) -> None:
+    """Whether flux points and light curve are of a source that is in the models; gammapy's default is ``source``."""
+    for part, axis in (
+        ("flux_points", settings.flux_points.energy),
+        ("light_curve", settings.light_curve.energy_edges),
+    ):
+        source = getattr(settings, part).source
+        if axis.min is not None and source not in names:
+            raise JobError(f"config: {part}.source is {source!r}, allowed is one of the models: {', '.join(names)}")
 
 
 def _index(runs: list[Run], folder: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 from .archive import Archive
 from .connection import Connection, connect
 from .errors import (
+    BadValue,
     ClientError,
     JobFailed,
     JobTimeout,
@@ -35,6 +36,7 @@ from .results import Result
 
 __all__ = [
     "Archive",
+    "BadValue",
     "ClientError",
     "Connection",
     "Job",

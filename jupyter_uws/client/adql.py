@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
+from .errors import BadValue
+
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.time import Time
@@ -62,7 +64,7 @@ def quoted(text: str) -> str:
         The text holds a control character, which no name has.
     """
     if not text.isprintable():
-        raise ValueError(f"{text!r} holds characters that cannot be searched for")
+        raise BadValue(f"{text!r} holds characters that cannot be searched for")
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -103,7 +105,7 @@ def check_names(names: Iterable[str]) -> None:
         near = near or [parameter for parameter in PARAMETERS if name.lower().startswith(parameter)]  # energy_min
         near = near or difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"a search takes {', '.join(PARAMETERS)} and columns of ObsCore"
-        raise ValueError(f"{name!r} is no parameter of a search and not a column of ObsCore; {hint}")
+        raise BadValue(f"{name!r} is no parameter of a search and not a column of ObsCore; {hint}")
 
 
 def equals(column: str, value: Any, name: str | None = None) -> str:
@@ -113,7 +115,7 @@ def equals(column: str, value: Any, name: str | None = None) -> str:
         value = value.tolist()
     if isinstance(value, (Sequence, Set)) and not isinstance(value, (str, bytes)):
         if not value:
-            raise ValueError(f"{name}= is an empty list: it would find nothing")
+            raise BadValue(f"{name}= is an empty list: it would find nothing")
         return f"{column} IN ({', '.join(_literal(column, item, name) for item in value)})"
     return f"{column} = {_literal(column, value, name)}"
 
@@ -122,10 +124,10 @@ def _literal(column: str, value: Any, name: str) -> str:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if column in NUMBERS:
         if not is_number:
-            raise ValueError(f"{name}={value!r} must be a number, or a list of numbers")
+            raise BadValue(f"{name}={value!r} must be a number, or a list of numbers")
         return repr(value)
     if not is_number and not isinstance(value, str):
-        raise ValueError(f"{name}={value!r} must be a text, or a list of texts")
+        raise BadValue(f"{name}={value!r} must be a text, or a list of texts")
     return quoted(str(value))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import adql, baskets
 from .connection import Connection, connect, reachable
-from .errors import ClientError, QueryError, ServiceError, UnknownTarget
+from .errors import BadValue, ClientError, QueryError, ServiceError, UnknownTarget
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -163,7 +163,7 @@ class Archive:
 
     def _centre(self, target: Any, position: Any) -> Target | None:
         if target is not None and position is not None:
-            raise ValueError("target= and position= are the same thing twice; give one of them")
+            raise BadValue("target= and position= are the same thing twice; give one of them")
         if target is None and position is None:
             return None
         from .resolver import as_target

@@ -13,6 +13,7 @@ from astropy import units as u
 from astropy.time import Time
 
 from . import adql
+from .errors import BadValue
 from .parameters import is_observations
 
 #: Plain numbers are MJD between these (1941 to 2132): a year or a JD by mistake is neither.
@@ -29,7 +30,7 @@ def radius(value: Any) -> float:
     """
     degrees = _quantity("radius", value, u.deg, plain=True)
     if not 0 < degrees <= 180:
-        raise ValueError(f"radius={value!s} must be above 0 and at most 180 deg")
+        raise BadValue(f"radius={value!s} must be above 0 and at most 180 deg")
     return degrees
 
 
@@ -38,9 +39,9 @@ def energies(value: Any) -> tuple[float | None, float | None]:
     low, high = (None if item is None else _quantity("energy", item, u.TeV) for item in _pair("energy", value))
     for energy in (low, high):
         if energy is not None and energy <= 0:
-            raise ValueError(f"energy={value!s} must be above 0")
+            raise BadValue(f"energy={value!s} must be above 0")
     if low is not None and high is not None and low > high:
-        raise ValueError(f"energy={value!s}: the lower energy comes first")
+        raise BadValue(f"energy={value!s}: the lower energy comes first")
     return low, high
 
 
@@ -48,7 +49,7 @@ def times(value: Any) -> tuple[Time | None, Time | None]:
     """Start and stop; one may be None. A date, month or year stands for its beginning, in UTC."""
     start, stop = (None if item is None else _time(item) for item in _pair("time", value))
     if start is not None and stop is not None and start > stop:
-        raise ValueError(f"time={value!s}: the earlier time comes first")
+        raise BadValue(f"time={value!s}: the earlier time comes first")
     return start, stop
 
 
@@ -60,7 +61,7 @@ def identifiers(value: Any) -> str:
         value = value.tolist()
     items = [_identifier(item) for item in (value if isinstance(value, (list, tuple, set)) else [value])]
     if not items:
-        raise ValueError("obs_ids= is an empty list: it would find nothing")
+        raise BadValue("obs_ids= is an empty list: it would find nothing")
     by_column = {
         "obs_id": [item for item in items if not item.startswith("ivo://")],
         "obs_publisher_did": [item for item in items if item.startswith("ivo://")],
@@ -72,7 +73,7 @@ def identifiers(value: Any) -> str:
 def rows(maxrec: int) -> str:
     """A number of rows."""
     if isinstance(maxrec, bool) or not isinstance(maxrec, Integral) or maxrec < 0:
-        raise ValueError(f"maxrec={maxrec!r} must be a whole number, 0 or more")
+        raise BadValue(f"maxrec={maxrec!r} must be a whole number, 0 or more")
     return str(int(maxrec))
 
 
@@ -81,7 +82,7 @@ def _identifier(item: Any) -> str:
         return item.strip()
     if isinstance(item, Real) and not isinstance(item, bool) and float(item).is_integer():
         return str(round(float(item)))
-    raise ValueError(f"obs_ids={item!r} must be a number or a text, or a list of these")
+    raise BadValue(f"obs_ids={item!r} must be a number or a text, or a list of these")
 
 
 def _quantity(name: str, value: Any, unit: u.UnitBase, plain: bool = False) -> float:
@@ -90,15 +91,15 @@ def _quantity(name: str, value: Any, unit: u.UnitBase, plain: bool = False) -> f
         quantity = u.Quantity(value)
         if quantity.unit == u.dimensionless_unscaled and not isinstance(value, u.Quantity):
             if not plain:
-                raise ValueError(f"{name}={value!r} needs a unit, as in '2 {unit}'")
+                raise BadValue(f"{name}={value!r} needs a unit, as in '2 {unit}'")
             quantity = quantity.value * unit
         result = quantity.to_value(unit)
     except u.UnitConversionError:
-        raise ValueError(f"{name}={value!s} cannot be converted to {unit}") from None
+        raise BadValue(f"{name}={value!s} cannot be converted to {unit}") from None
     except TypeError:
-        raise ValueError(f"{name}={value!r} is not understood, write '2 {unit}'") from None
+        raise BadValue(f"{name}={value!r} is not understood, write '2 {unit}'") from None
     if np.ndim(result) or not np.isfinite(result):
-        raise ValueError(f"{name}={value!r} must be one finite number with a unit")
+        raise BadValue(f"{name}={value!r} must be one finite number with a unit")
     return float(result)
 
 
@@ -106,9 +107,9 @@ def _pair(name: str, value: Any) -> tuple[Any, Any]:
     try:
         low, high = value
     except (TypeError, ValueError):
-        raise ValueError(f"{name}={value!r} must be a pair; one of the two may be None") from None
+        raise BadValue(f"{name}={value!r} must be a pair; one of the two may be None") from None
     if isinstance(value, (str, dict)):
-        raise ValueError(f"{name}={value!r} must be a pair; one of the two may be None")
+        raise BadValue(f"{name}={value!r} must be a pair; one of the two may be None")
     return low, high
 
 
@@ -118,7 +119,7 @@ def _time(value: Any) -> Time:
     if isinstance(value, Real) and not isinstance(value, bool):
         mjd = float(value)
         if not _MJD[0] <= mjd <= _MJD[1]:
-            raise ValueError(
+            raise BadValue(
                 f"time={value!r}: a plain number is an MJD, {_MJD[0]} to {_MJD[1]}; for all else write '2004-12-04'"
             )
         return Time(mjd, format="mjd", scale="utc")
@@ -128,7 +129,7 @@ def _time(value: Any) -> Time:
         time = Time(value)
         if time.isscalar:
             return time
-    raise ValueError(f"time={value!r} is not a time: write '2004-12-04T20:00:00', an MJD or a Time")
+    raise BadValue(f"time={value!r} is not a time: write '2004-12-04T20:00:00', an MJD or a Time")
 
 
 def _from_text(text: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .arrow import Pieces
 from .connection import Connection, reachable
-from .errors import ClientError, ServiceError
+from .errors import BadValue, ClientError, ServiceError
 
 if TYPE_CHECKING:
     from gammapy.data import DataStore
@@ -60,7 +60,7 @@ def fetch(connection: Connection, dids: Sequence[str], folder: Path) -> Path:
                     raise
     stores = [path.parent for path in target.glob("*/hdu-index.fits.gz")]
     if len(stores) != 1:
-        raise ValueError("runs are of several collections: a DataStore is of one; select them by obs_collection")
+        raise BadValue("runs are of several collections: a DataStore is of one; select them by obs_collection")
     return stores[0]
 
 
@@ -78,7 +78,7 @@ def _identifiers(runs: Any) -> list[str]:
     rows = runs["obs_publisher_did"] if hasattr(runs, "colnames") else [runs] if isinstance(runs, str) else runs
     dids = list(dict.fromkeys(str(row) for row in rows))
     if not dids or len(dids) > MOST:
-        raise ValueError(f"runs: there are {len(dids)}; a DataStore is made of 1 to {MOST}")
+        raise BadValue(f"runs: there are {len(dids)}; a DataStore is made of 1 to {MOST}")
     return dids
 
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..sentences import OneSentence
+
 if TYPE_CHECKING:
     from .grids import JobGroup
 
 
-class ClientError(Exception):
+class ClientError(OneSentence, Exception):
     """The base of every error of this client; its text is one sentence."""
+
+
+class BadValue(ClientError, ValueError):
+    """A name or a value that a function here cannot take."""
+
+
+class Interrupted(OneSentence, KeyboardInterrupt):
+    """Ctrl-C while something was waited for; it goes on."""
 
 
 class NotConfigured(ClientError):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from .durations import seconds
-from .errors import ClientError, JobFailed, JobTimeout
+from .errors import BadValue, ClientError, Interrupted, JobFailed, JobTimeout
 from .events import Watch
 from .job import Job
 from .parallel import in_parallel
@@ -42,17 +42,17 @@ def expand(grid: Mapping[str, Iterable[Any]] | None, rows: Any, known: Iterable[
         name: [values] if isinstance(values, (str, bytes)) else list(values) for name, values in (grid or {}).items()
     }
     if unknown := [name for name in axes if name.lower() not in known]:
-        raise ValueError(f"grid: {unknown[0]!r} is no parameter; the parameters are: {', '.join(sorted(known))}")
+        raise BadValue(f"grid: {unknown[0]!r} is no parameter; the parameters are: {', '.join(sorted(known))}")
     if empty := [name for name, values in axes.items() if not values]:
-        raise ValueError(f"grid: {empty[0]!r} has no values")
+        raise BadValue(f"grid: {empty[0]!r} has no values")
     table = [{}] if rows is None else [_row(row) for row in rows]
     count = len(table)
     for values in axes.values():
         count *= len(values)
     if not count or (rows is None and not axes):
-        raise ValueError("there is nothing to run: give a grid of parameters, or rows")
+        raise BadValue("there is nothing to run: give a grid of parameters, or rows")
     if count > MOST:
-        raise ValueError(f"these are {count} jobs; at most {MOST} are started by one call")
+        raise BadValue(f"these are {count} jobs; at most {MOST} are started by one call")
     points = itertools.product(*axes.values())
     return [{**row, **dict(zip(axes, point, strict=True))} for row, point in itertools.product(table, list(points))]
 
@@ -123,7 +123,7 @@ class JobGroup(Sequence[Job]):
             with Watch(self.service.connection, self.type) as watch:
                 self._follow(watch, end, bar)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
+            raise Interrupted(
                 f"{self._state()}: they go on. group.wait() waits again, group.abort() stops them."
             ) from None
         finally:
@@ -177,7 +177,8 @@ class JobGroup(Sequence[Job]):
     def results(self, name: str = "summary") -> Table:
         """The results of that name of all completed jobs in one table, with what is each job's own.
 
-        Of a JSON document its numbers and texts are columns (``fit.index`` for a number within another object);
+        Of a JSON document its numbers and texts are columns (``fit.index`` for a number within another object), one
+        that is a number or a text itself is a column;
         of a table its rows are appended, with ``job_id`` in front.
         """
         done = [number for number, job in enumerate(self.refresh()) if job.document.phase == "COMPLETED"]
@@ -189,7 +190,9 @@ class JobGroup(Sequence[Job]):
             return self._stacked(done, [result.table for result in found])
         table = self._table(done)
         table.remove_columns([column for column in ("phase", "error") if column in table.colnames])
-        flat = [dict(_scalars(result.json)) for result in found]
+        documents = [result.json for result in found]
+        # a document that is one number or text is a column of the result's name
+        flat = [dict(_scalars(each if isinstance(each, Mapping) else {name: each})) for each in documents]
         for column in dict.fromkeys(name for row in flat for name in row):
             shown = column if column not in table.colnames else f"{column}_result"
             table[shown] = _column([row.get(column) for row in flat])

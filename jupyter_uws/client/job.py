@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from .durations import seconds
-from .errors import ClientError, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
+from .errors import BadValue, ClientError, Interrupted, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
 from .progress import progress_bar
 from .results import Result, Results
 from .show import html_row, short, took, utc
@@ -44,6 +44,7 @@ class Job:
         self.url = url
         self._document = document
         self._uws = UWSClient(service.connection)
+        self._is_deleted = False
 
     @property
     def id(self) -> str:
@@ -127,6 +128,7 @@ class Job:
     def delete(self) -> None:
         """Delete the job, its results and its logs; it is stopped first if it runs."""
         self._uws.delete(self.url)
+        self._is_deleted = True
 
     def wait(self, timeout: Any = None, progress: bool = True, raise_on_error: bool = True) -> Job:
         """Wait until the job has ended; Ctrl-C ends the waiting, not the job.
@@ -156,7 +158,7 @@ class Job:
                 if bar is not None:
                     bar.show(self._document.phase, self.progress, self.message)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
+            raise Interrupted(
                 f"Job {self.id} was left {self._document.phase}: it goes on. "
                 "job.wait() waits again, job.abort() stops it."
             ) from None
@@ -195,7 +197,7 @@ class Job:
         """
         for stream in streams:
             if stream not in STREAMS:
-                raise ValueError(f"{stream!r} is not what a job writes to: {' or '.join(STREAMS)}")
+                raise BadValue(f"{stream!r} is not what a job writes to: {' or '.join(STREAMS)}")
         chosen = streams or STREAMS
         if not follow:
             return "".join(self._uws.text(f"{self.url}/{stream}") for stream in chosen)
@@ -205,7 +207,7 @@ class Job:
                 self._print_new(read)
             self._print_new(read)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
+            raise Interrupted(
                 f"Job {self.id} was left {self._document.phase}: it goes on. job.log(follow=True) follows it again."
             ) from None
         return None
@@ -290,11 +292,15 @@ class Job:
         return f"Job {self.id} ({self.type}) did not complete: it is {self._document.phase}"
 
     def __repr__(self) -> str:
+        if self._is_deleted:
+            return f"<Job {self.id} {self.type} was deleted>"
         error = self._document.error
         detail = f": {error}" if error else f": {self.message}" if self.message else ""
         return f"<Job {self.id} {self.type} {self._document.phase}{detail}>"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
+        if self._is_deleted:
+            return None
         document = self._whole()
         rows = [
             ("job", f"{self.id} ({self.type})" + (f", {document.run_id}" if document.run_id else "")),

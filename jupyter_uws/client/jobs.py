@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from .connection import Connection, connect
 from .durations import seconds
-from .errors import NotAllStarted, ServiceError
+from .errors import BadValue, NotAllStarted, ServiceError
 from .grids import JobGroup, expand
 from .job import RESOURCES, Job
 from .joblist import JobList
@@ -65,11 +65,13 @@ class JobService:
         ValueError
             The service has no such type.
         """
+        if not isinstance(name, str):
+            raise BadValue(f"A job type is called by its name, a text; this is {name!r}.")
         if name not in self._types and name not in self.types():
             near = difflib.get_close_matches(name, self._types, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             names = ", ".join(sorted(self._types)) or "none"
-            raise ValueError(f"There is no job type {name!r}{hint} This service has: {names}.")
+            raise BadValue(f"There is no job type {name!r}{hint} This service has: {names}.")
         return self._types[name]
 
     def submit(
@@ -156,7 +158,7 @@ class JobService:
             try:
                 forms.append(self._form(type, name, execution_duration, resources, after, {**given, **own}))
             except ValueError as error:
-                raise ValueError(f"Row {number}: {error}") from None
+                raise BadValue(f"Row {number}: {error}") from None
             varied.append(row)
         group = JobGroup(self, type if isinstance(type, str) else type.job_type)
         for form, row in zip(forms, varied, strict=True):
@@ -172,9 +174,10 @@ class JobService:
         if isinstance(type, str):
             return self.type(type)
         if not hasattr(type, "order"):
-            raise ValueError(f"{type!r} is neither the name of a job type nor a function with @job")
+            name = getattr(type, "__name__", repr(type))
+            raise BadValue(f"{name} is neither the name of a job type, a text, nor a function with @job")
         if type.job_type not in self._types and type.job_type not in self.types():
-            raise ValueError(
+            raise BadValue(
                 "This service runs no code of your own: whoever runs it must set c.ServeApp.python_jobs = True "
                 "in jupyter_uws_config.py."
             )
@@ -287,7 +290,7 @@ def _resources(asked: Mapping[str, Any]) -> dict[str, str]:
         if name.lower() not in RESOURCES:
             near = difflib.get_close_matches(name, RESOURCES, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ValueError(f"There is no resource {name!r}{hint} They are: {', '.join(RESOURCES)}.")
+            raise BadValue(f"There is no resource {name!r}{hint} They are: {', '.join(RESOURCES)}.")
     return {name.upper(): str(value) for name, value in asked.items()}
 
 

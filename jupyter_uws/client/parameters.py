@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .errors import BadValue
+
 #: Standard parameters of UWS (section 2.2.2.3) that every job takes beside its own.
 RESERVED = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "AFTER")
 
@@ -54,14 +56,14 @@ def encode(description: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
             continue
         parameter = known.get(name.lower())
         if parameter is None:
-            raise ValueError(_unknown(name, description, known))
+            raise BadValue(_unknown(name, description, known))
         if is_observations(value) and getattr(value, "target", None) is not None and position is None:
             position = value.target  # runs found around a target are analysed there, unless told otherwise
         form[parameter["name"]] = _encode(parameter, value)
     if position is not None and {"ra", "dec"} <= known.keys():
         given = {name.lower() for name in values if values[name] is not None}
         if "position" in {name.lower() for name in values} and given & {"ra", "dec"}:
-            raise ValueError("position= and RA=, Dec= are the same thing twice; give one of them")
+            raise BadValue("position= and RA=, Dec= are the same thing twice; give one of them")
         if not given & {"ra", "dec"}:
             degrees = position.position.icrs
             form[known["ra"]["name"]] = repr(float(degrees.ra.deg))
@@ -112,9 +114,9 @@ def _encode(parameter: Mapping[str, Any], value: Any) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         items = [_scalar(name, _in_unit(parameter, item)) for item in value]
         if not parameter.get("multiple"):
-            raise ValueError(f"Parameter {name!r} takes one value, not {len(items)}")
+            raise BadValue(f"Parameter {name!r} takes one value, not {len(items)}")
         if not items:
-            raise ValueError(f"Parameter {name!r} got an empty list")
+            raise BadValue(f"Parameter {name!r} got an empty list")
         return items
     return _scalar(name, value)
 
@@ -126,9 +128,9 @@ def _files(name: str, value: Any) -> Any:
     if isinstance(value, str) and not value.startswith(("http://", "https://")):
         value = Path(value)
     if isinstance(value, Path) and not value.expanduser().is_file():
-        raise ValueError(f"Parameter {name!r} takes a file; there is no file {str(value)!r}")
+        raise BadValue(f"Parameter {name!r} takes a file; there is no file {str(value)!r}")
     if not isinstance(value, (str, Path, bytes)):
-        raise ValueError(f"Parameter {name!r} takes a file: a path, bytes or a URL, not a {type(value).__name__}")
+        raise BadValue(f"Parameter {name!r} takes a file: a path, bytes or a URL, not a {type(value).__name__}")
     return value.expanduser() if isinstance(value, Path) else value
 
 
@@ -151,7 +153,7 @@ def _in_unit(parameter: Mapping[str, Any], value: Any) -> Any:
         return np.vectorize(lambda number: float(f"{number:.15g}"))(value.to_value(u.Unit(unit)))
     except u.UnitConversionError:
         wanted = f"is in {unit}" if unit else "has no unit"
-        raise ValueError(f"Parameter {parameter['name']!r} {wanted}; {value} cannot be converted to it") from None
+        raise BadValue(f"Parameter {parameter['name']!r} {wanted}; {value} cannot be converted to it") from None
 
 
 def _with_unit(text: str) -> Any:
@@ -174,14 +176,14 @@ def _scalar(name: str, value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"Parameter {name!r} got {value}, which is not a number")
+            raise BadValue(f"Parameter {name!r} got {value}, which is not a number")
         return repr(value)
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, str):
         return value
     kind = type(value).__name__
-    raise ValueError(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values or lists of these")
+    raise BadValue(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values or lists of these")
 
 
 def _parameter(parameter: dict[str, Any]) -> str:

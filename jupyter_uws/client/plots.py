@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import BadValue
+
 if TYPE_CHECKING:
     from .observations import ObservationTable
 
@@ -109,7 +111,7 @@ def sky_axes(ax: Any, wcs: Any, all_sky: bool = False) -> Any:
     if ax is None:
         return plt.figure(figsize=(6.5, 5.5)).add_subplot(projection=wcs)
     if not hasattr(ax, "wcs"):
-        raise ValueError("ax must be a WCSAxes: plt.subplot(projection=wcs)")
+        raise BadValue("ax must be a WCSAxes: plt.subplot(projection=wcs)")
     ax.reset_wcs(wcs)
     return ax
 

@@ -27,7 +27,7 @@ from ..names import (
     parse_sesame,
     sesame_question,
 )
-from .errors import UnknownTarget
+from .errors import BadValue, UnknownTarget
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def resolve(name: str) -> Target:
     """
     text = " ".join(name.split())
     if not text:
-        raise ValueError("a target's name is empty")
+        raise BadValue("a target's name is empty")
     if not is_name(text):
         raise UnknownTarget(f"{text[:40]!r}… is not the name of a target.")
     found = parse_coordinates(text)
@@ -98,9 +98,9 @@ def as_target(value: str | Target | SkyCoord, parameter: str = "target") -> Targ
         return resolve(value)
     if not isinstance(value, SkyCoord):
         kind = type(value).__name__
-        raise ValueError(f"{parameter}= must be a name, coordinates as '83.63 22.01' or a SkyCoord, not {kind}")
+        raise BadValue(f"{parameter}= must be a name, coordinates as '83.63 22.01' or a SkyCoord, not {kind}")
     if value.size != 1:
-        raise ValueError(f"{parameter}= must be one position, not {value.size}")
+        raise BadValue(f"{parameter}= must be one position, not {value.size}")
     position = value.reshape(()).icrs
     return Target(position.to_string("hmsdms", precision=1), position, "coordinates")
 
@@ -155,14 +155,14 @@ def parse_coordinates(text: str) -> Target | None:
         latitude = Angle(parts[1], unit=u.deg)
     except (ValueError, u.UnitsError, TypeError):
         if ":" in body or "h" in body:
-            raise ValueError(f"{text!r} looks like coordinates, but its angles are not between 0, 24 and 60") from None
+            raise BadValue(f"{text!r} looks like coordinates, but its angles are not between 0, 24 and 60") from None
         return None
     limit = 24.0 if hours else 360.0
     value = longitude.to_value(u.hourangle) if hours else longitude.deg
     if not (0 if hours else -180) <= value <= limit:
-        raise ValueError(f"{text!r}: {first} is not between 0 and {limit:g} {'h' if hours else 'deg'}")
+        raise BadValue(f"{text!r}: {first} is not between 0 and {limit:g} {'h' if hours else 'deg'}")
     if not -90 <= latitude.deg <= 90:
-        raise ValueError(f"{text!r}: {parts[1]} is not between -90 and +90 deg")
+        raise BadValue(f"{text!r}: {parts[1]} is not between -90 and +90 deg")
     return Target(text, SkyCoord(longitude, latitude, frame=frame).icrs, "coordinates")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import BadValue
 from .plots import name_axes, sky_axes
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def plot_map(hdus: Any, ax: Any = None, title: str = "") -> Any:
 
     hdu = next((hdu for hdu in hdus if hdu.is_image and hdu.data is not None), None)
     if hdu is None:
-        raise ValueError("the FITS file holds no image")
+        raise BadValue("the FITS file holds no image")
     data = np.asarray(hdu.data, float)
     while data.ndim > 2:
         data = data[0]
@@ -64,7 +65,7 @@ def plot_significance(hdus: Any, ax: Any = None) -> Any:
         _, ax = plt.subplots(figsize=(6, 4))
     hdu = next((hdu for hdu in hdus if hdu.is_image and hdu.data is not None), None)
     if hdu is None:
-        raise ValueError("the FITS file holds no image")
+        raise BadValue("the FITS file holds no image")
     values = np.asarray(hdu.data, float).ravel()
     values = values[np.isfinite(values)]
     field = values[np.abs(values + 1) < 4]
@@ -93,6 +94,7 @@ def plot_flux_points(table: Table, ax: Any = None, model: Any = None, reference:
 
     below = None
     curve = None if model is None else spectral_model(model)
+    other = None if reference is None else reference_model(reference)
     if ax is None and curve is not None:
         _, (ax, below) = plt.subplots(2, 1, figsize=(6.5, 6), sharex=True, height_ratios=[3, 1], layout="constrained")
     elif ax is None:
@@ -131,9 +133,9 @@ def plot_flux_points(table: Table, ax: Any = None, model: Any = None, reference:
     span = np.geomspace(energy.min() / 1.3, energy.max() * 1.3, 100)
     if curve is not None:
         ax.plot(span, e2dnde(curve, span), color=colour, alpha=0.7, label="fit")
-    if reference is not None:
-        ax.plot(span, e2dnde(reference_model(reference), span), "--", color="grey", label=f"{reference} (reference)")
-    if curve is not None or reference is not None:
+    if other is not None:
+        ax.plot(span, e2dnde(other, span), "--", color="grey", label=f"{reference} (reference)")
+    if curve is not None or other is not None:
         ax.legend(fontsize="small")
     if below is not None and curve is not None:
         good = ~is_limit & np.isfinite(flux) & (error > 0)
@@ -151,7 +153,7 @@ def spectral_model(document: Mapping[str, Any]) -> Curve:
     spectral = component.get("spectral", component)
     values = {parameter["name"]: float(parameter["value"]) for parameter in spectral.get("parameters", ())}
     if "PowerLaw" not in str(spectral.get("type")) or "index" not in values:
-        raise ValueError(f"the model {spectral.get('type')!r} is not drawn here, only power laws are")
+        raise BadValue(f"the model {spectral.get('type')!r} is not drawn here, only power laws are")
     units = {parameter["name"]: parameter.get("unit") or "" for parameter in spectral["parameters"]}
     from astropy import units as u
 
@@ -165,7 +167,7 @@ def reference_model(name: str) -> Curve:
     """One of the :data:`REFERENCES`. Raises ValueError with the names there are."""
     known = REFERENCES.get(name)
     if known is None:
-        raise ValueError(f"reference={name!r} is not known; there is: {', '.join(REFERENCES)}")
+        raise BadValue(f"reference={name!r} is not known; there is: {', '.join(REFERENCES)}")
     return lambda energy: known["amplitude"] * energy ** -known["index"] * np.exp(-energy / known["cutoff"])
 
 
@@ -259,7 +261,7 @@ def plot_events(events: Table, ax: Any = None) -> Any:
 
     longitude, latitude = _numbers(events, "RA"), _numbers(events, "DEC")
     if not len(longitude):
-        raise ValueError("the event list is empty")
+        raise BadValue("the event list is empty")
     wcs = WCS(naxis=2)
     vectors = np.column_stack([f(np.deg2rad(longitude)) * np.cos(np.deg2rad(latitude)) for f in (np.cos, np.sin)])
     centre = (np.rad2deg(np.arctan2(*vectors.mean(axis=0)[::-1])) % 360, latitude.mean())

@@ -27,6 +27,9 @@ Bytes = bytes
 MEMORY = 512 * 1024 * 1024
 #: Results that show more than their name: at most so many bytes, letters and rows.
 SHOWN_SIZE, SHOWN_TEXT, SHOWN_ROWS = 256 * 1024, 4000, 20
+#: Results of these kinds, and of at most so many bytes, show themselves as they draw themselves.
+DRAWN = ("map", "flux points", "light curve", "theta2", "sensitivity", "effective area")
+DRAWN_SIZE = 32 * 1024 * 1024
 _CHUNK = 1024 * 1024
 #: Readers of astropy by the words of a media type.
 _TABLE_FORMATS = (("ecsv", "ascii.ecsv"), ("votable", "votable"), ("csv", "ascii.csv"), ("fits", "fits"))
@@ -36,7 +39,7 @@ class Result:
     """One result of a job. Its content is fetched once, at first use.
 
     ``name``, ``url``, ``content_type`` and ``size`` (bytes, None where the service does not say) are
-    known before. In a notebook an image shows itself.
+    known before. In a notebook a result shows itself: as a picture, a plot, a table or a text.
     """
 
     def __init__(self, connection: Connection, reference: ResultReference) -> None:
@@ -301,8 +304,8 @@ class Result:
         return f"<Result {self.name}: {self.content_type or 'unknown type'}{size}>"
 
     def _repr_html_(self) -> str | None:
-        """A table, or the numbers of a JSON document, where it is small; a picture shows itself."""
-        if self._is_image() or self.size is None or self.size > SHOWN_SIZE:
+        """A table, a text, or the numbers of a JSON document, where it is small; a picture or a plot shows itself."""
+        if self._is_image() or self.size is None or self.size > SHOWN_SIZE or self._is_drawn():
             return None
         if self._is_svg():  # as the source of an image nothing in it can act
             return f'<img src="data:image/svg+xml;base64,{b64encode(self.bytes).decode()}">'
@@ -312,12 +315,37 @@ class Result:
                 return f"{title}<pre>{escape(json.dumps(self.json, indent=1, ensure_ascii=False)[:SHOWN_TEXT])}</pre>"
             if any(word in self.content_type for word, _ in _TABLE_FORMATS[:3]):
                 return title + "\n".join(self.table.pformat(max_lines=SHOWN_ROWS, html=True))
+            if "yaml" in self.content_type or self.content_type.startswith("text/plain"):
+                return f"{title}<pre>{escape(self.text[:SHOWN_TEXT])}</pre>"
         except ClientError:
             return None
         return None
 
     def _repr_png_(self) -> Bytes | None:
-        return self.bytes if self.content_type.startswith("image/png") else None
+        if self.content_type.startswith("image/png"):
+            return self.bytes
+        return self._drawing() if self._is_drawn() else None
+
+    def _is_drawn(self) -> bool:
+        """Whether it shows itself as a plot; of maps those that are one plane."""
+        is_table_or_fits = any(word in self.content_type for word, _ in _TABLE_FORMATS)
+        if not is_table_or_fits or self.size is None or self.size > DRAWN_SIZE:
+            return False
+        try:
+            kind = self.kind
+            return kind in DRAWN and not (kind == "map" and any(hdu.header["NAXIS"] > 2 for hdu in self.fits))
+        except (ClientError, OSError):  # not what its type says
+            return False
+
+    def _drawing(self) -> Bytes | None:
+        import matplotlib.pyplot as plt
+
+        buffer = BytesIO()
+        with plt.ioff():
+            figure = self.plot().figure
+            figure.savefig(buffer, format="png", bbox_inches="tight")
+            plt.close(figure)
+        return buffer.getvalue()
 
     def _repr_jpeg_(self) -> Bytes | None:
         return self.bytes if self.content_type.startswith("image/jpeg") else None

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from xml.etree.ElementTree import Element
 
 from .connection import READ_TIMEOUT, Connection, reachable, service_error, without_secrets
-from .errors import ServiceError
+from .errors import BadValue, ServiceError
 
 #: Phases in which something may still happen to a job without its owner's doing.
 ACTIVE = frozenset({"QUEUED", "EXECUTING", "HELD", "SUSPENDED", "UNKNOWN"})
@@ -137,6 +137,15 @@ def parse_jobs(body: bytes, url: str) -> list[JobReference]:
     return references
 
 
+def phase_words(phase: str | Iterable[str]) -> list[str]:
+    """One phase or several, given in any case, in the standard's words. Raises BadValue for what is none."""
+    words = [phase] if isinstance(phase, str) else list(phase)
+    for word in words:
+        if word.upper() not in PHASES:
+            raise BadValue(f"phase={word!r} is not a phase of UWS: {', '.join(sorted(PHASES))}")
+    return [word.upper() for word in words]
+
+
 class UWSClient:
     """The requests of UWS 1.1, on one job list or on jobs by their URL."""
 
@@ -147,13 +156,10 @@ class UWSClient:
         """The jobs of a list; ``phase`` one phase or several, ``last`` the n most recent ones."""
         query: list[tuple[str, str]] = []
         if phase is not None:
-            for word in [phase] if isinstance(phase, str) else phase:
-                if word.upper() not in PHASES:
-                    raise ValueError(f"phase={word!r} is not a phase of UWS: {', '.join(sorted(PHASES))}")
-                query.append(("PHASE", word.upper()))
+            query += [("PHASE", word) for word in phase_words(phase)]
         if last is not None:
             if last < 1:
-                raise ValueError(f"last={last} must be 1 or more")
+                raise BadValue(f"last={last} must be 1 or more")
             query.append(("LAST", str(last)))
         response = self.connection.get(url, params=query)
         return parse_jobs(response.content, response.url)

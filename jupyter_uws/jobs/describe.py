@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Union, Unpack
 
 from pydantic import ValidationError
 
+from ..sentences import OneSentence
 from .description import Generated, JobDescription, Parameter, ParameterType, Used
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,7 +41,7 @@ _TYPES: dict[type, ParameterType] = {
 _FROM_SIGNATURE = frozenset({"name", "type", "default", "required", "multiple", "choices"})
 
 
-class DescriptionError(ValueError):
+class DescriptionError(OneSentence, ValueError):
     """A callable or file that does not describe a job type; the message says why."""
 
 
@@ -168,8 +169,9 @@ def _of_hint(name: str, hint: Any) -> dict[str, Any]:
             return {"type": _TYPES[kind], "multiple": False, "choices": args}
     elif hint in _TYPES:
         return {"type": _TYPES[hint], "multiple": False}
+    written = hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else hint
     raise ValueError(
-        f"parameter {name!r}: the type {hint!r} is not one of bool, int, float, str, Path, Literal, list of these"
+        f"parameter {name!r}: the type {written} is not one of bool, int, float, str, Path, Literal, list of these"
     )
 
 

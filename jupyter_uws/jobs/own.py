@@ -47,7 +47,11 @@ class OwnJob:
     @property
     def description(self) -> dict[str, Any]:
         """What it takes, as a service lists a job type."""
-        return self._description.model_dump(mode="json")
+        return {**self._description.model_dump(mode="json"), "name": self.name}
+
+    def __repr__(self) -> str:
+        parts = [part.name + (f" [{part.unit}]" if part.unit else "") for part in self._description.parameters]
+        return f"<job {self.name}({', '.join(parts)})>"
 
     def order(self, form: Mapping[str, Any]) -> dict[str, Any]:
         """The form of a job of the type ``python``, from the form that the description asks for.

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..sentences import OneSentence
 from . import runs
 from . import values as rules
 from .description import JobDescription, Parameter
@@ -35,7 +36,7 @@ class Problem:
     message: str
 
 
-class ParameterError(ValueError):
+class ParameterError(OneSentence, ValueError):
     """One or more parameters are not as the description wants them: ``problems`` has each.
 
     ``name``, ``value`` and the first line of the message are those of the first problem.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from ..client import ClientError, Connection, Job, JobService, connect
+from ..client import ClientError, Connection, Job, JobFailed, JobService, connect
 from ..client.job import RESOURCES
+from ..client.parameters import JobTypes
 from . import words
 from .completion import SERVICES, Completer, matcher
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 FORMATS = ("table", "qtable", "pandas")
 #: Jobs among which one is looked for by the end of its id.
 RECENT = 1000
+#: What may stand after the number of a radius.
+RADIUS_UNITS = ("deg", "arcmin", "arcsec", "rad")
 
 
 @magics_class
@@ -73,7 +77,7 @@ class ObservatoryMagics(Magics):
         command, *rest = words.split("archive", line) or ["baskets"]
         names = ("radius", "time", "energy", "collection", "maxrec", "name")
         if command == "search":
-            rest, given = words.options("archive", _joined(rest, ("time", "energy")), names)
+            rest, given = words.options("archive", _with_unit(_joined(rest, ("time", "energy"))), names)
             search: dict[str, Any] = {name: self._value(text) for name, text in given.items() if name != "name"}
             search |= {name: _interval(name, search[name]) for name in ("time", "energy") if name in search}
             if "maxrec" in search:
@@ -95,7 +99,7 @@ class ObservatoryMagics(Magics):
         """Look after jobs.
 
         %uws list [PHASE ...]         the jobs, newest first
-        %uws types                    what can be run, and its parameters
+        %uws types [TYPE]             what can be run, and its parameters
         %uws run TYPE name=value ...  start a job; "quotes" keep blanks, {python} is evaluated here;
                                       cores, memory, gpus, partition, account, constraint are the cluster's
         %uws show|wait|abort|delete ID   ID may be the end of the id if only one job has it, or {a job}
@@ -115,7 +119,7 @@ class ObservatoryMagics(Magics):
             return _short(lambda: self._cell(rest, cell))
         commands: dict[str, Callable[[list[str]], Any]] = {
             "list": lambda words: self._service().jobs(phase=words or None),
-            "types": lambda words: self._service().types(),
+            "types": self._types,
             "run": self._run,
             "show": lambda words: self._job("show", words).refresh(),
             "wait": lambda words: self._job("wait", words).wait(),
@@ -159,7 +163,11 @@ class ObservatoryMagics(Magics):
         job = self._service().submit(code, resources=resources)
         if "no-wait" in asked:
             return job
-        job.wait()
+        try:
+            job.wait()
+        except JobFailed:
+            print(job.log("stdout"), _trace(job.log("stderr") or ""), sep="", end="")
+            raise
         print(job.log("stdout"), end="")
         results = job.results
         shell.push({name: results[name].value if name in results else None for name in names["outputs"]})  # type: ignore[no-untyped-call]
@@ -221,6 +229,10 @@ class ObservatoryMagics(Magics):
 
     def _service(self) -> JobService:
         return JobService(connection=self._connect())
+
+    def _types(self, rest: list[str]) -> JobTypes:
+        service = self._service()
+        return JobTypes({name: service.type(name) for name in rest}) if rest else service.types()
 
     def _run(self, rest: list[str]) -> Job:
         if not rest:
@@ -300,6 +312,14 @@ def _check_name(name: str | None) -> None:
         raise UsageError(f"--name {name!r} is not a name for a variable")
 
 
+def _trace(log: str) -> str:
+    """The lines of a cell at which its job failed, from the job's log; nothing where it was not the cell's fault."""
+    found = re.search(
+        r'^  File "<job>".*?^\S.*?$', log.rpartition("Traceback (most recent")[2], re.DOTALL | re.MULTILINE
+    )
+    return f"{found.group()}\n" if found else ""
+
+
 def _names(kind: str, text: str) -> list[str]:
     """Names of variables, separated by commas."""
     found = [name.strip() for name in text.strip("'\"").split(",") if name.strip()]
@@ -335,6 +355,15 @@ def _joined(rest: list[str], pairs: tuple[str, ...]) -> list[str]:
             joined.append("\n".join(queue[:2]))
             del queue[:2]
     return joined
+
+
+def _with_unit(rest: list[str]) -> list[str]:
+    """``--radius 2 deg`` as ``--radius 2deg``."""
+    found: list[str] = []
+    for word in rest:
+        is_unit = word in RADIUS_UNITS and found[-2:-1] == ["--radius"]
+        found[-1:] = [found[-1] + word] if is_unit else [*found[-1:], word]
+    return found
 
 
 def _interval(name: str, text: Any) -> tuple[Any, Any]:

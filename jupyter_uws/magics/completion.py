@@ -23,6 +23,8 @@ COLUMNS = 5000
 
 UWS_COMMANDS = ("list", "types", "run", "job", "show", "wait", "log", "abort", "delete", "rerun")
 ARCHIVE_COMMANDS = ("search", "basket", "baskets")
+JOB_OPTIONS = ("--name", "--run-id", "--after", "--wait")
+REMOTE_OPTIONS = ("--inputs", "--outputs", "--cores", "--memory", "--python", "--no-wait")
 WITH_TYPE, WITH_JOB = ("run", "job"), ("show", "wait", "log", "abort", "delete", "rerun")
 ADQL_WORDS = (
     "SELECT",
@@ -65,6 +67,8 @@ class Completer:
             return [f"{name} = " for name in self._parameters(text.split()[2])]
         if line.startswith("%archive "):
             return self._archive(line)
+        if text.startswith("%%remote ") and "\n" not in text:
+            return list(REMOTE_OPTIONS)
         return []
 
     def _uws(self, words: Sequence[str], line: str) -> list[str]:
@@ -72,9 +76,13 @@ class Completer:
         if not done:
             return list(UWS_COMMANDS)
         if done[0] in WITH_TYPE:
-            return self._types() if len(done) == 1 else [f"{name}=" for name in self._parameters(done[1])]
+            if len(done) == 1:
+                return self._types()
+            return list(JOB_OPTIONS) if done[0] == "job" else [f"{name}=" for name in self._parameters(done[1])]
+        if done[0] == "types":
+            return self._types()
         if done[0] in WITH_JOB:
-            return self._jobs() if len(done) == 1 else []
+            return self._jobs() if len(done) == 1 else ["--follow"] if done[0] == "log" else []
         return ["EXECUTING", "QUEUED", "COMPLETED", "ERROR", "ABORTED"] if done[0] == "list" else []
 
     def _archive(self, line: str) -> list[str]:
@@ -98,7 +106,9 @@ class Completer:
         named = [table for table in columns if re.search(rf"\b{re.escape(table)}\b", query.lower())]
         if re.search(r"\b(from|join)\s+[\w.]*$", query, re.IGNORECASE):
             return list(columns)
-        return [*(name for table in named for name in columns[table]), *columns, *ADQL_WORDS]
+        # before there is a FROM, the columns that are in most queries
+        named = named or ["ivoa.obscore"]
+        return [*(name for table in named for name in columns.get(table, ())), *columns, *ADQL_WORDS]
 
     def _types(self) -> list[str]:
         return sorted(self._ask("types", lambda: JobService(connection=self._connect()).types()) or ())

@@ -114,7 +114,8 @@ def _yaml(name: str, text: str, evaluate: Evaluate) -> Any:
     try:
         given = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"{name}: {' '.join(str(error).split())[:200]}") from None
+        problem = getattr(error, "problem", None) or "this cannot be read"
+        raise UsageError(f"{name}: {text.strip()[:60]!r} is not YAML: {problem}") from None
     if isinstance(given, dict):
         raise UsageError(f"{name} is a mapping; parameters are texts, numbers, truth values and lists of these")
     # dates and times are texts to a service

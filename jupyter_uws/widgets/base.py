@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from .live import listen
 from .questions import Relay
 
 STATIC = Path(__file__).parent / "static"
+#: Bytes of a picture that is kept in the state of a widget.
+LARGEST_STILL = 256 * 1024
 
 
 @cache
@@ -40,6 +43,8 @@ class ServiceWidget(anywidget.AnyWidget):
 
     _place = traitlets.Dict().tag(sync=True)
     _root = traitlets.Unicode().tag(sync=True)
+    #: HTML for pages without a kernel, where the state of widgets is saved: what it showed when its cell was run.
+    _still = traitlets.Unicode().tag(sync=True)
     #: Whether the service was named by its URL: then the code that is shown names it, too.
     _named = traitlets.Bool().tag(sync=True)
 
@@ -88,4 +93,13 @@ class ServiceWidget(anywidget.AnyWidget):
             still = self._static()
         except ClientError as error:
             still = {"text/html": html_paragraph(str(error))}
+        self._still = _as_html(still)
         return {**data, **still}, metadata
+
+
+def _as_html(shown: Mapping[str, Any]) -> str:
+    """A table or a picture as HTML; nothing for one that is too large to be kept twice."""
+    if "text/html" in shown:
+        return str(shown["text/html"])
+    kind, content = next(iter(shown.items()))
+    return "" if len(content) > LARGEST_STILL else f'<img src="data:{kind};base64,{b64encode(content).decode()}">'

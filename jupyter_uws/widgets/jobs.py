@@ -9,16 +9,20 @@ from typing import Any
 import traitlets
 
 from ..client.connection import connect
+from ..client.errors import BadValue
 from ..client.job import Job
 from ..client.joblist import JobList as Jobs
 from ..client.jobs import JobService
 from ..client.parameters import encode
 from ..client.results import Result
 from ..client.show import html_paragraph, html_table
+from ..client.uws import phase_words
 from .base import ServiceWidget
 
 #: Jobs that the static picture of a list shows.
 STILL = 20
+#: Bytes of a content that is short enough to stand in the code of a form.
+SHORT = 200
 
 
 class JobList(ServiceWidget):
@@ -44,7 +48,7 @@ class JobList(ServiceWidget):
         url: str | None = None,
         token: str | None = None,
     ) -> None:
-        phases = [phase] if isinstance(phase, str) else list(phase or [])
+        phases = phase_words(phase or [])
         self._service = JobService(connection=connect(url, token))
         if type is not None:
             self._service.type(type)  # says at once what there is
@@ -107,12 +111,12 @@ class JobForm(ServiceWidget):
             files = {name: value for name, value in fields.items() if isinstance(value, (Path, bytes))}
             for name, value in fields.items():
                 if isinstance(value, list) and any(isinstance(item, (Path, bytes)) for item in value):
-                    raise ValueError(f"{name} got {len(value)} files: a form takes one; submit() takes them all")
-            names = {name: value.name if isinstance(value, Path) else name for name, value in files.items()}
+                    raise BadValue(f"{name} got {len(value)} files: a form takes one; submit() takes them all")
+            shown = {name: _file_reference(name, value) for name, value in files.items()}
             values = {name: value for name, value in fields.items() if name not in files}
-            asked |= {"type": type, "parameters": values, "files": names}
+            asked |= {"type": type, "parameters": values, "files": shown}
         elif parameters:
-            raise ValueError(f"{', '.join(parameters)}: parameters are those of a type: name it first")
+            raise BadValue(f"{', '.join(parameters)}: parameters are those of a type: name it first")
         super().__init__({"kind": "form", "asked": asked}, url, token, self._service.connection, files)
 
     @property
@@ -123,7 +127,8 @@ class JobForm(ServiceWidget):
     def _static(self) -> dict[str, Any]:
         if self._description is None:
             return {"text/html": html_paragraph("The form of a new job.")}
-        given = {**self._place["asked"]["parameters"], **self._place["asked"]["files"]}
+        files = {name: file["path"] for name, file in self._place["asked"]["files"].items()}
+        given = {**self._place["asked"]["parameters"], **files}
         rows = [
             (each["name"], str(given.get(each["name"], "")), each.get("unit") or "", each.get("description") or "")
             for each in self._description["parameters"]
@@ -141,7 +146,7 @@ class JobView(ServiceWidget):
         super().__init__(place, url, token, self.job.service.connection)
 
     def _static(self) -> dict[str, Any]:
-        return {"text/html": self.job.refresh()._repr_html_()}
+        return {"text/html": self.job.refresh()._repr_html_() or ""}
 
 
 class ResultView(ServiceWidget):
@@ -169,6 +174,20 @@ class ResultView(ServiceWidget):
                 return {kind: picture}
         html = self.result._repr_html_()
         return {"text/html": html or html_paragraph(repr(self.result))}
+
+
+def _file_reference(name: str, given: Path | bytes) -> dict[str, str | None]:
+    """How a form calls a file, shows it, and writes it in Python: from here, so that the code works as it stands."""
+    if isinstance(given, bytes):
+        return {"name": name, "path": name, "code": repr(given) if len(given) <= SHORT else None}
+    path = given.absolute()
+    for root, before in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(root):
+            shown = before + path.relative_to(root).as_posix()
+            break
+    else:
+        shown = path.as_posix()
+    return {"name": path.name, "path": shown, "code": repr(shown)}
 
 
 def _reference(job: Job) -> dict[str, str]:

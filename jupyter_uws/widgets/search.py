@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from ..client.errors import BadValue
 from ..client.show import html_paragraph
 from .base import ServiceWidget
 
@@ -49,7 +50,7 @@ class SearchWidget(ServiceWidget):
         token: str | None = None,
     ) -> None:
         if not 0 < radius <= 180:
-            raise ValueError(f"radius is {radius!r}, allowed is a number above 0 and up to 180 deg")
+            raise BadValue(f"radius is {radius!r}, allowed is a number above 0 and up to 180 deg")
         place: dict[str, Any] = {"kind": "search", "form": {"target": target, "radius": f"{radius:g}"}}
         super().__init__(place if adql is None else {**place, "adql": adql}, url, token)
 
@@ -66,7 +67,7 @@ class SearchWidget(ServiceWidget):
         from ..client.observations import ObservationTable
 
         if not self.adql:
-            raise ValueError("Nothing was searched for yet.")
+            raise BadValue("Nothing was searched for yet.")
         rows = Archive(connection=self.connection).adql(self.adql)
         if self.runs:
             rows = rows[[did in set(self.runs) for did in rows["obs_publisher_did"]]]

@@ -37,12 +37,13 @@ def cut(sim_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_a_cube_of_the_crab(hess_archive: Path, tmp_path: Path) -> None:
     outcome = run_job(cube, tmp_path, hess_archive, **{**CRAB, "obs_ids": CRAB["obs_ids"][:2]}, width=2, binsz=0.05)
     found = outcome.summary["parameters"]
-    assert found["index"]["value"] == pytest.approx(2.60, abs=0.15)
-    assert found["amplitude"]["value"] == pytest.approx(4.25e-11, rel=0.15)
+    # from the highest threshold on: from lower ones the index is anything from 2.4 to 2.9; see docs/observers/jobs.md
+    assert found["index"]["value"] == pytest.approx(2.66, abs=0.06)
+    assert found["amplitude"]["value"] == pytest.approx(4.4e-11, rel=0.07)
     assert found["lon_0"]["value"] == pytest.approx(83.62, abs=0.015)
     assert found["lat_0"]["value"] == pytest.approx(22.025, abs=0.012)
     # the producers' thresholds of these runs are 0.66 to 0.87 TeV
-    assert 0.8 < outcome.summary["energy"]["min"] < 0.9
+    assert outcome.summary["energy"]["min"] == pytest.approx(0.871, abs=0.001)
     assert outcome.summary["residuals"]["sigma"] == pytest.approx(1.05, abs=0.12)
 
 

@@ -134,6 +134,10 @@ def test_models_are_no_files(spatial: str) -> None:
         (CONFIG.replace(f"lon: {TRUTH[0].ra}", "lon: 200"), "no run sees the target RA 200.0000 deg"),
         (CONFIG.replace("frame: icrs, ", ""), "config: datasets.on_region needs frame, lon, lat and radius"),
         (CONFIG + "observations: {obs_ids: [20136]}", "20136"),
+        (
+            CONFIG.replace("  source: crab\n", ""),
+            "config: flux_points.source is 'source', allowed is one of the models: crab",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(sim_archive: Path, tmp_path: Path, config: str, message: str) -> None:

@@ -98,7 +98,9 @@ def test_the_simulated_light_curve_comes_back(agn: Outcome) -> None:
 @pytest.mark.hess
 def test_the_flare_of_pks_2155(hess_archive: Path, tmp_path: Path) -> None:
     outcome = run_job(lightcurve, tmp_path, hess_archive, **FLARE, energy_min=0.3, energy_max=20)
-    assert outcome.summary["index"] == pytest.approx(3.35, abs=0.2)
+    # a curved spectrum: an effective area above 10 % instead of the producers' thresholds would give 3.35, as would
+    # nothing else that was tried; see "What a threshold does" in docs/observers/jobs.md
+    assert outcome.summary["index"] == pytest.approx(3.48, abs=0.06)
     table = Table.read(outcome.work / "light_curve.ecsv")
     assert len(table) == 4
     assert np.all((table["flux"] > 1.0e-10) & (table["flux"] < 2.0e-9))

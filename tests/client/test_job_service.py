@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from html.parser import HTMLParser
@@ -102,18 +104,21 @@ def test_the_end_of_a_job_is_noticed_at_once(jobs: JobService) -> None:
     assert noticed - job.document.end_time.timestamp() < 1
 
 
-def test_ctrl_c_leaves_the_job_running(jobs: JobService, monkeypatch) -> None:
+def test_ctrl_c_leaves_the_job_running(jobs: JobService) -> None:
     job = jobs.submit("sleeper", duration=300)
 
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    def press() -> None:
+        wait_until(lambda: jobs.job(job.id).phase == "EXECUTING")
+        os.kill(os.getpid(), signal.SIGINT)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(job._uws, "job", interrupt)
-        with pytest.raises(KeyboardInterrupt, match=f"Job {job.id} was left .*: it goes on"):
-            job.wait(progress=False)
-    assert job.phase in ("QUEUED", "EXECUTING")
+    for wait in (lambda: job.wait(timeout=200, progress=False), lambda: job.log(follow=True)):
+        threading.Thread(target=press).start()
+        with pytest.raises(KeyboardInterrupt, match=f"Job {job.id} was left EXECUTING: it goes on"):
+            wait()
+    assert job.phase == "EXECUTING"
     job.delete()
+    assert repr(job) == f"<Job {job.id} sleeper was deleted>"
+    assert job._repr_html_() is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -49,6 +50,7 @@ def test_jobs(shell) -> None:
     assert "    duration [s]: Duration, default 5\n" in types
     assert "    model: Model, pl or ecpl, default pl\n" in types
     assert "    energy_min [TeV]: Lowest energy, optional\n" in types
+    assert list(shell.run_line_magic("uws", "types sleeper")) == ["sleeper"]
     shell.run_line_magic("uws", f"delete {job.id}")
     assert job.id not in repr(shell.run_line_magic("uws", "list"))
 
@@ -84,6 +86,7 @@ def test_ctrl_c_is_one_sentence_too(shell, monkeypatch) -> None:
         ("show", "takes one job id"),
         ("show 20000101-none", "no job"),
         ("list NONE", "not a phase"),
+        ("types sleper", "did you mean 'sleeper'"),
     ],
 )
 def test_errors_are_one_sentence(shell, line: str, message: str) -> None:
@@ -138,7 +141,7 @@ def test_a_cell_is_a_job(shell, capsys) -> None:
         ("duration", "neither name = value nor name: value"),
         ("duration: 1\nduration: 2", "twice"),
         ("duration: {a: 1}", "SyntaxError|NameError|invalid"),
-        ("duration: [1", "duration: while parsing"),
+        ("duration: [1", "duration: '\\[1' is not YAML: expected ',' or ']'"),
         ("cuts:\n  energy: 1", "cuts is a mapping"),
     ],
 )
@@ -186,9 +189,14 @@ def test_adql_with_a_table_of_the_notebook(shell) -> None:
         ("%uws run sleeper dur", "duration="),
         ("%%uws job quick", "quicklook"),
         ("%%uws job sleeper\ndur", "duration = "),
+        ("%%uws job sleeper --aft", "--after"),
+        ("%uws types slee", "sleeper"),
+        ("%uws log 20261122-abc --fol", "--follow"),
+        ("%%remote --out", "--outputs"),
         ("%archive sea", "search"),
         ("%archive search Crab --rad", "--radius"),
         ("%%adql --service sim", "simbad"),
+        ("%%adql\nSELECT t_exp", "t_exptime"),
         ("%%adql\nSELECT obs_id FROM ivoa.obs", "ivoa.obscore"),
         ("%%adql\nSELECT obs_id FROM ivoa.obscore WHERE t_exp", "t_exptime"),
     ],
@@ -205,3 +213,18 @@ def test_ids_are_completed(shell) -> None:
     job = shell.run_line_magic("uws", "run sleeper duration=0")
     _, found = shell.complete("", f"%uws wait {job.id[:10]}", len(f"%uws wait {job.id[:10]}"))
     assert any(job.id in word or job.id.endswith(word) for word in found)
+
+
+def test_errors_in_a_cell_show_the_cell_and_the_sentence(shell, capsys) -> None:
+    def shown(cell: str) -> str:
+        shell.run_cell(cell)
+        return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+
+    shown("from jupyter_uws import JobService\njobs = JobService()\ndef mine():\n    jobs.submit('sleper')")
+    for cell in ("mine()", "jobs.submit('sleeper', durration=1)", "jobs.job('20000101-none').results"):
+        text = shown(cell)
+        assert "jupyter_uws/" not in text
+        assert cell in text
+    text = shown("mine()")
+    assert "jobs.submit('sleper')" in text
+    assert text.rstrip().endswith("theta2.")

@@ -164,5 +164,5 @@ def test_own_code_is_off_by_default(jobs: JobService) -> None:
 
     with pytest.raises(ValueError, match="runs no code of your own: .*python_jobs = True"):
         jobs.submit(nothing)
-    with pytest.raises(ValueError, match="neither the name of a job type nor a function with @job"):
+    with pytest.raises(ValueError, match="neither the name of a job type, a text, nor a function with @job"):
         jobs.submit(len)

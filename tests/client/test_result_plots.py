@@ -156,6 +156,20 @@ def test_events_and_an_effective_area() -> None:
     assert len(response.plot().lines) == 1
 
 
+def test_results_are_drawn_where_they_stand_in_a_cell() -> None:
+    before = plt.get_fignums()
+    shown = [sky(np.zeros((9, 9)), "significance"), of_table(flux_points())]
+    for drawn in shown:
+        assert (drawn._repr_png_() or b"").startswith(b"\x89PNG")
+        assert drawn._repr_html_() is None
+    assert plt.get_fignums() == before
+    # a cube has no one picture, a table none, and what is not what it says it is shows its name
+    assert sky(np.zeros((3, 9, 9)), "counts")._repr_png_() is None
+    assert of_table(Table({"name": ["a"]}))._repr_png_() is None
+    assert result(b"none", "application/fits")._repr_png_() is None
+    assert "spectral" in (result(b"spectral: {index: 2}", "application/yaml")._repr_html_() or "")
+
+
 def test_small_results_show_themselves_escaped() -> None:
     assert "&lt;b&gt;" in (result(b'{"a": "<b>"}', "application/json")._repr_html_() or "")
     table = of_table(Table({"name": ["<script>x</script>"]}))

@@ -18,7 +18,7 @@ COMMON = {"_version"}
 OFFERS = {"__init__.py", "__main__.py"}
 #: Rooms that may import less than all that stands below them.
 ONLY = {
-    "client": {"client", "names"},
+    "client": {"client", "names", "sentences"},
     "magics": {"magics", "widgets", "client", "job"},
     "widgets": {"widgets", "client"},
     "extension": {"extension", "launcher", "relay", "relay_socket", "shared_service", "credentials", "rendezvous"},

@@ -87,7 +87,7 @@ def test_a_file_of_jupyterlab(page: Page, lab: Any) -> None:
     dialog.get_by_role("option", name="texts").click()
     dialog.get_by_role("option", name="three.txt").click()
     dialog.get_by_role("button", name="Choose").click()
-    expect(field.get_by_role("textbox")).to_have_value("three.txt")
+    expect(field.get_by_role("textbox")).to_have_value("texts/three.txt")
     tab(page, "form").get_by_role("button", name="Run now").click()
     expect(tab(page, "job").get_by_label("stdout", exact=True)).to_contain_text("3 ")
 

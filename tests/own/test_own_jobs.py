@@ -83,6 +83,7 @@ def test_a_grid_of_ones_own(jobs: JobService) -> None:
     group = jobs.submit_many(told, grid={"n": [1, 2]}).wait(progress=False)
     assert [each.results["result"].value.split()[1] for each in group] == ["1", "2"]
     assert group[0].results["result"].value.split()[0] == group[0].id
+    assert [told.split()[1] for told in group.results("result")["result"]] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +205,15 @@ def test_cells_that_cannot_run(shell: Any, line: str, cell: str, message: str) -
     shell.user_ns["shell_object"] = object()
     with pytest.raises(UsageError, match=message):
         shell.run_cell_magic("remote", line, cell)
+
+
+def test_a_cell_that_fails_says_where(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="ZeroDivisionError"):
+        shell.run_cell_magic("remote", "", "def inverse(x):\n    return 1 / x\n\nprint('begins')\ninverse(0)\n")
+    shown = capsys.readouterr().out
+    assert "begins" in shown
+    assert shown.index("inverse(0)") < shown.index("return 1 / x") < shown.index("ZeroDivisionError: division by zero")
+    assert "jupyter_uws" not in shown
 
 
 def test_the_page_of_the_documentation(service: RunningService, tmp_path: Path) -> None:

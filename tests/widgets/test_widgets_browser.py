@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PROGRAMS = {"lab": "lab/tree/{}?token=of-the-tests&reset", "notebook": "notebooks/{}?token=of-the-tests"}
 #: What Notebook 7 itself complains of.
 NOT_OURS = re.compile(r"notebook_core|favicon|Failed to load resource")
+#: How often the kernel is restarted, and where it is.
+RESTARTS = 3
+KERNEL = "jupyterapp.shell.currentWidget.context.sessionContext.session.kernel"
 JOB_LIST = "from jupyter_uws.widgets import JobList\nJobList(type='sleeper')"
 
 
@@ -44,10 +47,12 @@ class Notebook:
         cell = self.page.locator(".jp-CodeCell").nth(number)
         self.page.wait_for_function(KERNEL_IS_IDLE)
         prompt = cell.locator(".jp-InputPrompt")
-        cell.locator(".cm-content").wait_for()
+        # a widget may have an editor, too
+        source = cell.locator(".jp-Cell-inputArea .cm-content")
+        source.wait_for()
         before = prompt.inner_text()
         for _ in range(40):
-            cell.locator(".cm-content").click()
+            source.click()
             self.page.keyboard.press("Shift+Enter")
             try:
                 expect(prompt).not_to_have_text(before, timeout=3000)
@@ -56,6 +61,11 @@ class Notebook:
                 continue
         expect(prompt).to_have_text(re.compile(r"\[\d"))
         return cell.locator(".jp-OutputArea")
+
+    def write(self, number: int, text: str) -> None:
+        """Put a text into an empty cell, as from the clipboard: no bracket is closed, no line indented."""
+        self.page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
+        self.page.keyboard.insert_text(text)
 
     def restart(self) -> None:
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
@@ -125,6 +135,8 @@ def test_questions_that_are_lost(notebook: Notebook) -> None:
     expect(widget.get_by_text("Asking the service")).to_be_visible()
     alert = widget.get_by_role("alert")
     expect(alert).to_contain_text("The kernel does not answer", timeout=60_000)
+    # as in the page of an exported notebook, there is what it showed when its cell was run
+    expect(widget.locator(".jp-UWSWidget-still")).to_be_visible()
     assert violations(notebook.page, ".jp-UWSWidget") == []
     notebook.shot("lost")
     assert len(lost) > 2
@@ -132,6 +144,24 @@ def test_questions_that_are_lost(notebook: Notebook) -> None:
     alert.get_by_role("button", name="Ask again").click()
     expect(widget.get_by_text("Asking the service")).to_have_count(0)
     expect(alert).to_have_count(0)
+
+
+@pytest.mark.parametrize("notebook", ["lab"], indirect=True)
+def test_no_question_is_lost_by_restarts(notebook: Notebook) -> None:
+    """A widget that is made right after a restart is answered, and so is one after the kernel died."""
+    page = notebook.page
+    notebook.open("restarts", JOB_LIST)
+    widget = notebook.run(0).locator(".jp-UWSWidget")
+    for restart in range(RESTARTS + 1):
+        if restart < RESTARTS:
+            notebook.restart()
+        else:
+            page.evaluate(f"() => {{ void {KERNEL}.requestExecute({{ code: 'import os; os._exit(1)' }}); }}")
+            page.locator(".jp-Dialog .jp-mod-accept").click()
+        notebook.run(0)
+        expect(widget.locator(".jp-UWSJobs-note, .jp-UWSJobs-rows")).to_be_visible()
+        expect(widget.get_by_text("Asking the service")).to_have_count(0)
+        expect(widget.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.gamma
@@ -144,6 +174,9 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
         "form",
         "JobView(form.job)",
         "result = next(each for each in form.job.results.values() if 'fits' in each.content_type)\nResultView(result)",
+        "from jupyter_uws import JobService\nfrom jupyter_uws.widgets import *\n"
+        "job = JobService().jobs(type='quicklook')[0]\nJobView(job)",
+        "ResultView(job, 'significance')",
     )
     form = notebook.run(0).locator(".jp-UWSWidget")
     expect(form.get_by_label("nxpix: Pixels in x")).to_have_value("50")
@@ -173,6 +206,15 @@ def test_from_the_form_to_the_result(notebook: Notebook) -> None:
     result.get_by_role("button", name="Show code").click()
     expect(result.get_by_label("Code", exact=True)).to_contain_text(".results[")
 
+    # after a restart each says so, also where a job would go on; job and result are found again
+    notebook.restart()
+    for widget in (form, job, result):
+        expect(widget.get_by_role("alert")).to_contain_text("run the widget's cell again")
+    again = notebook.run(3).locator(".jp-UWSWidget")
+    expect(again.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible()
+    check_picture(again)
+    expect(notebook.run(4).locator(".jp-UWSWidget canvas").first).to_be_visible()
+
 
 def check_picture(page: Locator) -> None:
     picture = page.locator("img").first
@@ -191,9 +233,10 @@ def test_files_of_the_notebooks_folder(notebook: Notebook) -> None:
         "files",
         f"from jupyter_uws.widgets import JobForm\nform = JobForm('count-lines', text={str(given)!r})\nform",
         "print(form.job.wait().log('stdout'))",
+        "",
     )
     form = notebook.run(0).locator(".jp-UWSWidget")
-    expect(form.get_by_label("text", exact=False).first).to_have_value("given.txt")
+    expect(form.get_by_label("text", exact=False).first).to_have_value(str(given))
     more = form.locator("[data-field=more]")
     more.get_by_role("button", name="From the notebook's folder").click()
     dialog = form.get_by_role("dialog", name="A file of the notebook's folder")
@@ -204,10 +247,16 @@ def test_files_of_the_notebooks_folder(notebook: Notebook) -> None:
     expect(dialog).to_have_count(0)
     expect(more.get_by_role("textbox")).to_have_value("texts/three.txt")
     form.get_by_role("button", name="Show code").click()
-    expect(form.get_by_label("Code", exact=True)).to_contain_text('more="texts/three.txt"')
+    code = form.get_by_label("Code", exact=True)
+    expect(code).to_contain_text('more="texts/three.txt"')
+    shown = code.inner_text()
     form.get_by_role("button", name="Run now").click()
     expect(form.locator(".jp-UWSPage[data-phase=COMPLETED]")).to_be_visible()
-    expect(notebook.run(1)).to_contain_text(re.compile(r"7 \S+\s+3 \S+\s+10 total"))
+    lines = re.compile(r"7 \S+\s+3 \S+\s+10 total")
+    expect(notebook.run(1)).to_contain_text(lines)
+    # the code that was shown does the same, as it stands
+    notebook.write(2, shown + "\nprint(job.log('stdout'))")
+    expect(notebook.run(2)).to_contain_text(lines)
 
 
 def test_search_leads_to_python(notebook: Notebook) -> None:
@@ -231,6 +280,11 @@ def test_search_leads_to_python(notebook: Notebook) -> None:
     expect(search.get_by_label("RA: Right ascension [deg]")).to_have_value("83.6331")
     search.get_by_role("button", name="Back").click()
     expect(search.locator(".jp-UWSSearch-total")).to_be_visible()
+    notebook.restart()
+    expect(search.get_by_role("alert")).to_contain_text("run the widget's cell again")
+    notebook.run(0)
+    expect(search.get_by_role("alert")).to_have_count(0)
+    expect(search.locator(".jp-UWSSearch-total")).to_have_text("4 rows, all there are")
 
 
 @pytest.mark.parametrize("notebook", ["lab"], indirect=True)

@@ -114,11 +114,20 @@ def test_a_form_begins_with_files(service: RunningService, folder: Folder, monke
     where = {"url": service.url, "token": service.token}
     notes = folder.path / "Notes.txt"
     form = JobForm("count", text=str(notes), more=b"raw", word="gamma", **where)
-    assert form._place["asked"]["files"] == {"text": "Notes.txt", "more": "more"}
+    whole = {"name": "Notes.txt", "path": str(notes), "code": repr(str(notes))}
+    assert form._place["asked"]["files"] == {"text": whole, "more": {"name": "more", "path": "more", "code": "b'raw'"}}
     assert form._place["asked"]["parameters"] == {"word": "gamma"}
     assert read(form._relay.folder, given="text") == ("text/plain", b"gamma\n")
     assert "Notes.txt" in form._repr_mimebundle_()[0]["text/html"]
-    assert str(notes.parent) not in json.dumps(form.get_state(), default=str)
+    monkeypatch.chdir(folder.path.parent)
+    monkeypatch.setenv("HOME", str(folder.path / "data"))
+    near = JobForm("count", text=notes, more=b"1" * 300, **where)._place["asked"]["files"]
+    assert near["text"]["code"] == "'work/Notes.txt'"
+    assert near["more"]["code"] is None
+    monkeypatch.chdir(folder.path / "data")
+    monkeypatch.setenv("HOME", str(folder.path))
+    at_home = JobForm("count", text="~/Notes.txt", **where)._place["asked"]["files"]
+    assert at_home["text"]["code"] == "'~/Notes.txt'"
     with pytest.raises(ValueError, match="more got 2 files: a form takes one"):
         JobForm("count", more=[notes, notes], **where)
     with pytest.raises(ValueError, match="there is no file"):

@@ -251,7 +251,9 @@ def test_a_saved_notebook_has_a_table(service: RunningService) -> None:
         data, _ = view._repr_mimebundle_()
         assert words in data["text/html"]
         assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
-        assert service.token not in json.dumps({**data, **view.get_state()}, default=str)
+        state = view.get_state()
+        assert words in state["_still"]
+        assert service.token not in json.dumps({**data, **state}, default=str)
         view.close()
 
 
@@ -263,6 +265,8 @@ def test_what_a_form_cannot_take(service: RunningService) -> None:
         JobForm("sleeper", durations=5, **where)
     with pytest.raises(ValueError, match="name it first"):
         JobForm(duration=5, **where)
+    with pytest.raises(ValueError, match="'DONE' is not a phase of UWS: ABORTED"):
+        JobList(phase="DONE", **where)
     with pytest.raises(ValueError, match="radius is 0"):
         SearchWidget("Crab", radius=0, **where)
 

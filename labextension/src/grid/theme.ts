@@ -18,7 +18,7 @@ export function translucent(colour: string, alpha: number): string {
   return opaque.startsWith('#') ? opaque + Math.round(alpha * 255).toString(16).padStart(2, '0') : opaque;
 }
 
-/** Call back when JupyterLab's theme has changed; returns what ends that. */
+/** Call back when the theme of JupyterLab, or of VS Code, changes; returns what ends that. */
 export function onThemeChange(callback: () => void): () => void {
   let frame = 0;
   const observer = new MutationObserver(() => {
@@ -26,7 +26,7 @@ export function onThemeChange(callback: () => void): () => void {
     // the name of the theme may come before its colours
     frame = requestAnimationFrame(callback);
   });
-  observer.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
+  observer.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light', 'data-vscode-theme-id'] });
   return () => {
     cancelAnimationFrame(frame);
     observer.disconnect();

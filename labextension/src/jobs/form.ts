@@ -7,6 +7,7 @@ import { messageOf } from '../errors';
 import { check, items } from './check';
 import { defaultOf, IJobType, IParameter, textOf } from './description';
 import { IJobDocument } from './job';
+import { KnownFile } from './knownfile';
 
 /** What a form may be opened with. */
 export interface INewJob {
@@ -16,8 +17,15 @@ export interface INewJob {
   /** ICRS, degrees. */
   readonly position?: { readonly ra: number; readonly dec: number };
   readonly run_id?: string;
-  /** Names of files that were given, by parameter; who opens the form brings them. */
-  readonly files?: Readonly<Record<string, string>>;
+  /** Files that were given, by parameter; who opens the form brings them. */
+  readonly files?: Readonly<Record<string, IGivenFile>>;
+}
+
+/** How a file is called, how a form shows it, and what opens it in Python; null where it is too large for code. */
+export interface IGivenFile {
+  readonly name: string;
+  readonly path: string;
+  readonly code: string | null;
 }
 
 /** What a form needs of the service; see `api.ts`. */
@@ -82,10 +90,10 @@ export class JobForm {
     return this._given.get(field) ?? '';
   }
 
-  /** The same as text; of a file its name. */
+  /** The same as text; of a file its path where that is known, or its name. */
   text(field: string): string {
     const given = this.given(field);
-    return given instanceof File ? given.webkitRelativePath || given.name : given;
+    return given instanceof KnownFile ? given.path : given instanceof File ? given.name : given;
   }
 
   set(field: string, value: Given): void {
@@ -130,7 +138,7 @@ export class JobForm {
     return found;
   }
 
-  /** The values that differ from the defaults, as texts; for files, how they are called. */
+  /** The values that differ from the defaults, as texts; for files, how they are shown. */
   changes(): Map<string, string> {
     const found = new Map<string, string>();
     for (const parameter of this._type?.parameters ?? []) {

@@ -11,7 +11,7 @@ import { DURATION, JobForm, RUN_ID } from './form';
 import { attempt, IHost } from './host';
 import { formatDuration, IJobDocument } from './job';
 import { Button, Trouble } from './parts';
-import { submission } from './python';
+import { formCode } from './python';
 
 interface IProps {
   readonly form: JobForm;
@@ -36,7 +36,7 @@ function View({ form, host, done }: IProps): JSX.Element {
       }
     });
   };
-  const python = (): string => (type ? submission(type, form.changes(), form.text(RUN_ID)) : '');
+  const python = (): string => formCode(form);
   if (types === null) {
     return (
       <div className="jp-UWSPage">

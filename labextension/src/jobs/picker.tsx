@@ -9,9 +9,11 @@ import type { JSX } from 'react';
 
 import { messageOf } from '../errors';
 import { FolderView, IEntry } from './folder';
+import { KnownFile } from './knownfile';
+import { literal } from './python';
 
-/** The file as the browser would give it; null where none was chosen. */
-export async function pickFile(contents: Contents.IManager, trans: TranslationBundle): Promise<File | null> {
+/** The file with its path below `root`, the folder that JupyterLab shows; null where none was chosen. */
+export async function pickFile(contents: Contents.IManager, root: string, trans: TranslationBundle): Promise<File | null> {
   const body = new Picker(contents, trans);
   await body.enter([]);
   const answer = await showDialog({
@@ -24,7 +26,8 @@ export async function pickFile(contents: Contents.IManager, trans: TranslationBu
   }
   const model = await contents.get(body.chosen, { content: true, type: 'file', format: 'base64' });
   const bytes = Uint8Array.from(atob(model.content as string), letter => letter.charCodeAt(0));
-  return new File([bytes], model.name, { type: model.mimetype });
+  const path = root ? `${root.replace(/\/$/, '')}/${body.chosen}` : body.chosen;
+  return new KnownFile(bytes, model.name, model.mimetype, body.chosen, literal(path));
 }
 
 class Picker extends ReactWidget {

@@ -3,6 +3,7 @@
  */
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Clipboard, Dialog, ICommandPalette, Notification, showDialog } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
@@ -81,7 +82,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
       },
       complain: sentence => void Notification.error(sentence),
       files: 'JupyterLab',
-      pickFile: () => pickFile(app.serviceManager.contents, trans)
+      pickFile: () => pickFile(app.serviceManager.contents, PageConfig.getOption('serverRoot'), trans)
     };
     const tabs = new Tabs(app, service, events, host);
     const retry = (): void => {

@@ -2,9 +2,14 @@
  * What was clicked, as Python for a notebook: the client of `jupyter_uws`.
  */
 import { IJobType } from './description';
+import { DURATION, JobForm, RUN_ID } from './form';
 import { IJobDocument, IJobRef, IResult } from './job';
+import { KnownFile } from './knownfile';
 
 const HEAD = 'from jupyter_uws.client import JobService\n\nuws = JobService()\n';
+/** Words that Python keeps for itself. */
+const KEYWORDS =
+  /^(False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$/;
 
 /** A literal: text, number or list of Python. */
 export function literal(value: unknown): string {
@@ -21,7 +26,7 @@ export function literal(value: unknown): string {
 function typed(type: IJobType, name: string, text: string): unknown {
   const parameter = type.parameters.find(each => each.name === name);
   const one = (item: string): unknown =>
-    parameter?.type === 'number' || parameter?.type === 'integer'
+    (parameter?.type === 'number' || parameter?.type === 'integer') && Number.isFinite(Number(item))
       ? Number(item)
       : parameter?.type === 'boolean'
         ? ['true', 'yes', 'on', '1'].includes(item.toLowerCase())
@@ -29,19 +34,67 @@ function typed(type: IJobType, name: string, text: string): unknown {
   return parameter?.multiple ? text.split(/[\s,]+/).filter(Boolean).map(one) : one(text);
 }
 
-/** Starts a job with these values. */
-export function submission(type: IJobType, values: ReadonlyMap<string, string>, runId: string): string {
-  const named = [...values].map(([name, text]) => [name, literal(typed(type, name, text))] as const);
-  const plain = named.filter(([name]) => /^[A-Za-z_]\w*$/.test(name));
-  const lines = [literal(type.name), ...plain.map(([name, text]) => `${name}=${text}`)];
+/** A value as Python, and what is to be done before it works. */
+interface IArgument {
+  readonly name: string;
+  readonly code: string;
+  readonly remark?: string;
+}
+
+/** Starts the job of a form; empty before its type is known. */
+export function formCode(form: JobForm): string {
+  const { type } = form;
+  if (type === null) {
+    return '';
+  }
+  const given = [...form.changes()].map(([name, text]): IArgument => {
+    const file = form.given(name);
+    return file instanceof File ? fileArgument(name, file) : { name, code: literal(typed(type, name, text)) };
+  });
+  const duration = form.text(DURATION).trim();
+  if (duration) {
+    given.push({ name: 'execution_duration', code: number(duration) });
+  }
+  const resources = form
+    .resources()
+    .map(name => [name.toLowerCase(), form.text(name).trim()] as const)
+    .filter(([, text]) => text)
+    .map(([name, text]) => `${literal(name)}: ${number(text)}`);
+  if (resources.length) {
+    given.push({ name: 'resources', code: `{${resources.join(', ')}}` });
+  }
+  return submission(type.name, given, form.text(RUN_ID));
+}
+
+/** A file as Python opens it, or where only the browser has it, how it comes to Python. */
+function fileArgument(name: string, file: File): IArgument {
+  if (!(file instanceof KnownFile)) {
+    return { name, code: literal(file.name), remark: 'a file of your computer: upload it beside the notebook' };
+  }
+  return file.code === null
+    ? { name, code: 'content', remark: `the ${file.size} bytes that the form was given` }
+    : { name, code: file.code };
+}
+
+/** A number where it is one. */
+function number(text: string): string {
+  return /^\d+$/.test(text) ? text : literal(text);
+}
+
+function submission(type: string, values: readonly IArgument[], runId: string): string {
+  const isPlain = ({ name }: IArgument): boolean => /^[A-Za-z_]\w*$/.test(name) && !KEYWORDS.test(name);
+  const line = (code: string, remark?: string): string => `    ${code},${remark ? `  # ${remark}` : ''}\n`;
+  let lines = line(literal(type));
+  for (const { name, code, remark } of values.filter(isPlain)) {
+    lines += line(`${name}=${code}`, remark);
+  }
   if (runId) {
-    lines.push(`run_id=${literal(runId)}`);
+    lines += line(`run_id=${literal(runId)}`);
   }
-  const others = named.filter(([name]) => !plain.some(([known]) => known === name));
-  if (others.length) {
-    lines.push(`**{${others.map(([name, text]) => `${literal(name)}: ${text}`).join(', ')}}`);
+  for (const { name, code, remark } of values.filter(value => !isPlain(value))) {
+    lines += line(`**{${literal(name)}: ${code}}`, remark);
   }
-  return `${HEAD}job = uws.submit(\n    ${lines.join(',\n    ')},\n)\njob.wait()\n`;
+  return `${HEAD}job = uws.submit(\n${lines})\njob.wait()\n`;
 }
 
 /** Finds a job again. */
@@ -51,8 +104,11 @@ export function retrieval(job: IJobRef): string {
 
 /** Starts a job like this one. */
 export function repetition(type: IJobType, job: IJobDocument): string {
-  const values = Object.entries(job.parameters).map(([name, items]): [string, string] => [name, items.join(' ')]);
-  return submission(type, new Map(values), job.runId);
+  const values = Object.entries(job.parameters).map(([name, items]) => ({
+    name,
+    code: literal(typed(type, name, items.join(' ')))
+  }));
+  return submission(type.name, values, job.runId);
 }
 
 /** Reads a result. */

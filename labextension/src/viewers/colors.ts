@@ -105,5 +105,12 @@ export function percentileLimits(sorted: Float64Array, percent: number, symmetri
 
 /** Names of maps whose zero means "nothing": a diverging colour map shows them best. */
 export function isSigned(name: string): boolean {
-  return /signif|sqrt_?ts|resid|pull/i.test(name);
+  return isSigma(name) || /resid/i.test(name);
 }
+
+/** Names of maps in standard deviations: a bright source shall not hide the field, so they end at these limits. */
+export function isSigma(name: string): boolean {
+  return /signif|sqrt_?ts|pull/i.test(name);
+}
+
+export const SIGMA_LIMITS: Limits = [-5, 5];

@@ -9,7 +9,18 @@ import { FitsFile, Hdu } from '../formats/fits';
 import { Plane, planeCount, readPlane } from '../formats/fitsimage';
 import { planeLabels } from '../formats/fitsplanes';
 import { readWcs, Wcs } from '../formats/wcs';
-import { ColorMap, COLOR_MAPS, isSigned, Limits, percentileLimits, sortedSample, Stretch, STRETCHES } from './colors';
+import {
+  ColorMap,
+  COLOR_MAPS,
+  isSigma,
+  isSigned,
+  Limits,
+  percentileLimits,
+  SIGMA_LIMITS,
+  sortedSample,
+  Stretch,
+  STRETCHES
+} from './colors';
 import { ImageCanvas } from './imagecanvas';
 import { FrameChoice } from './readout';
 
@@ -20,17 +31,19 @@ interface Props {
   readonly trans: TranslationBundle;
 }
 
-type Clip = '100' | '99.5' | '99' | '95' | 'own';
+type Clip = 'sigma' | '100' | '99.5' | '99' | '95' | 'own';
+const CLIPS: readonly Clip[] = ['100', '99.5', '99', '95', 'own'];
 
 export function ImageView({ file, hdu, name, trans }: Props): JSX.Element {
   const signed = isSigned(`${name} ${hdu.name}`);
+  const inSigma = isSigma(`${name} ${hdu.name}`);
   const [number, setNumber] = useState(0);
   const [plane, setPlane] = useState<Plane | null>(null);
   const [problem, setProblem] = useState('');
   const [labels, setLabels] = useState<readonly string[]>([]);
   const [map, setMap] = useState<ColorMap>(signed ? 'diverging' : 'viridis');
   const [stretch, setStretch] = useState<Stretch>('linear');
-  const [clip, setClip] = useState<Clip>(signed ? '99' : '99.5');
+  const [clip, setClip] = useState<Clip>(inSigma ? 'sigma' : signed ? '99' : '99.5');
   const [own, setOwn] = useState<Limits>([0, 1]);
   const [frame, setFrame] = useState<FrameChoice>('own');
   const [isNorthUp, setNorthUp] = useState(false);
@@ -62,10 +75,12 @@ export function ImageView({ file, hdu, name, trans }: Props): JSX.Element {
   }, [file, hdu]);
 
   const sample = useMemo(() => (plane ? sortedSample(plane.values) : new Float64Array()), [plane]);
-  const limits = useMemo(
-    () => (clip === 'own' ? own : percentileLimits(sample, Number(clip), map === 'diverging')),
-    [clip, own, sample, map]
-  );
+  const limits = useMemo(() => {
+    if (clip === 'own' || clip === 'sigma') {
+      return clip === 'own' ? own : SIGMA_LIMITS;
+    }
+    return percentileLimits(sample, Number(clip), map === 'diverging');
+  }, [clip, own, sample, map]);
 
   if (problem !== '') {
     return (
@@ -85,8 +100,8 @@ export function ImageView({ file, hdu, name, trans }: Props): JSX.Element {
         <Choice
           label={trans.__('Limits')}
           value={clip}
-          values={['100', '99.5', '99', '95', 'own']}
-          names={[trans.__('min to max'), '99.5 %', '99 %', '95 %', trans.__('own')]}
+          values={inSigma ? ['sigma', ...CLIPS] : CLIPS}
+          names={[...(inSigma ? ['±5'] : []), trans.__('min to max'), '99.5 %', '99 %', '95 %', trans.__('own')]}
           choose={value => {
             setOwn(limits);
             setClip(value);

@@ -49,14 +49,13 @@ export class Asking {
     });
   }
 
-  /** Ask anew what was asked in vain. */
+  /** Ask anew what was not taken. */
   again(): void {
     this._change(() => {
       for (const question of this._questions.values()) {
-        if (question.silent) {
-          question.silent = false;
-          this._send(question, TIMES);
-        }
+        clearTimeout(question.timer);
+        question.silent = false;
+        this._send(question, TIMES);
       }
     });
   }

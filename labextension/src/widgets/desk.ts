@@ -59,6 +59,9 @@ export class Desk {
     this.transport.silenceChanged.connect(() => {
       this._changed.emit();
     });
+    this.events.stateChanged.connect(() => {
+      this._changed.emit();
+    });
     this.open(model.get('_place') as Place);
   }
 
@@ -127,6 +130,12 @@ export class Desk {
 
   get hasMore(): boolean {
     return this._pages.length > 1;
+  }
+
+  /** Why what is shown does not change any more, where that matters and the page does not say it; null while it does. */
+  get standstill(): string | null {
+    const kind = this.page?.kind;
+    return kind !== 'jobs' && (kind === 'job' || this.transport.detached) ? this.events.error : null;
   }
 
   /** What went wrong; null for nothing. */

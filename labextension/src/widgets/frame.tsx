@@ -13,8 +13,11 @@ import { Picker } from './picker';
 import { IModel } from './transport';
 
 function Frame({ desk }: { desk: Desk }): JSX.Element {
-  const { page, trouble, asked, picking, host, transport } = desk;
+  const { page, standstill, trouble, asked, picking, host, transport } = desk;
   const { trans } = host;
+  // the page of an exported notebook has no kernel; Python has escaped what is not its own
+  const saved = desk.model.get('_still');
+  const still = transport.silent && !transport.heard && typeof saved === 'string' ? saved : '';
   return (
     <>
       <div className="jp-UWSWidget-bar">
@@ -32,6 +35,11 @@ function Frame({ desk }: { desk: Desk }): JSX.Element {
           <Button act={() => { transport.again(); }}>{trans.__('Ask again')}</Button>
         </div>
       )}
+      {standstill !== null && (
+        <div className="jp-UWSJobs-trouble" role="alert">
+          <p>{standstill}</p>
+        </div>
+      )}
       {trouble !== null && (
         <div className="jp-UWSJobs-trouble" role="alert">
           <p>{trouble}</p>
@@ -47,7 +55,13 @@ function Frame({ desk }: { desk: Desk }): JSX.Element {
         </div>
       )}
       {picking && <Picker desk={desk} picking={picking} />}
-      {page && <div className={`jp-UWSWidget-page jp-mod-${page.kind}`}>{page.view}</div>}
+      {still !== '' && (
+        <div className="jp-UWSWidget-still">
+          <p className="jp-UWSJobs-note">{trans.__('What it showed when its cell was run:')}</p>
+          <div dangerouslySetInnerHTML={{ __html: still }} />
+        </div>
+      )}
+      {page && still === '' && <div className={`jp-UWSWidget-page jp-mod-${page.kind}`}>{page.view}</div>}
     </>
   );
 }

@@ -8,7 +8,7 @@ import { messageOf } from '../errors';
 import { ClusterView } from '../jobs/clusterview';
 import { CompareView } from '../jobs/compareview';
 import { Elsewhere } from '../jobs/elsewhere';
-import { JobForm, RUN_ID } from '../jobs/form';
+import { JobForm } from '../jobs/form';
 import { FormView } from '../jobs/formview';
 import { attempt } from '../jobs/host';
 import { IJobRef, IResult, IResultFile } from '../jobs/job';
@@ -17,7 +17,7 @@ import { EVERYTHING, JobList } from '../jobs/list';
 import { JobPage } from '../jobs/page';
 import { JobsView } from '../jobs/panel';
 import { Trouble } from '../jobs/parts';
-import { literal, reading, retrieval, submission } from '../jobs/python';
+import { formCode, literal, reading, retrieval } from '../jobs/python';
 import { ResultView } from '../jobs/viewers';
 import { Desk, IPage, Place } from './desk';
 
@@ -100,8 +100,8 @@ function formPage(desk: Desk, { asked }: Of<'form'>): IPage {
   const form = new JobForm(service, asked);
   const load = async (): Promise<void> => {
     await form.load();
-    for (const [field, name] of Object.entries(asked.files ?? {})) {
-      form.set(field, await transport.kernelFile({ given: field }, name));
+    for (const [field, file] of Object.entries(asked.files ?? {})) {
+      form.set(field, await transport.kernelFile({ given: field }, file));
     }
   };
   attempt(host, load);
@@ -112,7 +112,7 @@ function formPage(desk: Desk, { asked }: Of<'form'>): IPage {
   return {
     kind: 'form',
     view: <FormView form={form} host={host} done={done} />,
-    code: () => (form.type ? submission(form.type, form.changes(), form.text(RUN_ID)) : ''),
+    code: () => formCode(form),
     changed: form.changed
   };
 }

@@ -7,6 +7,7 @@ import type { JSX } from 'react';
 import { FolderView, IEntry } from '../jobs/folder';
 import { attempt } from '../jobs/host';
 import { Button } from '../jobs/parts';
+import { literal } from '../jobs/python';
 import { Desk, IPicking } from './desk';
 
 export function Picker({ desk, picking }: { desk: Desk; picking: IPicking }): JSX.Element {
@@ -35,7 +36,9 @@ export function Picker({ desk, picking }: { desk: Desk; picking: IPicking }): JS
   }, [host, transport, path]);
   const take = (name: string): void => {
     attempt(host, async () => {
-      picking.answer(await transport.kernelFile({ path: [...path, name] }, name));
+      const parts = [...path, name];
+      const whole = parts.join('/');
+      picking.answer(await transport.kernelFile({ path: parts }, { name, path: whole, code: literal(whole) }));
     });
   };
   return (

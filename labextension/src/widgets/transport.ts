@@ -11,6 +11,8 @@
 import { ISignal } from '@lumino/signaling';
 
 import { IEntry } from '../jobs/folder';
+import { IGivenFile } from '../jobs/form';
+import { KnownFile } from '../jobs/knownfile';
 import { IEventSource, ITransport, quoted } from '../transport';
 import { Asking } from './asking';
 
@@ -21,6 +23,8 @@ export interface IModel {
   save_changes(): void;
   on(name: string, callback: (...args: never[]) => void): void;
   send(content: object, callbacks?: undefined, buffers?: ArrayBuffer[]): void;
+  /** Of JupyterLab: how it sends the messages of widgets. */
+  readonly widget_manager?: { readonly kernel?: { commsOverSubshells?: string } | null };
 }
 
 /** Addresses of the service's things in a page that cannot reach it: a click on such a link fetches by the kernel. */
@@ -65,6 +69,11 @@ export class KernelTransport implements ITransport {
     _model.on('comm_live_update', () => {
       this._detach();
     });
+    this._asking.changed.connect(() => {
+      if (this._asking.silent && this._leaveSubshell()) {
+        this.again();
+      }
+    });
   }
 
   async fetch(path: readonly string[], init: RequestInit = {}, query = ''): Promise<Response> {
@@ -82,13 +91,9 @@ export class KernelTransport implements ITransport {
   }
 
   /** A file of the kernel's: in or below the notebook's folder, or given by Python for a parameter. */
-  async kernelFile(of: { path: readonly string[] } | { given: string }, name: string): Promise<File> {
+  async kernelFile(of: { path: readonly string[] } | { given: string }, file: IGivenFile): Promise<KnownFile> {
     const blob = await (await this._ask({ of })).blob();
-    const file = new File([blob], name, { type: blob.type });
-    if ('path' in of) {
-      Object.defineProperty(file, 'webkitRelativePath', { value: of.path.join('/') });
-    }
-    return file;
+    return new KnownFile(blob, file.name, blob.type, file.path, file.code);
   }
 
   private async _ask(asked: object, bytes = new ArrayBuffer(0), signal?: AbortSignal | null): Promise<Response> {
@@ -124,6 +129,16 @@ export class KernelTransport implements ITransport {
   /** Whether the kernel has not taken a question for long. */
   get silent(): boolean {
     return this._asking.silent;
+  }
+
+  /** Whether the kernel of the widget is gone. */
+  get detached(): boolean {
+    return this._detached;
+  }
+
+  /** Whether the kernel has said anything at all. */
+  get heard(): boolean {
+    return this._heard;
   }
 
   /** Ask anew what was not taken. */
@@ -190,6 +205,19 @@ export class KernelTransport implements ITransport {
     });
   }
 
+  /**
+   * JupyterLab sends the messages of widgets to a subshell that it shares between them. After a kernel died and was
+   * started again by itself it may go on with the subshell of the dead one, which nobody hears. True if it did so far.
+   */
+  private _leaveSubshell(): boolean {
+    const kernel = this._model.widget_manager?.kernel;
+    if (!kernel?.commsOverSubshells || kernel.commsOverSubshells === 'disabled') {
+      return false;
+    }
+    kernel.commsOverSubshells = 'disabled';
+    return true;
+  }
+
   private _keep(blob: Blob): string {
     const address = URL.createObjectURL(blob);
     this._kept.push(address);
@@ -208,6 +236,7 @@ export class KernelTransport implements ITransport {
   }
 
   private _take(message: IMessage, buffers: readonly DataView[]): void {
+    this._heard = true;
     switch (message.kind) {
       case 'opened':
         this._source?.open();
@@ -265,6 +294,7 @@ export class KernelTransport implements ITransport {
   private readonly _kept: string[] = [];
   private _count = 0;
   private _detached = false;
+  private _heard = false;
   private _source: Source | null = null;
 }
 

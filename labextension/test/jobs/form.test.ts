@@ -4,7 +4,8 @@ import { check } from '../../src/jobs/check';
 import { IJobType, IParameter, isDefault } from '../../src/jobs/description';
 import { DURATION, IFormService, INewJob, JobForm, RUN_ID } from '../../src/jobs/form';
 import { IJobDocument, readDocument } from '../../src/jobs/job';
-import { submission } from '../../src/jobs/python';
+import { KnownFile } from '../../src/jobs/knownfile';
+import { formCode } from '../../src/jobs/python';
 import { DOCUMENT } from './job.test';
 
 function parameter(name: string, more: Partial<IParameter> = {}): IParameter {
@@ -90,7 +91,9 @@ class Service implements IFormService {
   refuse = '';
 
   types(): Promise<IJobType[]> {
-    return Promise.resolve([{ ...SPECTRUM, name: 'other', parameters: [RUNS] }, SPECTRUM]);
+    const files = ['near', 'far', 'lambda'].map(name => parameter(name, { type: 'file' }));
+    const others = [{ ...SPECTRUM, name: 'other', parameters: [RUNS] }, { ...SPECTRUM, name: 'files', parameters: files }];
+    return Promise.resolve([...others, SPECTRUM]);
   }
 
   baskets(): Promise<string[]> {
@@ -194,10 +197,26 @@ describe('the form', () => {
 
   it('is Python, without the defaults', async () => {
     const [form] = await opened({ type: 'spectrum', obs_ids: ['7', '8'], position: { ra: 83.6, dec: 22 } });
-    expect(submission(SPECTRUM, form.changes(), "O'Hara")).toBe(
+    form.set(RUN_ID, "O'Hara");
+    form.set(DURATION, '600');
+    form.set('CORES', '2');
+    expect(formCode(form)).toBe(
       'from jupyter_uws.client import JobService\n\nuws = JobService()\n' +
         'job = uws.submit(\n    "spectrum",\n    obs_ids=["7", "8"],\n    RA=83.6,\n    Dec=22,\n' +
-        '    run_id="O\'Hara",\n)\njob.wait()\n'
+        '    execution_duration=600,\n    resources={"cores": 2},\n    run_id="O\'Hara",\n)\njob.wait()\n'
+    );
+  });
+
+  it('names files in Python as Python finds them', async () => {
+    const [form] = await opened({ type: 'files' });
+    form.set('near', new KnownFile('1', 'a.txt', 'text/plain', 'data/a.txt', '"data/a.txt"'));
+    form.set('lambda', new KnownFile('12', 'raw', 'text/plain', 'raw', null));
+    form.set('far', new File(['1'], 'b.txt'));
+    expect(form.text('near')).toBe('data/a.txt');
+    expect(formCode(form)).toContain(
+      '    near="data/a.txt",\n' +
+        '    far="b.txt",  # a file of your computer: upload it beside the notebook\n' +
+        '    **{"lambda": content},  # the 2 bytes that the form was given\n'
     );
   });
 });

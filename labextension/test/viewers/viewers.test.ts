@@ -4,7 +4,8 @@ import { Plane } from '../../src/formats/fitsimage';
 import { parseHeader } from '../../src/formats/fitsheader';
 import { Cell, Column, memoryTable, Table } from '../../src/formats/table';
 import { readWcs } from '../../src/formats/wcs';
-import { isSigned, levelTable, lookupTable, percentileLimits, sortedSample, STRETCHES, stretched, unstretched } from '../../src/viewers/colors';
+import { isSigma,
+  isSigned, levelTable, lookupTable, percentileLimits, sortedSample, STRETCHES, stretched, unstretched } from '../../src/viewers/colors';
 import { graticule } from '../../src/viewers/graticule';
 import { canView, formatOf, nameOf, partOf, viewerFor } from '../../src/viewers/index';
 import { placeText, skyIn, tickText, valueText } from '../../src/viewers/readout';
@@ -68,7 +69,9 @@ describe('colours', () => {
   });
 
   it('know maps with a meaning of zero', () => {
-    expect(['significance.fits', 'x sqrt_ts', 'excess.fits'].map(isSigned)).toEqual([true, true, false]);
+    const names = ['significance.fits', 'x sqrt_ts', 'residuals', 'excess.fits'];
+    expect(names.map(isSigned)).toEqual([true, true, true, false]);
+    expect(names.map(isSigma)).toEqual([true, true, false, false]);
   });
 });
 

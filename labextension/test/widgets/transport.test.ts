@@ -115,6 +115,25 @@ describe('questions to a kernel', () => {
     expect(model.said('events')).toHaveLength(TIMES + 2);
   });
 
+  it('that go to a subshell nobody hears go to the main one then', async () => {
+    const kernel = { commsOverSubshells: 'perCommTarget' };
+    const widget = Object.assign(new Model(), { widget_manager: { kernel } });
+    const asking = new KernelTransport(widget, 'http://here/');
+    asking.silenceChanged.connect(() => silences.push(asking.silent));
+    void asking.fetch(['uws']);
+    asking.events();
+    await vi.advanceTimersByTimeAsync((TIMES + 1) * AGAIN - 1);
+    expect(kernel.commsOverSubshells).toBe('perCommTarget');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(kernel.commsOverSubshells).toBe('disabled');
+    expect([widget.said('request').length, widget.said('events').length]).toEqual([TIMES + 2, TIMES + 2]);
+    expect(asking.silent).toBe(false);
+    // the main one does not hear either
+    await vi.advanceTimersByTimeAsync(10 * AGAIN);
+    expect(asking.silent).toBe(true);
+    expect(widget.said('request')).toHaveLength(2 * TIMES + 2);
+  });
+
   it('that a busy kernel takes late are no trouble any more', async () => {
     const asked = transport.fetch(['uws']);
     await vi.advanceTimersByTimeAsync((TIMES + 1) * AGAIN);
