@@ -96,7 +96,8 @@ async def test_the_time_limit_of_an_allocation(bench: SlurmBench, slurm: Slurm) 
     """Shortened by its operator, or it would never come while a job runs that was promised more."""
     job = await bench.running()
     busy = await bench.busy()
-    slurm.call("scontrol", "update", f"JobId={busy}", "TimeLimit=0:01")
+    # SLURM looks twice a minute for what is over; a TimeLimit is in whole minutes
+    slurm.call("scontrol", "update", f"JobId={busy}", "EndTime=now+1")
     assert re.fullmatch(LOST.format("TIMEOUT(, .*)?"), await bench.lost(job, 120))
     await bench.goes_on()
 
