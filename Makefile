@@ -28,7 +28,7 @@ demo: $(VENV)/.installed-demo ## open JupyterLab on the quickstart notebook
 test: $(VENV)/.installed-test ## run all tests
 	@$(PYTHON) tools/frontend.py node
 	@$(NPM) test
-	@$(PYTHON) -m pytest -n 2 $(ARGS)
+	@$(PYTHON) -m pytest -n 3 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## check style and types, Python and TypeScript
 	@$(PYTHON) tools/frontend.py node
