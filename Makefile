@@ -25,6 +25,8 @@ help: ## this list
 demo: $(VENV)/.installed-demo ## open JupyterLab on the quickstart notebook
 	@$(VENV)/bin/jupyter uws demo $(ARGS)
 
+# tests start hundreds of processes: each would compile the package anew where the environment forbids to keep that
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed-test ## run all tests
 	@$(PYTHON) tools/frontend.py node
 	@$(NPM) test
