@@ -26,7 +26,7 @@ GROUPS = {
 def scope_of(nodeid: str) -> str:
     """What stays together of the tests: a group of folders, or a file."""
     file = nodeid.partition("::")[0]
-    folder = file.split("/")[-2]
+    folder = Path(file).parent.name
     return next((group for group, folders in GROUPS.items() if folder in folders), file)
 
 
