@@ -25,10 +25,12 @@ help: ## this list
 demo: $(VENV)/.installed-demo ## open JupyterLab on the quickstart notebook
 	@$(VENV)/bin/jupyter uws demo $(ARGS)
 
+# tests start hundreds of processes: each would compile the package anew where the environment forbids to keep that
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed-test ## run all tests
 	@$(PYTHON) tools/frontend.py node
 	@$(NPM) test
-	@$(PYTHON) -m pytest -n 2 $(ARGS)
+	@$(PYTHON) -m pytest -n 3 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## check style and types, Python and TypeScript
 	@$(PYTHON) tools/frontend.py node

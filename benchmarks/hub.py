@@ -2,6 +2,8 @@
 
 ``make bench ARGS="hub --users 200 --streams 5 --rate 20 --seconds 600"``. Every user has event streams open, through
 the Hub's proxy; jobs (``true``) are created for one user after the other; beside that lists are read every 20 ms.
+At the end it says what was reached of what was asked for: jobs a second, memory at the end against that after the first
+minute, the time of plain requests, and whether every stream was there until the end and told of its user's jobs.
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ class Load:
     hub: RunningHub
     tokens: list[str]
     client: AsyncHTTPClient
-    events: int = 0
     ready: int = 0
+    broken: int = 0
+    events: list[int] = field(default_factory=list)
     created: int = 0
     refused: int = 0
     times: list[float] = field(default_factory=list)
@@ -52,14 +55,17 @@ class Load:
         return HTTPRequest(self.hub.service + path, headers=headers, **options)  # type: ignore[arg-type]
 
     async def listen(self, token: str) -> None:
-        """One event stream; it ends with the benchmark."""
+        """One event stream; one that ends before the benchmark does is broken."""
+        number = len(self.events)
+        self.events.append(0)
 
         def take(chunk: bytes) -> None:
-            self.events += chunk.count(b"event: job")
+            self.events[number] += chunk.count(b"event: job")
             self.ready += chunk.count(b"event: ready")
 
         stream = self.request(token, "uws/events", streaming_callback=take, request_timeout=0)
         await self.client.fetch(stream, raise_error=False)
+        self.broken += 1
 
     async def create(self, token: str) -> None:
         form = urlencode({"PHASE": "RUN"})
@@ -105,28 +111,47 @@ async def bench(hub: RunningHub, arguments: argparse.Namespace) -> None:
     while load.ready < len(tasks):
         await asyncio.sleep(0.1)
     print(f"{len(tasks)} event streams of {len(tokens)} users: {service.memory_info().rss / 1e6:.0f} MB")
-    tasks += [asyncio.ensure_future(load.submit(arguments.rate)), asyncio.ensure_future(load.read())]
-    print("   s    MB   jobs   events   p50 ms   p95 ms  (of the interval)   open files")
-    begin, everything = time.monotonic(), []
+    work = [asyncio.ensure_future(load.submit(arguments.rate)), asyncio.ensure_future(load.read())]
+    print("   s    MB   CPU  created  active   events   p50 ms   p95 ms  (of the interval)   open files")
+    begin, everything, memory, busy = time.monotonic(), [], [], seconds_of(service)
     while (now := time.monotonic() - begin) < arguments.seconds:
         await asyncio.sleep(min(arguments.every, arguments.seconds - now + 0.01))
+        for task in work:
+            if task.done():
+                task.result()  # it never ends but by an error
         times, load.times = load.times, []
         everything += times
         median, late = quantiles(times)
+        health = json.loads((await client.fetch(load.request(tokens[0], "health"))).body)
+        spent, busy = seconds_of(service) - busy, seconds_of(service)
+        lasted = time.monotonic() - begin - now
+        memory.append((time.monotonic() - begin, service.memory_info().rss / 1e6))
         print(
-            f"{time.monotonic() - begin:4.0f} {service.memory_info().rss / 1e6:5.0f} {load.created:6} {load.events:8} "
-            f"{median:8.1f} {late:8.1f} {service.num_fds():32}",
+            f"{memory[-1][0]:4.0f} {memory[-1][1]:5.0f} {spent / lasted:5.0%} {load.created:8} "
+            f"{health['active_jobs']:7} {sum(load.events):8} {median:8.1f} {late:8.1f} {service.num_fds():28}",
             flush=True,
         )
+    lasted = time.monotonic() - begin
     median, late = quantiles(everything)
-    print(f"{len(everything)} plain requests: p50 {median:.1f} ms, p95 {late:.1f} ms; {load.refused} jobs refused")
+    print(f"{len(everything)} plain requests: p50 {median:.1f} ms, p95 {late:.1f} ms")
+    print(f"{load.created / lasted:.1f} jobs a second of {arguments.rate:g}, {load.refused} refused")
+    first = next((size for after, size in memory if after >= 60), memory[0][1])
+    print(f"memory: {memory[-1][1]:.0f} MB at the end, {memory[-1][1] - first:+.0f} MB since the first minute")
+    deaf = sum(not events for events in load.events[: load.created * arguments.streams])
+    print(f"event streams: {load.broken} of {len(load.events)} broke, {deaf} told of no job")
     # the streams break off now, and say so
     logging.disable(logging.CRITICAL)
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    for task in tasks:
+    for task in [*tasks, *work]:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*tasks, *work, return_exceptions=True)
     client.close()
+
+
+def seconds_of(process: psutil.Process) -> float:
+    """What a process has had of a processor, in seconds."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def quantiles(times: list[float]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -14,22 +15,37 @@ import pytest
 from postgresql import PostgreSQL, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Folders whose tests start many processes (clusters, browsers, hubs): one of xdist's processes runs them all, one
-#: after the other, or they would wait for each other beyond their bounds.
-HEAVY = {"demo", "durability", "execution", "hub", "lab", "sge", "slurm", "widgets"}
+#: Folders whose tests start many processes: one of xdist's processes runs a group of them, one test after the other, or
+#: they would wait for each other beyond their bounds. Those in browsers compute, those on clusters mostly wait.
+GROUPS = {
+    "clusters": ("durability", "execution", "sge", "slurm"),
+    "browsers": ("demo", "hub", "lab", "widgets"),
+}
+
+
+def scope_of(nodeid: str) -> str:
+    """What stays together of the tests: a group of folders, or a file."""
+    file = nodeid.partition("::")[0]
+    folder = Path(file).parent.name
+    return next((group for group, folders in GROUPS.items() if folder in folders), file)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The groups come first: what takes longest must not begin last."""
+    items.sort(key=lambda item: scope_of(item.nodeid) not in GROUPS)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``-n``: a file's tests stay together, and so do all of the folders ``HEAVY``."""
+    """With ``-n``: a file's tests stay together, and so do those of a group, in the order that they are in here."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
+    class ByScope(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "heavy" if file.split("/")[-2] in HEAVY else file
+            return scope_of(nodeid)
 
-    return ByFile(config, log)
+    config.option.loadscopereorder = False  # xdist's own order is by number of tests
+    return ByScope(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +112,9 @@ def hess_archive(hess_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def frontend() -> Path:
     """The folder of the built front end, that of the present sources."""
-    subprocess.run([sys.executable, ROOT / "tools" / "frontend.py", "build"], check=True, timeout=280)
+    with (ROOT / "labextension" / "package-lock.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # of the processes of one test run, one builds
+        subprocess.run([sys.executable, ROOT / "tools" / "frontend.py", "build"], check=True, timeout=280)
     return ROOT / "jupyter_uws" / "labextension"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -81,7 +82,7 @@ class Daemons:
                     found.append(int(name))
         return [pid for pid in found if pid != os.getpid()]
 
-    def until(self, condition: Callable[[], object], failure: str, seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], object], failure: str, seconds: float = 90) -> None:
         """Wait for it. Raises TimeoutError with what the daemons' logs say."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -114,8 +115,13 @@ def for_tests(
 
 
 def free_ports(count: int, first: int = 17000) -> list[int]:
-    """``count`` free ports in a row, below those the kernel deals out."""
-    for start in range(first, 30000, 10):
+    """``count`` free ports in a row, below those the kernel deals out.
+
+    From a random one on: another test run on this machine, which looks at the same time, is to find others.
+    """
+    starts = range(first, 30000, 10)
+    offset = random.randrange(len(starts))
+    for start in (*starts[offset:], *starts[:offset]):
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(start, start + count):

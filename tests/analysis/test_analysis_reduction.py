@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -25,7 +26,6 @@ from jupyter_uws.analysis.spectrum import spectrum
 from jupyter_uws.analysis.theta2 import theta2
 from jupyter_uws.archive.ingest import add_store
 from jupyter_uws.archive.reader import Run
-from jupyter_uws.archive.simulation import simulate
 from jupyter_uws.job import client
 from jupyter_uws.jobs.context import JobContext, JobError
 
@@ -177,8 +177,8 @@ def hess_store(archive: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_broken_run_ends_the_job_wherever_it_is_read(tmp_path: Path, workers: int) -> None:
-    simulate(tmp_path / "store")
+def test_a_broken_run_ends_the_job_wherever_it_is_read(sim_archive: Path, tmp_path: Path, workers: int) -> None:
+    shutil.copytree(sim_archive.parent / "store", tmp_path / "store")
     archive = tmp_path / "archive.duckdb"
     add_store(archive, tmp_path / "store")
     for number in (100303, 100307):

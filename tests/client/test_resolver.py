@@ -92,7 +92,7 @@ def test_a_silent_sesame_is_given_up(sesame, monkeypatch) -> None:
     begin = time.monotonic()
     with pytest.raises(UnknownTarget, match="no answer"):
         resolve("3C 273")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
 
 
 def test_a_host_look_up_that_hangs_is_given_up(monkeypatch) -> None:

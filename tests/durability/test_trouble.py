@@ -86,7 +86,7 @@ async def test_locked_by_another_program(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="locked by another program; nothing was changed, try again") as caught:
         create(manager)
     assert caught.value.status == 503
-    assert time.monotonic() - begin < database.LOCK_TIMEOUT + 0.5
+    assert time.monotonic() - begin < database.LOCK_TIMEOUT + 3  # the driver's own would be 5 s
     for kind in ("started", "progress", "completed"):
         executor.say(job, kind)
     assert present(manager, job).phase is Phase.QUEUED  # reading goes on
@@ -163,7 +163,7 @@ async def test_postgresql_is_locked(server: PostgreSQL) -> None:
         begin = time.monotonic()
         with pytest.raises(StoreError, match="locked by another program"):
             create(manager)
-        assert time.monotonic() - begin < database.LOCK_TIMEOUT + 0.5
+        assert time.monotonic() - begin < database.LOCK_TIMEOUT + 3  # the driver's own would be 5 s
     create(manager)
     engine.dispose()
     manager.store.close()
@@ -181,7 +181,7 @@ async def test_postgresql_hangs(server: PostgreSQL, monkeypatch: pytest.MonkeyPa
         for _ in range(10):
             with pytest.raises(StoreError, match="cannot be reached"):
                 create(manager)
-        assert time.monotonic() - begin < database.CONNECT_TIMEOUT + 2
+        assert time.monotonic() - begin < 3 * database.CONNECT_TIMEOUT
     finally:
         os.kill(pid, signal.SIGCONT)
     await until(lambda: not manager.store.database._away.is_set())

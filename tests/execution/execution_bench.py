@@ -44,7 +44,7 @@ def processes_of(job_id: str) -> list[int]:
     return found
 
 
-async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
+async def until(condition: Callable[[], object], timeout: float = 90.0) -> None:
     """Wait for what no event tells of; fails after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -27,7 +27,7 @@ async def fan_out(bench: Bench, tasks: int, each: float, workers: int = 2, **par
 
 async def fanned_out(bench: Bench, job: Job) -> None:
     """The job has its workers, and gives them their tasks."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         while not any(report.info.get("message") == "fanned out" for report in bench.reports.get(job.job_id, ())):
             assert not any(report.error for report in bench.reports.get(job.job_id, ())), bench.reports[job.job_id]
             await asyncio.sleep(0.01)

@@ -146,7 +146,7 @@ async def test_all_workers_lost_for_good(tmp_path: Path) -> None:
     """Where Dask does not replace them, the cluster is started anew."""
     bench = Bench(tmp_path, ClusterConfig(workers=1))
     job = await bench.start("true")
-    await bench.last(job, 60)
+    await bench.last(job)
     cluster = bench.executor._cluster
     assert cluster is not None
     bench.executor.config = ClusterConfig(workers=1, start_timeout=0.1)

@@ -27,7 +27,7 @@ SERVICE = Path(__file__).with_name("execution_service.py")
 
 async def test_a_job_runs_on_several_workers(bench: Bench) -> None:
     job = await fan_out(bench, 8, 0.2)
-    last = await bench.last(job, 60)
+    last = await bench.last(job)
     assert last.kind == "completed", last.error
     assert len(set(result(bench, job)["pids"])) == 2
     assert result(bench, job)["sum"] == squares(8)
@@ -57,7 +57,7 @@ async def test_a_waiting_job_takes_a_helpers_slot_and_the_helper_comes_back(benc
     assert processes_of(job.job_id)
     assert (await bench.last(other)).kind == "completed"
     await until(lambda: processes_of(f"{job.job_id}.h2"))
-    assert (await bench.last(job, 60)).kind == "completed"
+    assert (await bench.last(job)).kind == "completed"
     assert result(bench, job)["sum"] == squares(80)
     word = helper_folder(bench, job).last_word(0)
     assert word is not None
@@ -80,7 +80,7 @@ async def test_what_ends_a_job_ends_its_helpers(bench: Bench, how: str) -> None:
     assert of_helpers(job.job_id) + processes_of(job.job_id) == []
     if how == "executionDuration":
         ran = last.time - (await bench.report(job, "started")).time
-        assert 15 <= ran.total_seconds() < 17
+        assert 15 <= ran.total_seconds() < 30
     else:
         print(f"{how}: nothing lives after {asyncio.get_running_loop().time() - begin:.3f} s")
     assert last.kind == ("failed" if how == "kill" else "aborted")
@@ -95,7 +95,7 @@ async def test_a_lost_helper_is_nobodys_error(bench: Bench, victim: str) -> None
     started = helper_folder(bench, job).events(0)[0]
     pids = {"helper": started["pid"], "supervisor": started["supervisor"], "worker": parent(started["supervisor"])}
     os.kill(pids[victim], signal.SIGKILL)
-    last = await bench.last(job, 60)
+    last = await bench.last(job)
     assert last.kind == "completed", last.error
     assert result(bench, job)["sum"] == squares(30)
     assert of_helpers(job.job_id) == []
@@ -123,7 +123,7 @@ async def test_nothing_is_left_of_a_killed_service(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        await until(lambda: JobFolder(tmp_path / job_id / "helpers" / "1").events(0), 60)
+        await until(lambda: JobFolder(tmp_path / job_id / "helpers" / "1").events(0))
         workers = [
             parent(folder.events(0)[0]["supervisor"])
             for folder in (JobFolder(tmp_path / job_id), JobFolder(tmp_path / job_id / "helpers" / "1"))
@@ -149,7 +149,7 @@ async def test_the_keys_of_a_job_are_its_own(bench: Bench) -> None:
         ("ca_file.pem", "cert.pem", "key.pem"), 0o600
     )
     secret = (folder / "key.pem").read_bytes().splitlines()[1]
-    assert (await bench.last(job, 60)).kind == "completed"
+    assert (await bench.last(job)).kind == "completed"
     assert not fanout.exists()
     rest = [path for path in bench.folder(job).path.rglob("*") if path.is_file()]
     assert rest
@@ -264,7 +264,7 @@ async def test_without_other_workers_nothing_is_asked(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ClusterConfig(workers=1))
     try:
         job = await fan_out(bench, 4, 0.1, workers=1)
-        assert (await bench.last(job, 60)).kind == "completed"
+        assert (await bench.last(job)).kind == "completed"
         assert sorted(path.name for path in bench.folder(job).path.iterdir()) == [
             *("events.jsonl", "request.json", "started.0", "stderr", "stdout", "work")
         ]

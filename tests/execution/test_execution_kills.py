@@ -138,7 +138,7 @@ async def service(jobs: Path, scripts: dict[str, str]) -> AsyncIterator[asyncio.
 
 async def reported(process: asyncio.subprocess.Process, job_id: str, kind: str) -> None:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while json.loads(await process.stdout.readline()) != {"job_id": job_id, "kind": kind}:
             pass
 

@@ -122,8 +122,8 @@ async def test_a_service_that_never_listens(state_dir: Path) -> None:
     rendezvous.announce(state_dir, rendezvous.ServiceInfo(rendezvous.hostname(), 1, 1, "", None, None, ""))
     began = time.monotonic()
     with pytest.raises(ServiceError, match=r"No UWS service answered within 0\.3 s \(started as pid"):
-        await launcher.find_or_start(state_dir, [sys.executable, "-c", "import time; time.sleep(2)"], 0.3)
-    assert time.monotonic() - began < 2
+        await launcher.find_or_start(state_dir, [sys.executable, "-c", "import time; time.sleep(20)"], 0.3)
+    assert time.monotonic() - began < 15
 
 
 async def test_the_holder_that_is_just_ending_is_waited_for(state_dir: Path) -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 from hub.hubs import RunningHub
-from safety.conftest import ADMIN, OTHER, OWNER, Site
-from safety.test_route_table import TABLE, made_places, wrong_answers
-
-#: Under a Hub nobody is the user who runs the service: what is his is administrators' only.
-OF_HUB = {
-    r"/shutdown": {"POST": "403"},
-    r"/cluster": {"GET": "403 403 200", "HEAD": "403 403 200"},
-    r"/metrics": {"GET": "403 403 200", "HEAD": "403 403 200"},
-}
+from safety.conftest import ADMIN, OWNER, Site
+from safety.isolation import check_events, check_lists, places_of_users, wrong_answers_to_users
+from safety.test_route_table import TABLE
 
 
 class HubSite(Site):
@@ -37,15 +29,12 @@ def hub_site(hub: RunningHub) -> HubSite:
 
 @pytest.fixture(scope="module")
 def hub_places(hub_site: HubSite) -> dict[str, str]:
-    path = hub_site.job(PHASE="RUN")
-    hub_site.until(path, "COMPLETED")
-    return made_places(hub_site, path, OWNER)
+    return places_of_users(hub_site)
 
 
 @pytest.mark.parametrize("pattern", TABLE)
 def test_the_table_holds_over_the_hub(hub_site: HubSite, hub_places: dict[str, str], pattern: str) -> None:
-    allowed = OF_HUB.get(pattern, TABLE[pattern][1])
-    wrong = wrong_answers(hub_site, hub_places, pattern, allowed, {OWNER, OTHER, ADMIN, "anonymous"})
+    wrong = wrong_answers_to_users(hub_site, hub_places, pattern)
     assert not wrong, "\n".join(wrong)
 
 
@@ -57,32 +46,8 @@ def test_the_service_kept_its_peace(hub: RunningHub, hub_places: dict[str, str])
 
 
 def test_lists_baskets_and_uploads_are_the_callers_own(hub_site: HubSite, hub_places: dict[str, str]) -> None:
-    job = hub_places["DONE"].rpartition("/")[2]
-    assert job in hub_site.ask(OWNER, "GET", "uws?LAST=1000").text
-    assert job not in hub_site.ask(OTHER, "GET", "uws?LAST=1000").text
-    assert job not in hub_site.ask(ADMIN, "GET", "uws?LAST=1000").text
-    assert hub_site.ask(OTHER, "GET", "uws?ALL=1").status_code == 403
-    assert job in hub_site.ask(ADMIN, "GET", "uws?ALL=1&LAST=1000").text
-    assert [basket["name"] for basket in hub_site.ask(OTHER, "GET", "baskets").json()["baskets"]] == []
-    votable = (
-        '<VOTABLE version="1.4"><RESOURCE><TABLE><FIELD name="n" datatype="int"/>'
-        "<DATA><TABLEDATA><TR><TD>7</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
-    )
-    form = {"LANG": "ADQL", "QUERY": "SELECT n FROM TAP_UPLOAD.mine", "UPLOAD": "mine,param:t", "FORMAT": "csv"}
-    answer = hub_site.ask(OWNER, "POST", "tap/sync", data=form, files={"t": ("t.xml", votable)})
-    assert answer.text.split() == ["n", "7"]
-    del form["UPLOAD"]
-    assert hub_site.ask(OTHER, "POST", "tap/sync", data=form).status_code == 400
+    check_lists(hub_site, hub_places)
 
 
 def test_events_are_the_callers_own_through_the_proxy(hub_site: HubSite) -> None:
-    with hub_site.ask(OTHER, "GET", "uws/events", stream=True, timeout=60) as answer:
-        lines: Iterator[bytes] = answer.iter_lines(1)
-        assert next(line for line in lines if line.startswith(b"event: ready"))
-        foreign, own = hub_site.job(OWNER), hub_site.job(OTHER)
-        told = []
-        while not told or told[-1]["job_id"] != own.rpartition("/")[2]:
-            line = next(line for line in lines if line.startswith(b"data:"))
-            if "job_id" in (event := json.loads(line[5:])):
-                told.append(event)
-        assert foreign.rpartition("/")[2] not in {event["job_id"] for event in told}
+    check_events(hub_site)

@@ -206,20 +206,6 @@ def test_who_leaves_a_group_is_out_with_the_next_token_and_log_in(oidc: Site) ->
         oidc.provider.set_account(IDS["bob"])
 
 
-def test_users_see_their_own_jobs_and_administrators_those_of_all(oidc: Site) -> None:
-    alice, bob, boss = (oidc.token_of(user) for user in ("alice", "bob", "boss"))
-    job = submit(oidc, alice)
-    assert oidc.ask(alice, "GET", job).status_code == 200
-    for path in (job, job + "/parameters", job + "/results", job + "/stdout"):
-        assert oidc.ask(bob, "GET", path).status_code == 403
-    assert oidc.ask(bob, "DELETE", job).status_code == 403
-    number = job.rpartition("/")[2]
-    assert number not in oidc.ask(bob, "GET", "uws?LAST=1000").text
-    assert oidc.ask(bob, "GET", "uws?ALL=1").status_code == 403
-    assert number in oidc.ask(boss, "GET", "uws?ALL=1&LAST=1000").text
-    assert oidc.ask(boss, "GET", job).status_code == 200
-
-
 def test_tokens_of_the_service_itself_are_taken_as_before(oidc: Site) -> None:
     assert oidc.ask(oidc.service.token, "GET", "uws").status_code == 200
     for token in ("wrong", "uws_wrong"):

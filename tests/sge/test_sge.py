@@ -42,7 +42,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def error(bench: SGEBench, job: Job) -> str:
-    last = await bench.last(job, 40)
+    last = await bench.last(job)
     assert last.kind == "failed"
     assert last.error is not None
     assert last.error.type == "transient"
@@ -51,7 +51,7 @@ async def error(bench: SGEBench, job: Job) -> str:
 
 async def test_a_job_completes(bench: SGEBench, engine: GridEngine) -> None:
     job = await bench.start("echo $UWS_JOB_ID")
-    assert (await bench.last(job, 40)).kind == "completed"
+    assert (await bench.last(job)).kind == "completed"
     assert bench.folder(job).stdout.read_text().strip() == job.job_id
     assert (await bench.report(job, "started")).info["worker"].startswith("tls://127.0.0.1:")
     ((job_id, state),) = engine.jobs().items()
@@ -111,7 +111,7 @@ async def test_why_an_allocation_pends(engine: GridEngine, tmp_path: Path) -> No
     await until(lambda: bench.executor.queue(job).get("waits_for") == why)
     (first,) = set(engine.jobs()) - before
     engine.call("qdel", first)
-    await until(lambda: set(engine.jobs()) - before - {first}, 30)
+    await until(lambda: set(engine.jobs()) - before - {first})
     assert job.job_id not in bench.reports
     await bench.executor.abort(job)
     assert (await bench.last(job)).kind == "aborted"
@@ -158,7 +158,7 @@ async def test_qmaster_is_away(engine: GridEngine, tmp_path: Path, monkeypatch: 
         with pytest.raises(CommandError, match="unable to send message to qmaster"):
             await qstat.look(["1"])
         other.up()
-        assert (await bench.last(job, 40)).kind == "completed"
+        assert (await bench.last(job)).kind == "completed"
         await bench.executor.close()
 
 

@@ -47,7 +47,7 @@ class SlurmBench(Bench):
 
     async def ready(self, count: int) -> None:
         """As many workers as that are there and run a job each."""
-        await until(lambda: len(self.executor._fifo.busy) == count, 40)
+        await until(lambda: len(self.executor._fifo.busy) == count)
 
     async def running(self, script: str = FAMILY, **parameters: object) -> Job:
         """A job that runs and has said so."""
@@ -65,4 +65,4 @@ class SlurmBench(Bench):
         return last.error.message
 
     async def goes_on(self) -> None:
-        assert (await self.last(await self.start("true"), 40)).kind == "completed"
+        assert (await self.last(await self.start("true"))).kind == "completed"

@@ -27,11 +27,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_an_allocation_is_asked_for_where_a_helper_is_wanted(bench: SlurmBench, slurm: Slurm) -> None:
     job = await fan_out(bench, 20, 0.2)
-    await bench.report(job, "started", timeout=40)
+    await bench.report(job, "started")
     await fanned_out(bench, job)
     assert len(slurm.jobs()) == 2
     assert {each["helps"] for each in bench.executor.overview()["allocations"]} == {job.job_id, None}
-    last = await bench.last(job, 60)
+    last = await bench.last(job)
     assert last.kind == "completed", last.error
     assert len(set(result(bench, job)["pids"])) == 2
     assert result(bench, job)["sum"] == squares(20)
@@ -44,7 +44,7 @@ async def test_a_waiting_job_takes_a_helpers_slot(bench: SlurmBench, slurm: Slur
     other = await bench.start("true")
     assert (await bench.last(other)).kind == "completed"
     assert processes_of(job.job_id)
-    assert (await bench.last(job, 60)).kind == "completed"
+    assert (await bench.last(job)).kind == "completed"
     assert result(bench, job)["sum"] == squares(60)
     assert len(slurm.jobs()) == 2
 
@@ -62,7 +62,7 @@ async def test_the_allocation_of_a_helper_is_lost(bench: SlurmBench, slurm: Slur
     await fanned_out(bench, job)
     slot = next(each for each in bench.executor.overview()["allocations"] if each["helps"])
     slurm.call("scancel", slot["job_id"])
-    last = await bench.last(job, 60)
+    last = await bench.last(job)
     assert last.kind == "completed", last.error
     assert result(bench, job)["sum"] == squares(60)
 
@@ -71,5 +71,5 @@ async def test_the_worker_of_a_helper_is_killed(bench: SlurmBench) -> None:
     job = await fan_out(bench, 30, 0.2)
     await fanned_out(bench, job)
     os.kill(helper_folder(bench, job).events(0)[0]["pid"], signal.SIGKILL)
-    assert (await bench.last(job, 60)).kind == "completed"
+    assert (await bench.last(job)).kind == "completed"
     assert result(bench, job)["sum"] == squares(30)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_a_job_completes(bench: SlurmBench, slurm: Slurm) -> None:
     job = await bench.start('echo $UWS_JOB_ID; env > env; echo \'[{"name":"env","path":"env"}]\' > ../results.json')
-    last = await bench.last(job, 40)
+    last = await bench.last(job)
     assert last.kind == "completed"
     assert [result.name for result in last.results] == ["env"]
     assert bench.folder(job).stdout.read_text().strip() == job.job_id
@@ -56,12 +56,12 @@ async def test_submitted_jobs_start_at_once_on_warm_workers(bench: SlurmBench) -
         await bench.last(job)
     median = sorted(latencies)[10]
     print(f"submit -> EXECUTING on a warm SLURM worker: median {median * 1e3:.0f} ms")
-    assert median < 0.5
+    assert median < 1.9  # without another look at the queue, which comes after 2 s
 
 
 async def test_abort(bench: SlurmBench) -> None:
     job = await bench.start(FAMILY)
-    await bench.report(job, "progress", timeout=40)
+    await bench.report(job, "progress")
     begin = time.perf_counter()
     await bench.executor.abort(job)
     assert (await bench.last(job)).kind == "aborted"
@@ -76,7 +76,7 @@ async def test_execution_duration(bench: SlurmBench) -> None:
     assert last.kind == "aborted"
     assert last.error is not None
     assert last.error.message == "executionDuration of 1 s exceeded"
-    assert 0.9 < (last.time - started.time).total_seconds() < 1.5
+    assert 0.9 < (last.time - started.time).total_seconds() < 10
     assert processes_of(job.job_id) == []
 
 

@@ -62,8 +62,8 @@ async def test_each_job_gets_its_worker(slurm: Slurm, tmp_path: Path) -> None:
 
 async def test_an_idle_worker_makes_room_for_another_shape(slurm: Slurm, tmp_path: Path) -> None:
     bench = SlurmBench(tmp_path, workers=1)
-    assert (await bench.last(await bench.start("true"), 40)).kind == "completed"
-    assert (await bench.last(await bench.start("true", cores=4), 40)).kind == "completed"
+    assert (await bench.last(await bench.start("true"))).kind == "completed"
+    assert (await bench.last(await bench.start("true", cores=4))).kind == "completed"
     assert [shape[1] for shape in asked_for(slurm).values()] == ["4"]
     # and a large worker takes small jobs
     assert (await bench.last(await bench.start("true"))).kind == "completed"
@@ -82,10 +82,10 @@ async def test_no_shape_waits_for_ever_behind_another(
     large = await bench.start("true", cores=2)
     while len(small) < 100 and "completed" not in {report.kind for report in bench.reports.get(large.job_id, ())}:
         small.append(await bench.start("sleep 0.2"))
-        await bench.last(small[len(small) - 4], 60)
+        await bench.last(small[len(small) - 4])
     assert (await bench.last(large, 1)).kind == "completed"
     for job in small:
-        assert (await bench.last(job, 60)).kind == "completed"
+        assert (await bench.last(job)).kind == "completed"
     await bench.executor.close()
 
 
@@ -97,7 +97,7 @@ async def test_what_slurm_refuses_for_one_shape_concerns_no_other(slurm: Slurm, 
     last = await bench.last(bad)
     assert last.error is not None
     assert "invalid partition specified: nowhere" in last.error.message
-    assert (await bench.last(waiting, 40)).kind == "completed"
+    assert (await bench.last(waiting)).kind == "completed"
     assert (await bench.last(good)).kind == "completed"
     await bench.executor.close()
 

@@ -38,7 +38,7 @@ def test_a_job_by_http(slurm: Slurm, sim_archive: Path, tmp_path: Path, monkeypa
         path = job.removeprefix(service.url)
         # no job is promised more than the walltime of a worker holds
         assert service.get(f"{path}/executionduration").text == "510"
-        wait_until(lambda: service.get(f"{path}/phase").text == "COMPLETED", 60)
+        wait_until(lambda: service.get(f"{path}/phase").text == "COMPLETED")
         told = command("cluster", state_dir=service.state_dir).stdout
         assert re.search(r"^cluster +slurm, 1 of at most 16 workers$", told, re.MULTILINE), told
         assert re.search(r"^ +\d+ idle +tls://127.0.0.1:\d+  1 core, 1 GiB, 00:10:00$", told, re.MULTILINE), told
@@ -59,7 +59,7 @@ def test_the_reason_in_job_info(
     with run_service(tmp_path, sim_archive) as service:
         job = service.post("uws/sleeper", {"duration": "1", "PHASE": "RUN"}).headers["Location"]
         path = job.removeprefix(service.url)
-        wait_until(lambda: "an allocation: PartitionTimeLimit" in service.get(path).text, 60)
+        wait_until(lambda: "an allocation: PartitionTimeLimit" in service.get(path).text)
         assert "PartitionTimeLimit" in command("cluster", state_dir=service.state_dir).stdout
         assert service.get(f"{path}/phase").text == "QUEUED"
         service.post(f"{path}/phase", {"PHASE": "ABORT"})

@@ -54,7 +54,7 @@ async def test_the_longest_jobs_one_after_the_other(slurm: Slurm, tmp_path: Path
     """A new worker takes the longest there can be."""
     bench = SlurmBench(tmp_path, workers=1, walltime="00:10:00")
     for _ in range(3):
-        assert (await bench.last(await bench.start("true", seconds=550), 40)).kind == "completed"
+        assert (await bench.last(await bench.start("true", seconds=550))).kind == "completed"
     assert len(bench.table()) == 1
     assert len(slurm.jobs()) == 1
     await bench.executor.close()
@@ -65,7 +65,7 @@ async def test_a_worker_that_ends_too_soon_is_replaced(slurm: Slurm, tmp_path: P
     """Short jobs still go to it; for a long one another worker comes, though the maximum is one."""
     bench = SlurmBench(tmp_path, workers=1, walltime="00:10:00")
     first = await bench.start("true", seconds=500)
-    await bench.last(first, 40)
+    await bench.last(first)
     (old,) = bench.table()
     allocation = bench.allocations._allocations[old["name"]]  # type: ignore[union-attr]
     assert allocation.joined is not None
@@ -74,7 +74,7 @@ async def test_a_worker_that_ends_too_soon_is_replaced(slurm: Slurm, tmp_path: P
     await bench.last(short)
     assert (await bench.report(short, "started")).info["worker"] == old["worker"]
     long = await bench.start("true", seconds=500)
-    assert (await bench.last(long, 40)).kind == "completed"
+    assert (await bench.last(long)).kind == "completed"
     assert (await bench.report(long, "started")).info["worker"] != old["worker"]
     await until(lambda: old["job_id"] not in slurm.jobs())
     await bench.executor.close()
@@ -93,6 +93,6 @@ async def test_short_jobs_pass_long_ones(slurm: Slurm, tmp_path: Path) -> None:
     await bench.executor.abort(running)
     assert (await bench.last(short)).kind == "completed"
     assert (await bench.report(short, "started")).info["worker"] == old["worker"]
-    assert (await bench.last(long, 40)).kind == "completed"
+    assert (await bench.last(long)).kind == "completed"
     await bench.executor.close()
     await until(lambda: slurm.jobs() == {})
