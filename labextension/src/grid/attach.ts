@@ -22,6 +22,11 @@ export function attach(grid: DataGrid, host: HTMLElement, paint: () => void): ()
   return () => {
     ended();
     resized.disconnect();
+    if (grid.isAttached && !grid.node.isConnected) {
+      // its page was taken away as a whole, as when a cell is run again: Lumino detaches only what is in the document
+      MessageLoop.sendMessage(grid, Widget.Msg.BeforeDetach);
+      MessageLoop.sendMessage(grid, Widget.Msg.AfterDetach);
+    }
     grid.dispose();
   };
 }
