@@ -100,8 +100,8 @@ function test(table: Table, part: string): (row: number) => boolean {
   const found = CONDITION.exec(part);
   if (found === null) {
     const wanted = new RegExp(part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'), 'i'); // makes no lower-case copy of each text
-    const texts = table.columns.flatMap(column => (column.kind === 'text' ? [column.values] : []));
-    return row => texts.some(values => wanted.test(values[row] ?? ''));
+    const columns = table.columns.flatMap(column => (column.kind === 'text' ? [matching(column.values, wanted)] : []));
+    return row => columns.some(matches => matches(row));
   }
   const [, name = '', operator = '', value = ''] = found;
   const column = table.column(name);
@@ -119,6 +119,26 @@ function test(table: Table, part: string): (row: number) => boolean {
   return row => {
     const difference = (column.values[row] ?? NaN) - limit;
     return !Number.isNaN(difference) && compares(operator, difference);
+  };
+}
+
+/** Of a column with more distinct texts it is not worth remembering which match. */
+const REMEMBERED = 2000;
+
+/** Whether a text matches; of columns that repeat theirs each is looked at once. */
+function matching(values: readonly string[], wanted: RegExp): (row: number) => boolean {
+  const known = new Map<string, boolean>();
+  return row => {
+    const text = values[row] ?? '';
+    if (known.size > REMEMBERED) {
+      return wanted.test(text);
+    }
+    let matches = known.get(text);
+    if (matches === undefined) {
+      matches = wanted.test(text);
+      known.set(text, matches);
+    }
+    return matches;
   };
 }
 

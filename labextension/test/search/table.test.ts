@@ -146,6 +146,17 @@ describe('rows', () => {
     expect([...sorted(table, Int32Array.of(25_000, 7, 200, 31, 30), 'name', true)]).toEqual([...[...expected].reverse(), 7]);
   });
 
+  it('filters by words in columns of very many texts', () => {
+    const table = new Table([field('name', 'char')]);
+    const texts = table.columns[0]?.kind === 'text' ? table.columns[0].values : [];
+    for (let row = 0; row < 9000; row++) {
+      texts.push(`Run ${row}`);
+    }
+    table.rowCount = texts.length;
+    expect([...filtered(table, 'run 899')]).toEqual([899, 8990, 8991, 8992, 8993, 8994, 8995, 8996, 8997, 8998, 8999]);
+    expect(filtered(table, 'run').length).toBe(9000);
+  });
+
   it('filters by words and conditions', () => {
     expect([...filtered(example(), 'off')]).toEqual([1, 3]);
     expect([...filtered(example(), 'f 1')]).toEqual([1]);
