@@ -148,7 +148,7 @@ class Service:
             self.access,
             settings.form_limits,
             self.registry,
-            Folders(self.incoming, settings.state_dir / "previews"),
+            Folders(self.incoming, settings.state_dir / "previews", settings.state_dir / "queries"),
             self.files.fetch,
             Readers(settings.query_limits, _retention(settings.limits), settings.anonymous),
         )

@@ -117,10 +117,13 @@ class Readers:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the files of forms lie until they are taken, and pictures until others need their room."""
+    """Where the files of forms lie until they are taken, pictures until others need their room, and what queries put on
+    disk while they work.
+    """
 
     incoming: Path
     pictures: Path
+    spill: Path
 
 
 class ArchiveRoutes(Router):
@@ -144,6 +147,7 @@ class ArchiveRoutes(Router):
         self._archive = archive
         self._registry = registry
         self._pictures = folders.pictures
+        self._spill = folders.spill
         self._fetch = fetch
         self._settings: dict[str, Any] = {"access": access, "form_limits": form_limits, "incoming": folders.incoming}
         self._application: Application | None = None
@@ -194,6 +198,7 @@ class ArchiveRoutes(Router):
             self._engine = Engine(
                 self._archive.path,
                 memory=limits.memory,
+                spill=self._spill,
                 timeout=limits.duration,
                 max_queries=limits.queries,
                 max_waiting=limits.waiting,

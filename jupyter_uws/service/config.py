@@ -211,7 +211,7 @@ class ServeApp(OIDCTraits, JupyterApp):
     ).tag(config=True)
     tap_limits = Dict(
         help="What queries may come to: 'rows' of a result and 'rows_max', 'duration' [s], 'job_duration' and "
-        "'job_duration_max' [s] of asynchronous ones, 'memory' [bytes] of each, how many 'queries' run at "
+        "'job_duration_max' [s] of asynchronous ones, 'memory' and 'disk' [bytes] of each, how many 'queries' run at "
         "a time and how many more are 'waiting'; of tables that are brought along how many 'uploads', 'upload_size' "
         "[bytes], 'upload_rows', 'upload_columns', and 'upload_urls' (True, False)."
     ).tag(config=True)

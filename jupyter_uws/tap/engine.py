@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import shutil
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -56,6 +57,9 @@ class Engine:
     threads, memory
         What a query may use, of processors and bytes; short ones together use as much as one other. Beside another long
         query, a long one has one thread.
+    spill
+        A folder that nobody else uses, for what long queries may put on disk, ``limits.disk`` each; what is in it is
+        removed. None where they may not.
     timeout
         Seconds that a query may work. The time its client takes to read does not count.
     max_queries, max_short, max_waiting
@@ -72,6 +76,7 @@ class Engine:
         *,
         threads: int = 2,
         memory: int = DEFAULT.memory,
+        spill: Path | None = None,
         timeout: float = 60.0,
         max_queries: int = 4,
         max_short: int = 4,
@@ -82,6 +87,10 @@ class Engine:
         self.timeout = timeout
         self.limits = limits
         self.memory = memory
+        self.spill = spill
+        if spill:
+            shutil.rmtree(spill, ignore_errors=True)  # what a service that was killed left there
+            spill.mkdir(mode=0o700, parents=True)
         self._threads = threads
         self._pool = ThreadPoolExecutor(max_queries + max_short, thread_name_prefix="tap")
         self._long = _Lane(max_queries, max_waiting)
@@ -163,7 +172,14 @@ class Engine:
         async with self._opening:
             identity = file_identity(self.path)
             if self._snapshot is None or self._snapshot.identity != identity:
-                opened = functools.partial(Snapshot, self.path, threads=self._threads, memory=self.memory)
+                opened = functools.partial(
+                    Snapshot,
+                    self.path,
+                    threads=self._threads,
+                    memory=self.memory,
+                    spill=self.spill,
+                    disk=self.limits.disk,
+                )
                 self._snapshot = await asyncio.to_thread(opened)  # the pool may be full of queries
             return self._snapshot
 
@@ -371,7 +387,7 @@ class Result:
                 raise QueryTimeout(f"the query took longer than {self._timeout:g} s and was stopped")
             return future.result()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise _explained(error, self._engine.memory) from None
+            raise _explained(error, self._engine) from None
         finally:
             self._spent += time.monotonic() - began
 
@@ -402,15 +418,16 @@ def _fields(query: Query, schema: pa.Schema, ascii_only: list[bool]) -> list[Fie
     ]
 
 
-def _explained(error: Exception, memory: int) -> TAPError:
-    """DuckDB's error as one clear sentence; ``memory`` [bytes] is what the query was held to."""
+def _explained(error: Exception, engine: Engine) -> TAPError:
+    """DuckDB's error as one clear sentence, with what the query was held to."""
     message = str(error)
     if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in message:
         return QueryTimeout("the query was stopped")
     if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in message:
+        disk = f", and {engine.limits.disk / 2**20:.0f} MiB on disk," if engine.spill and engine.limits.disk else ""
         return TAPError(
-            f"the query needs more than the {memory / 2**20:.0f} MiB of memory that a query may use here: narrow it, by"
-            " position or time, before it sorts, joins or groups, or select fewer columns"
+            f"the query needs more than the {engine.memory / 2**20:.0f} MiB of memory{disk} that a query may use here:"
+            " narrow it, by position or time, before it sorts, joins or groups, or select fewer columns"
         )
     if "Max expression depth" in message:
         return ADQLError("the query is nested too deeply")

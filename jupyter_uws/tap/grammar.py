@@ -156,7 +156,7 @@ HINTS = {
 }  # fmt: skip
 
 #: A query of nothing but a semicolon is an empty one.
-_BEGINNINGS = {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN, TokenType.SEMICOLON}
+_FIRST = {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN, TokenType.SEMICOLON}
 _STATEMENTS = {
     "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "ATTACH", "DETACH", "COPY", "EXPORT", "IMPORT", "PRAGMA",
     "SET", "RESET", "CALL", "LOAD", "INSTALL", "USE", "SHOW", "DESCRIBE", "EXPLAIN", "TRUNCATE", "VACUUM", "BEGIN",
@@ -313,7 +313,7 @@ def _check_tokens(text: str, found: list[Token]) -> None:
             raise ADQLError(f"more than {MAX_DEPTH} parentheses within each other", text, offset)
     if found and text[found[0].start : found[0].end + 1].upper() in _STATEMENTS:
         raise ADQLError(f"{found[0].text.upper()!r} is not ADQL: a query begins with SELECT", text, found[0].start)
-    if found and found[0].token_type not in _BEGINNINGS:
+    if found and found[0].token_type not in _FIRST:
         raise ADQLError(f"a query begins with SELECT, not {found[0].text[:40]!r}", text, found[0].start)
 
 

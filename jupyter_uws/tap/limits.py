@@ -15,6 +15,7 @@ class QueryLimits:
     ``rows``, ``rows_max``: of a result, where MAXREC is not given, and at most. ``duration``: of a query that its
     client waits for; ``job_duration``, ``job_duration_max``: of an asynchronous one, where executionDuration is not
     given, and at most. ``memory``: of a query; the short ones, which find their rows by position, share as much.
+    ``disk``: for what a long query sorts or joins beyond its memory, while it works; 0 for nothing.
     ``queries`` run at a time, ``waiting`` more wait, the next is refused. ``uploads``: tables that a query may bring,
     each of ``upload_size`` as it is sent, ``upload_rows`` and ``upload_columns``; ``upload_urls``: whether they may be
     fetched from elsewhere.
@@ -26,6 +27,7 @@ class QueryLimits:
     job_duration: int = 600
     job_duration_max: int = 3600
     memory: int = 256 * 2**20
+    disk: int = 4 * 2**30
     queries: int = 4
     waiting: int = 64
     uploads: int = 10
@@ -40,8 +42,9 @@ class QueryLimits:
             if limit.name == "upload_urls":
                 if not isinstance(value, bool):
                     raise ValueError(f"the limit 'upload_urls' is {value!r}, allowed is True or False")
-            elif isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise ValueError(f"the limit '{limit.name}' is {value!r}, allowed is a whole number greater than 0")
+            elif isinstance(value, bool) or not isinstance(value, int) or value < (limit.name != "disk"):
+                allowed = "of 0 or more" if limit.name == "disk" else "greater than 0"
+                raise ValueError(f"the limit '{limit.name}' is {value!r}, allowed is a whole number {allowed}")
         for name in ("rows", "job_duration"):
             value, most = getattr(self, name), getattr(self, f"{name}_max")
             if value > most:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,20 +33,22 @@ class Snapshot:
 
     ``memory`` [bytes] is what a database may use: the one that short queries share, and each that a long query has for
     itself, so that it cannot take the memory of others. ``threads`` are for the short ones, and for one long query at a
-    time; others beside it have one each.
+    time; others beside it have one each. Where a long one needs more than its memory, it may put ``disk`` bytes into a
+    folder of its own in the folder ``spill``, which is removed with its database.
     """
 
-    def __init__(self, path: Path, *, threads: int, memory: int) -> None:
+    def __init__(self, path: Path, *, threads: int, memory: int, spill: Path | None = None, disk: int = 0) -> None:
         self.identity = file_identity(path)
         self._path = path
         self._threads = threads
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory}B",
-            "temp_directory": "",  # a query that needs more memory fails, and never fills a disk
+            "temp_directory": "",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
-        self._shared = self._connect(threads)
+        self._spill, self._disk = spill, disk
+        self._shared = self._connect({"threads": threads})
         self._kept: duckdb.DuckDBPyConnection | None = None
         self._is_lent = False
         self._lock = threading.Lock()
@@ -66,8 +69,8 @@ class Snapshot:
             self._shared.close()
             raise self._unavailable(error) from None
 
-    def _connect(self, threads: int) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(":memory:", config={**self._config, "threads": threads})
+    def _connect(self, config: Mapping[str, str | int]) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:", config={**self._config, **config})
         try:
             udfs.register(connection)
             connection.execute(f"ATTACH {sql_text(str(self._path))} AS {CATALOG} (READ_ONLY)")
@@ -101,7 +104,12 @@ class Snapshot:
         database.close()
 
     def _another(self, threads: int) -> duckdb.DuckDBPyConnection:
-        opened = self._connect(threads)
+        config: dict[str, str | int] = {"threads": threads}
+        if self._spill and self._disk:
+            # databases that share a folder would write into each other's files
+            folder = self._spill / uuid.uuid4().hex
+            config |= {"temp_directory": str(folder), "max_temp_directory_size": f"{self._disk}B"}
+        opened = self._connect(config)
         if file_identity(self._path) != self.identity:
             opened.close()
             raise ArchiveUnavailable(f"the archive {self._path.name} was replaced just now: ask again")

@@ -251,7 +251,7 @@ def test_queries(run: Run, query: str, expected: list[tuple[Any, ...]]) -> None:
         ("SELECT n" + FROM + "WHERE obs_id NOT IS NULL", "'IS' is not expected here"),
         ("SELECT n" + FROM + "GROUP BY DISTINCT n", "'DISTINCT' is not expected here"),
         # what may be meant
-        ("SELCT n" + FROM, "'FROM' is not expected here; did you mean SELECT instead of SELCT"),
+        ("SELCT n" + FROM, "a query begins with SELECT, not 'SELCT'"),
         ("SELECT n FORM ivoa.obscore", "'ivoa' is not expected here; did you mean FROM instead of FORM"),
         ("SELECT n FROM ivoa.obscore WERE n > 3", "column 33: 'n' is not expected here; did you mean WHERE instead of WERE"),
         ("SELECT n" + FROM + "ORDER BY n DSC", "'DSC' is not expected here; did you mean DESC"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from tap_server import make_archive
 from jupyter_uws.tap.engine import Engine, Result
 from jupyter_uws.tap.errors import ADQLError, ArchiveUnavailable, Overloaded, QueryTimeout, TAPError
 from jupyter_uws.tap.formats import find_format
+from jupyter_uws.tap.limits import QueryLimits
 from jupyter_uws.tap.schema import Column, Table, write_tap_schema
 
 HEAVY = "SELECT COUNT(*) FROM test.numbers AS a, test.numbers AS b WHERE MOD(a.n * b.n, 7) = 3"
@@ -152,6 +154,34 @@ async def test_memory_is_bounded_and_the_bound_is_told(archive: Path) -> None:
     with pytest.raises(TAPError, match=r"more than the 20 MiB of memory that a query may use here: narrow it"):
         await rows(engine, SORTED, 1_000_000)
     assert await rows(engine, "SELECT n FROM test.numbers") == 10
+    engine.close()
+
+
+async def test_what_memory_does_not_hold_is_put_on_disk(archive: Path, tmp_path: Path) -> None:
+    spill = tmp_path / "queries"
+    (spill / "left by one that was killed").mkdir(parents=True)
+    engine = Engine(archive, memory=20 * 2**20, spill=spill)
+    assert not list(spill.iterdir())
+    assert stat.S_IMODE(spill.stat().st_mode) == 0o700
+    everything = 1_000_000
+    most = 0
+    async with engine.query(SORTED, maxrec=everything) as result:
+        async for _ in result.written(find_format("csv").writer(result.fields, "")):
+            most = max(most, on_disk(spill))
+        assert result.rows == everything
+    assert most > 2**20
+    assert on_disk(spill) < 2**12
+
+
+def on_disk(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+async def test_the_bound_of_the_disk_is_told(archive: Path, tmp_path: Path) -> None:
+    limits = QueryLimits(disk=2**20)
+    engine = Engine(archive, memory=20 * 2**20, spill=tmp_path / "queries", limits=limits)
+    with pytest.raises(TAPError, match="more than the 20 MiB of memory, and 1 MiB on disk, that a query may use here"):
+        await rows(engine, SORTED, 1_000_000)
     engine.close()
 
 
