@@ -12,6 +12,8 @@ COMMON: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
+    # the last messages of every connection, with the orders in them
+    "distributed.admin.low-level-log-length": 100,
 }
 
 
