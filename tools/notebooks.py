@@ -108,8 +108,6 @@ def slurm() -> Iterator[dict[str, str]]:
         yield running.environment
 
 
-#: Notebooks that are there to be run, and stay without outputs.
-EMPTY = ("quickstart.ipynb",)
 #: Notebooks that need another service than the others do.
 SERVICES: dict[str, Callable[[Path], AbstractContextManager[dict[str, str]]]] = {
     "cluster.ipynb": on_slurm,
@@ -171,7 +169,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="jupyter-uws-notebooks-") as name, start(Path(name)) as environment:
             for path in group:
                 notebook = run(path, environment, Path(name))
-                if not arguments.check and path.name not in EMPTY:
+                if not arguments.check:
                     nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
                 print(f"{path.name}: {len(notebook.cells)} cells")
 
