@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 from browsers import run_chromium
-from playwright.sync_api import Page
+from playwright.sync_api import ConsoleMessage, Page
 
 from jupyter_uws import rendezvous
 
@@ -151,11 +151,16 @@ def browsing(lab: Lab, chromium: str) -> Iterator[Browsing]:
     said = len(lab.log.read_text())
     with run_chromium(chromium, viewport={"width": 1280, "height": 800}) as page:
         seen = Browsing(page, [], [])
-        page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: note_error(message, seen.errors))
         page.on("pageerror", lambda error: seen.errors.append(error.stack or str(error)))
         page.on("request", lambda request: note_foreign(request.url, lab.url, seen.foreign))
         yield seen
     print(lab.log.read_text()[said:][-5000:])  # shown where the test failed
+
+
+def note_error(message: ConsoleMessage, errors: list[str]) -> None:
+    if message.type == "error":
+        errors.append(f"{message.text} ({message.location.get('url', '')})")
 
 
 def note_foreign(url: str, home: str, foreign: list[str]) -> None:

@@ -201,10 +201,11 @@ def test_failed_pending_and_deleted_elsewhere(page: Page, lab: Any) -> None:
     expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail after 0.1 s")
     shot_dark(page, "lab/job-failed")
 
-    page.reload()
-    wait_for_lab(page)
-    expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail")
     # all that the page asks for has come: what it asks of a job that is gone is an error of the browser's
+    with page.expect_response(lambda response: "/stderr" in response.url):
+        page.reload()
+        wait_for_lab(page)
+        expect(job.get_by_label("Error")).to_contain_text("the sleeper was asked to fail")
     expect(job.get_by_label("stdout", exact=True)).to_contain_text("sleeping for 0.1 s")
     assert page.request.delete(failing, params=TOKEN, max_redirects=0).status == 303
     expect(job.get_by_role("alert")).to_contain_text("This job was deleted.")
