@@ -7,6 +7,7 @@ server ends. Nothing of UWS, TAP or Dask is imported here.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any, NoReturn, cast
 from urllib.parse import urlencode
@@ -34,6 +35,8 @@ MOUNT = "jupyter-uws"
 #: Where the service has websockets: those of Dask's dashboard.
 SOCKETS = r"dashboard/(?:.*/)?(?:ws|eventstream)"
 RESOURCE = "jupyter_uws"
+#: What users' browsers may be sent to: an absolute address without a password.
+OUTSIDE = re.compile(r"https?://[\w.:\[\]-]+(/[^\s#]*)?")
 
 
 def relayed(handler: JupyterHandler, service: Launcher | SharedService) -> tuple[str, HTTPHeaders]:
@@ -193,6 +196,22 @@ class UWSExtension(ExtensionApp):
     probe_timeout = Float(5.0, help="How long the answer about its health may take [s].").tag(config=True)
     answer_timeout = Float(600.0, help="How long a healthy service may take to begin an answer [s].").tag(config=True)
 
+    aladin_url = Unicode(
+        "",
+        help="Address of Aladin Lite's module (version 3, https://host/aladin.js): users may then show survey images "
+        "behind the map of the archive search, and their browsers ask its host and that of aladin_survey.",
+    ).tag(config=True)
+    aladin_survey = Unicode(
+        "https://alasky.cds.unistra.fr/DSS/DSSColor", help="Root of the survey (HiPS) whose images Aladin Lite shows."
+    ).tag(config=True)
+
+    def initialize_settings(self) -> None:
+        """The front end learns an operator's choices from the page, so that it need not ask."""
+        if self.aladin_url:
+            assert self.serverapp is not None  # noqa: S101 (an extension is initialized by a server)
+            page = self.serverapp.web_app.settings.setdefault("page_config_data", {})
+            page["uwsAladinUrl"], page["uwsAladinSurvey"] = self.aladin_url, self.aladin_survey
+
     def initialize_handlers(self) -> None:
         bounds = Bounds(self.silence_timeout, self.long_poll_timeout, self.probe_timeout, self.answer_timeout)
         service: Launcher | SharedService
@@ -216,3 +235,10 @@ class UWSExtension(ExtensionApp):
             return checked_url(proposal["value"]) if proposal["value"] else ""
         except ValueError as error:
             raise TraitError(f"service_url: {error}") from None
+
+    @validate("aladin_url", "aladin_survey")
+    def _check_outside(self, proposal: Bunch) -> str:
+        name, value = proposal["trait"].name, str(proposal["value"])
+        if not OUTSIDE.fullmatch(value) and (value or name == "aladin_survey"):
+            raise TraitError(f"UWSExtension.{name}: {value!r} is no http or https address such as https://host/path")
+        return value.rstrip("/")

@@ -18,10 +18,11 @@ expect.set_options(timeout=PATIENCE)
 
 
 @contextlib.contextmanager
-def run_chromium(path: str, **options: Any) -> Iterator[Page]:
-    """A page of a Chromium of its own; without its sandbox, for the tests of CI run as root."""
+def run_chromium(path: str, webgl: bool = False, **options: Any) -> Iterator[Page]:
+    """A page of a Chromium of its own; without its sandbox, for the tests of CI run as root. The CPU draws WebGL."""
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        arguments += ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"] if webgl else ["--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         try:
             page = browser.new_page(**options)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 from jupyters import BASE_URL, STANDIN, TOKEN, Jupyter, kill_service, run_jupyter
+from traitlets import TraitError
 
 from jupyter_uws import rendezvous
+from jupyter_uws.extension import UWSExtension
 
 AUTHORIZER = """
 from jupyter_server.auth import Authorizer
@@ -205,3 +207,26 @@ print(json.dumps([sorted(roots), sorted(n for n in sys.modules if n.startswith("
         "jupyter_uws.shared_service",
     ]
     assert megabytes < 5
+
+
+# Hosts that browsers are sent to
+
+
+@pytest.mark.parametrize("name", ["aladin_url", "aladin_survey"])
+@pytest.mark.parametrize(
+    "url", ["aladin.js", "ftp://a.org/x", "https://a:b@a.org/x", "https://a.org;b/x", "https://a.org/x y"]
+)
+def test_addresses_of_survey_images_that_cannot_be_are_refused(name: str, url: str) -> None:
+    with pytest.raises(
+        TraitError, match=rf"UWSExtension\.{name}: '.*' is no http or https address such as https://host/path"
+    ):
+        UWSExtension(**{name: url})
+
+
+def test_addresses_of_survey_images() -> None:
+    assert UWSExtension().aladin_url == ""
+    url = "https://esm.example.org:8443/aladin-lite@3.8.2/dist/aladin.js"
+    extension = UWSExtension(aladin_url=url, aladin_survey="http://127.0.0.1/hips/")
+    assert [extension.aladin_url, extension.aladin_survey] == [url, "http://127.0.0.1/hips"]
+    with pytest.raises(TraitError, match="aladin_survey: ''"):
+        UWSExtension(aladin_survey="")

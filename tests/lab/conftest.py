@@ -71,13 +71,16 @@ def lab(frontend: Path, sim_archive: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @contextlib.contextmanager
-def run_lab(home: Path, frontend: Path, archive: Path, configuration: str = "") -> Iterator[Lab]:
-    """JupyterLab in a folder of its own; ``configuration`` is its ``jupyter_uws_config.py``."""
+def run_lab(
+    home: Path, frontend: Path, archive: Path, configuration: str = "", server_configuration: str = ""
+) -> Iterator[Lab]:
+    """JupyterLab in a folder of its own, with its ``jupyter_uws_config.py`` and ``jupyter_server_config.py``."""
     names = ("config", "data", "runtime", "settings", "workspaces", "ipython", "state", "root")
     folders = {name: home / name for name in names}
     for folder in folders.values():
         folder.mkdir(mode=0o700)
     (folders["config"] / "jupyter_uws_config.py").write_text(configuration)
+    (folders["config"] / "jupyter_server_config.py").write_text(server_configuration)
     extensions = home / "share" / "labextensions"
     extensions.mkdir(parents=True)
     (extensions / "jupyter-uws").symlink_to(frontend)

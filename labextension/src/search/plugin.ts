@@ -3,6 +3,7 @@
  */
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Clipboard, Dialog, ICommandPalette, MainAreaWidget, Notification, showDialog, WidgetTracker } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
@@ -108,7 +109,10 @@ async function create(
 
 function actionsOf(app: JupyterFrontEnd, trans: TranslationBundle): ISearchActions {
   const { commands } = app;
+  // the server extension has written them into the page
+  const [module, url] = [PageConfig.getOption('uwsAladinUrl'), PageConfig.getOption('uwsAladinSurvey')];
   return {
+    survey: module === '' ? null : { module, url },
     openInNotebook: async code => trans.__('The cell is in %1', await runCode(app, code, trans)),
     get newJob(): ISearchActions['newJob'] {
       return commands.hasCommand(NEW_JOB) ? runs => void commands.execute(NEW_JOB, runs as unknown as ReadonlyPartialJSONObject) : null;

@@ -30,7 +30,7 @@ export interface IResultsProps {
 }
 
 export function ResultsView(props: IResultsProps): JSX.Element | null {
-  const { model, trans } = props;
+  const { model, actions, trans } = props;
   const { result, failure } = model.answer;
   const open = useCallback((row: number) => void model.open(row), [model]);
   const intervals = useMemo(() => (result === null ? null : chartsOf(result.table)), [result]);
@@ -51,11 +51,11 @@ export function ResultsView(props: IResultsProps): JSX.Element | null {
           <div className="jp-UWSSearch-views">
             <div className="jp-UWSSearch-grid">
               <GridView rows={model.rows} label={trans.__('Rows: arrows move, space marks, Enter opens')} open={open} />
-              <LinksView model={model} actions={props.actions} trans={trans} />
+              <LinksView model={model} actions={actions} trans={trans} />
             </div>
             {(hasSky || (intervals?.time ?? intervals?.energy)) && (
               <div className="jp-UWSSearch-plots">
-                {hasSky && <SkyView table={table} cone={cone} selection={selection} trans={trans} />}
+                {hasSky && <SkyView table={table} cone={cone} selection={selection} survey={actions.survey} trans={trans} />}
                 {intervals?.time && (
                   <CoverageChart
                     intervals={intervals.time}

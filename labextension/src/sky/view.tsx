@@ -11,12 +11,15 @@ import { formatPosition } from '../search/coordinates';
 import { ICone } from '../search/query';
 import { frame, ICamera, IScreen, nearest, pan, project, vectors, within, zoom } from './camera';
 import { D3Geo, drawSky } from './draw';
+import { hostsOf, ISurvey, SurveyImages } from './images';
 import { parseRegions, Region } from './regions';
 
 export interface ISkyProps {
   readonly table: Table;
   readonly cone: ICone | null;
   readonly selection: Selection;
+  /** What may be shown behind the sky; null where no operator has chosen it. */
+  readonly survey: ISurvey | null;
   readonly trans: TranslationBundle;
 }
 
@@ -29,6 +32,8 @@ class Sky {
   camera: ICamera = { ra: 0, dec: 0, scale: 100 };
   screen: IScreen = { x: new Float32Array(0), y: new Float32Array(0), each: 1 };
   lasso: [number, number][] = [];
+  /** Images behind the sky, which move with it. */
+  images: SurveyImages | null = null;
   private readonly _regions = new Map<number, readonly Region[]>();
   private _seen = '';
   private _frame = 0;
@@ -82,6 +87,7 @@ class Sky {
       const { cone, selection } = this._props;
       const scene = { camera: this.camera, screen: this.screen, selection, cone, lasso: this.lasso };
       drawSky(context, width, height, { ...scene, regions: row => this._region(row) }, d3, canvas);
+      this.images?.show(this.camera, width, height);
     });
   }
 
@@ -117,11 +123,15 @@ class Sky {
 }
 
 export function SkyView(props: ISkyProps): JSX.Element {
-  const { table, cone, selection, trans } = props;
+  const { table, cone, selection, survey, trans } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [d3, setD3] = useState<D3Geo | null>(null);
   const [isSelecting, setSelecting] = useState(false);
   const [pointer, setPointer] = useState('');
+  const [showsImages, setImages] = useState(false);
+  const [failure, setFailure] = useState('');
+  const backdrop = useRef<HTMLDivElement>(null);
+  const images = useRef<SurveyImages | null>(null);
   const drag = useRef<{ x: number; y: number; moved: number } | null>(null);
   // another table or circle is another sky
   const sky = useMemo(() => {
@@ -172,6 +182,25 @@ export function SkyView(props: ISkyProps): JSX.Element {
       element.removeEventListener('wheel', onWheel);
     };
   }, [d3, sky, selection]);
+
+  useEffect(() => {
+    if (!showsImages || survey === null || backdrop.current === null) {
+      return;
+    }
+    const behind = new SurveyImages(backdrop.current, survey, trans.__('Survey images'), reason => {
+      setImages(false);
+      setFailure(trans.__('No survey images, the map goes on without: %1', reason ?? trans.__('no answer within 30 s')));
+    });
+    images.current = behind;
+    return () => {
+      images.current = null;
+      behind.dispose();
+    };
+  }, [showsImages, survey]);
+  useEffect(() => {
+    sky.images = images.current;
+    draw(); // the colours on images are others
+  }, [showsImages, survey, sky, d3]);
 
   const zoomBy = (factor: number): void => {
     if (canvas.current !== null) {
@@ -274,24 +303,45 @@ export function SkyView(props: ISkyProps): JSX.Element {
         >
           {trans.__('Fit')}
         </button>
+        {survey !== null && (
+          <button
+            className="jp-mod-styled"
+            aria-pressed={showsImages}
+            title={trans.__('Survey images behind the map; your browser gets them from %1', hostsOf(survey).join(', '))}
+            onClick={() => {
+              setImages(!showsImages);
+              setFailure('');
+            }}
+          >
+            {trans.__('Images')}
+          </button>
+        )}
         <span className="jp-UWSSky-pointer">{pointer}</span>
       </div>
-      <canvas
-        ref={canvas}
-        tabIndex={0}
-        role="application"
-        aria-label={trans.__('Sky map: arrow keys move, plus and minus zoom')}
-        className={isSelecting ? 'jp-mod-selecting' : ''}
-        onPointerDown={onDown}
-        onPointerMove={onMove}
-        onPointerUp={onUp}
-        onPointerCancel={() => {
-          drag.current = null;
-          sky.lasso = [];
-          draw();
-        }}
-        onKeyDown={onKey}
-      />
+      {failure !== '' && (
+        <p className="jp-UWS-error" role="alert">
+          {failure}
+        </p>
+      )}
+      <div className={showsImages ? 'jp-UWSSky-map jp-mod-images' : 'jp-UWSSky-map'}>
+        <div ref={backdrop} className="jp-UWSSky-backdrop" aria-hidden="true" />
+        <canvas
+          ref={canvas}
+          tabIndex={0}
+          role="application"
+          aria-label={trans.__('Sky map: arrow keys move, plus and minus zoom')}
+          className={isSelecting ? 'jp-mod-selecting' : ''}
+          onPointerDown={onDown}
+          onPointerMove={onMove}
+          onPointerUp={onUp}
+          onPointerCancel={() => {
+            drag.current = null;
+            sky.lasso = [];
+            draw();
+          }}
+          onKeyDown={onKey}
+        />
+      </div>
     </div>
   );
 }

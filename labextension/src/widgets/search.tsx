@@ -57,6 +57,7 @@ function searchPage(desk: Desk, { form, adql }: Extract<Place, { kind: 'search' 
     copy: text => {
       host.copy(text);
     },
+    survey: null, // the page of a notebook may be anybody's
     confirm: (title, body, accept) => host.confirm({ title, body, accept })
   };
   return {

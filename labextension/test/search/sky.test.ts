@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { frame, ICamera, nearest, pan, project, vectors, within, zoom } from '../../src/sky/camera';
+import { aladinView, hostsOf } from '../../src/sky/images';
 import { parseRegions } from '../../src/sky/regions';
 
 const CAMERA: ICamera = { ra: 83, dec: 22, scale: 1000 };
@@ -55,5 +56,22 @@ describe('footprints', () => {
 
   it.each(['', 'CIRCLE GALACTIC 1 2 3', 'BOX ICRS 1 2 3 4', 'CIRCLE ICRS x'])('leaves out what it cannot draw: %j', text => {
     expect(parseRegions(text)).toEqual([]);
+  });
+});
+
+describe('the images behind the sky', () => {
+  it('have the scale of the camera, also where the half sphere is smaller than the view', () => {
+    for (const scale of [100, 150, 200, 1000, 2e5]) {
+      const view = aladinView({ ...CAMERA, scale }, 300, 400);
+      expect(view).toMatchObject({ ra: 83, dec: 22, side: Math.min(400, 2 * scale), radius: scale });
+      expect(view.field).toBeLessThanOrEqual(180);
+      // the edge of Aladin's square is half a field of view from the centre
+      expect(view.side / 2 / Math.sin((view.field * Math.PI) / 360)).toBeCloseTo(scale, 5);
+    }
+  });
+
+  it('come from hosts that are named once each', () => {
+    expect(hostsOf({ module: 'https://a.org/x.js', url: 'http://b.org:81/hips' })).toEqual(['b.org:81', 'a.org']);
+    expect(hostsOf({ module: 'https://a.org/x.js', url: 'https://a.org/hips' })).toEqual(['a.org']);
   });
 });
