@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import responses
 from .connection import Connection, reachable
 from .errors import ClientError
 from .uws import ResultReference
@@ -30,6 +31,8 @@ SHOWN_SIZE, SHOWN_TEXT, SHOWN_ROWS = 256 * 1024, 4000, 20
 #: Results of these kinds, and of at most so many bytes, show themselves as they draw themselves.
 DRAWN = ("map", "flux points", "light curve", "theta2", "sensitivity", "effective area")
 DRAWN_SIZE = 32 * 1024 * 1024
+#: The kinds that are response functions.
+RESPONSES = ("effective area", *responses.KINDS.values())
 _CHUNK = 1024 * 1024
 #: Readers of astropy by the words of a media type.
 _TABLE_FORMATS = (("ecsv", "ascii.ecsv"), ("votable", "votable"), ("csv", "ascii.csv"), ("fits", "fits"))
@@ -181,7 +184,7 @@ class Result:
             return self.array
         if self._is_image() or self._is_svg():
             return self.image
-        return self.table if self.kind not in ("map", "events", "effective area", "model", "file") else self.path
+        return self.path if self.kind in ("map", "events", "model", "file", *RESPONSES) else self.table
 
     @property
     def path(self) -> Path:
@@ -197,7 +200,7 @@ class Result:
         return target
 
     def to_gammapy(self) -> Any:
-        """As gammapy has it: a map, models (YAML), flux points, a light curve, or an event list."""
+        """As gammapy has it: a map, models (YAML), flux points, a light curve, an event list, or a response."""
         try:
             from gammapy.data import EventList
             from gammapy.estimators import FluxPoints
@@ -209,6 +212,8 @@ class Result:
             return self.map
         if kind == "model":
             return Models.from_yaml(self.text)
+        if kind in responses.KINDS.values():
+            return responses.read(self.fits)
         if kind == "events":
             return EventList.read(self.path)
         if kind == "flux points":
@@ -220,7 +225,8 @@ class Result:
     @property
     def kind(self) -> str:
         """What it is, by its content: ``map``, ``flux points``, ``light curve``, ``theta2``, ``sensitivity``,
-        ``events``, ``effective area``, ``model``, ``image``, ``table``, or ``file``."""
+        ``events``, ``effective area``, ``energy dispersion``, ``point spread function``, ``background rate``,
+        ``model``, ``image``, ``table``, or ``file``."""
         if self._is_image() or self._is_svg():
             return "image"
         if "yaml" in self.content_type:
@@ -233,6 +239,8 @@ class Result:
                 return "events"
             if "EFF_AREA" in kinds or "EFFECTIVE AREA" in names:
                 return "effective area"
+            if response := responses.kind_of(self.fits):
+                return response
             if any(hdu.is_image and hdu.data is not None for hdu in self.fits):
                 return "map"
         try:
@@ -252,7 +260,7 @@ class Result:
 
         A sky map on its coordinates (``histogram=True``: the distribution of its pixels), flux points
         (``model=`` a result with the fitted model, ``reference="Crab"``), a light curve, a theta-squared table, a
-        sensitivity, an event list, an effective area.
+        sensitivity, an event list, a response (all but effective areas by gammapy).
         """
         from . import resultplots as draw
 
@@ -271,6 +279,8 @@ class Result:
         if kind == "effective area":
             hdu = next(hdu for hdu in self.fits if str(hdu.header.get("HDUCLAS2", "")).upper() == "EFF_AREA")
             return draw.plot_area(hdu, ax=ax, **options)
+        if kind in responses.KINDS.values():
+            return responses.plot(self.fits, ax=ax, **options)
         tables = {
             "light curve": draw.plot_light_curve,
             "theta2": draw.plot_theta2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO, StringIO
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from jupyter_uws.client import ClientError, Connection
+from jupyter_uws.client import BadValue, ClientError, Connection
 from jupyter_uws.client.results import Result
 from jupyter_uws.client.uws import ResultReference
 
@@ -154,6 +155,35 @@ def test_events_and_an_effective_area() -> None:
     response = of_hdus(hdu)
     assert response.kind == "effective area"
     assert len(response.plot().lines) == 1
+
+
+@pytest.mark.gamma
+@pytest.mark.parametrize(
+    ("name", "kind", "label"),
+    [
+        ("edisp", "energy dispersion", "Energy"),
+        ("psf", "point spread function", "Containment radius"),
+        ("bkg", "background rate", "Background rate"),
+    ],
+)
+def test_responses(sim_archive: Path, name: str, kind: str, label: str) -> None:
+    """Of the simulated store, one HDU as a file of its own."""
+    responses = next(sim_archive.parent.glob("*/caldb/*.fits.gz"))
+    with fits.open(responses) as hdus:
+        response = of_hdus(next(hdu for hdu in hdus if name in hdu.name.lower()))
+    assert response.kind == kind
+    axes = response.plot()
+    assert label.lower() in f"{axes.get_xlabel()} {axes.get_ylabel()} {axes.get_title()}".lower()
+    assert axes.lines or axes.collections
+    assert response.to_gammapy().tag == response.fits[1].header["HDUCLAS4"].lower()
+
+
+@pytest.mark.gamma
+def test_a_response_of_an_unknown_format() -> None:
+    hdu = fits.BinTableHDU(Table({"x": [1.0]}), name="PSF")
+    hdu.header.update({"HDUCLAS1": "RESPONSE", "HDUCLAS2": "RPSF", "HDUCLAS4": "PSF_NEW"})
+    with pytest.raises(BadValue, match="HDUCLAS4 of the PSF is 'PSF_NEW', which gammapy does not read"):
+        of_hdus(hdu).plot()
 
 
 def test_results_are_drawn_where_they_stand_in_a_cell() -> None:
