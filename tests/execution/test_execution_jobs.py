@@ -310,7 +310,10 @@ async def test_full_disk_under_the_job_folder(tmp_path: Path) -> None:
         pytest.skip("needs the right to mount a tmpfs")
     bench = Bench(tmp_path, ClusterConfig(workers=1))
     try:
-        fills = await bench.last(await bench.start("cat /dev/zero > big"))
+        # not before there is room for its events
+        fills = await bench.last(
+            await bench.start("until [ -s ../events.jsonl ]; do sleep 0.01; done; cat /dev/zero > big")
+        )
         assert fills.error is not None
         assert fills.error.message == "exit status 1; the disk of the job folder is full"
         after = await bench.last(await bench.start("true"))

@@ -30,12 +30,13 @@ export class Log {
     return this._error;
   }
 
-  /** Read what is new, at first the end of what there is. */
-  async update(): Promise<void> {
-    if (this._reading) {
-      return;
-    }
-    this._reading = true;
+  /** Read what is new, at first the end of what there is; after what is being read already. */
+  update(): Promise<void> {
+    this._reading = this._reading.then(() => this._readNew());
+    return this._reading;
+  }
+
+  private async _readNew(): Promise<void> {
     try {
       for (let more = true; more; ) {
         const part = await this._read(this._end ?? -PIECE, PIECE);
@@ -52,10 +53,8 @@ export class Log {
       this._error = null;
     } catch (error) {
       this._error = messageOf(error);
-    } finally {
-      this._reading = false;
-      this._changed.emit();
     }
+    this._changed.emit();
   }
 
   private readonly _changed = new Signal<this, void>(this);
@@ -64,5 +63,5 @@ export class Log {
   private _cut = false;
   private _end: number | null = null;
   private _error: string | null = null;
-  private _reading = false;
+  private _reading = Promise.resolve();
 }

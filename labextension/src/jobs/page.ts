@@ -163,12 +163,12 @@ export class JobPage {
   private async _readLogs(): Promise<void> {
     clearTimeout(this._timer);
     const job = this._job;
-    if (!this._visible || this._disposed || !job?.started || this._deleted || this._read === job) {
+    if (!this._visible || this._disposed || !job?.started || this._deleted || this._read) {
       return;
     }
     await Promise.all([this.logs.stdout.update(), this.logs.stderr.update()]);
     if (hasEnded(job.phase)) {
-      this._read = this.logs.stdout.error ?? this.logs.stderr.error ? null : job;
+      this._read = this.logs.stdout.error === null && this.logs.stderr.error === null;
     } else {
       clearTimeout(this._timer);
       this._timer = setTimeout(() => void this._readLogs(), FOLLOW);
@@ -177,8 +177,8 @@ export class JobPage {
 
   private readonly _changed = new Signal<this, void>(this);
   private _job: IJobDocument | null = null;
-  /** The job as it was when its logs were read to their end: nothing comes any more. */
-  private _read: IJobDocument | null = null;
+  /** Whether the logs were read when the job had ended: nothing comes any more. */
+  private _read = false;
   private _type: IJobType | null = null;
   private _error: string | null = null;
   private _deleted = false;

@@ -302,4 +302,19 @@ describe('a log', () => {
     await log.update();
     expect(log.text.endsWith('old\nGröße\n')).toBe(true);
   });
+
+  it('is read once more where it was being read already: what was asked for before the end may lack the end', async () => {
+    let written = 'begin\n';
+    const log = new Log(from => {
+      const bytes = new TextEncoder().encode(written.slice(Math.max(0, from)));
+      return Promise.resolve({ bytes, end: written.length });
+    });
+    const early = log.update();
+    const late = Promise.resolve().then(() => {
+      written += 'end\n';
+      return log.update();
+    });
+    await Promise.all([early, late]);
+    expect(log.text).toBe('begin\nend\n');
+  });
 });
