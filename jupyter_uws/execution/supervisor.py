@@ -185,7 +185,9 @@ class Supervision:
         if verdict is None:
             last = ended(self.folder, status, self.memory_limit, self.interrupted)
             # A shell whose children were all killed ends with status 0: no word of a job killed so can be trusted.
-            if self.orders.end_within(ALL_KILLED if status else 0):
+            # It is one of the first to be killed: the longer it ran, the longer its worker's end may be awaited.
+            moment = ALL_KILLED if status else min(ALL_KILLED, (time.monotonic() - started) / 20)
+            if self.orders.end_within(moment):
                 last = lost(LOST_WORKER)
         else:
             last = verdict | {"results": declared(self.folder, strict=False)}
