@@ -361,8 +361,10 @@ def _with_unit(rest: list[str]) -> list[str]:
     """``--radius 2 deg`` as ``--radius 2deg``."""
     found: list[str] = []
     for word in rest:
-        is_unit = word in RADIUS_UNITS and found[-2:-1] == ["--radius"]
-        found[-1:] = [found[-1] + word] if is_unit else [*found[-1:], word]
+        if word in RADIUS_UNITS and found[-2:-1] == ["--radius"]:
+            found[-1] += word
+        else:
+            found.append(word)
     return found
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
+from .scope import sql_text
+
 #: Words that queries are made of, as they are written.
 _CLAUSES = {
     "SELECT": "SELECT", "DISTINCT": "DISTINCT", "FROM": "FROM", "WHERE": "WHERE", "GROUP": "GROUP BY",
@@ -55,7 +57,7 @@ def as_mjd(text: str, unit: str | None) -> str:
 
 def as_text(word: str) -> str:
     """How a word is written that was taken for the name of a column."""
-    return f"; a text is written in single quotes, {_quoted(word)}"
+    return f"; a text is written in single quotes, {sql_text(word)}"
 
 
 def of_function(name: str, known: Iterable[str]) -> str:
@@ -73,7 +75,3 @@ def of_types(message: str) -> str | None:
     name = _SIGNS.get(found["name"], found["name"].upper())
     kinds = [_KINDS.get(part.strip().partition("(")[0], "a number") for part in found["types"].split(",")]
     return f"{name} does not take {' and '.join(kinds)}: CAST(value AS type) changes the type"
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "''") + "'"

@@ -13,7 +13,7 @@ from .advice import as_mjd, of_function
 from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, SHAPES, USER_FUNCTIONS
 from .narrowing import Near, Spread, narrowed
 from .schema import Column
-from .scope import NOT_ASCII, Scope, Value
+from .scope import NOT_ASCII, Scope, Value, sql_text
 from .userfunctions import UserFunctions
 
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||"}
@@ -96,7 +96,7 @@ class Expressions(UserFunctions):
         if node.is_string:
             if not node.name.isascii():
                 self.leaves.add(NOT_ASCII)
-            return "'" + node.name.replace("'", "''") + "'"
+            return sql_text(node.name)
         text = node.name
         if text.isdecimal() and text.isascii():
             return _integer(int(text))

@@ -42,8 +42,9 @@ class QueryLimits:
             if limit.name == "upload_urls":
                 if not isinstance(value, bool):
                     raise ValueError(f"the limit 'upload_urls' is {value!r}, allowed is True or False")
-            elif isinstance(value, bool) or not isinstance(value, int) or value < (limit.name != "disk"):
-                allowed = "of 0 or more" if limit.name == "disk" else "greater than 0"
+                continue
+            least, allowed = (0, "of 0 or more") if limit.name == "disk" else (1, "greater than 0")
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"the limit '{limit.name}' is {value!r}, allowed is a whole number {allowed}")
         for name in ("rows", "job_duration"):
             value, most = getattr(self, name), getattr(self, f"{name}_max")

@@ -148,6 +148,10 @@ def sql_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def sql_text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
 def merged(a: Value, b: Value) -> Value:
     """A column of a set operation: described where both sides are of one kind."""
     same = a.column is not None and b.column is not None and (a.column.datatype, a.column.unit, a.column.ucd) == (

@@ -19,7 +19,7 @@ from .fields import TEXTS
 from .identity import file_identity
 from .places import read_sky
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
-from .scope import NOT_ASCII, Leaf, sql_identifier
+from .scope import NOT_ASCII, Leaf, sql_identifier, sql_text
 
 _MAX_MESSAGE = 300  # characters: DuckDB quotes values of any length
 
@@ -159,10 +159,6 @@ class Snapshot:
             table, column = leaf
             self._ascii[leaf] = look_up(cursor, ".".join(map(sql_identifier, (CATALOG, *table.split(".")))), column)
         return self._ascii[leaf]
-
-
-def sql_text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def first_line(error: Exception) -> str:

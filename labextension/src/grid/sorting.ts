@@ -111,5 +111,5 @@ function orderly(bits: Uint32Array, at: number, descending: boolean): void {
   const isNegative = high >>> 31 === 1;
   const flip = descending !== isNegative;
   bits[2 * at] = flip ? ~low : low;
-  bits[2 * at + 1] = isNegative ? (flip ? ~high : high) : (flip ? ~high : high) ^ 0x80000000;
+  bits[2 * at + 1] = (flip ? ~high : high) ^ (isNegative ? 0 : 0x80000000);
 }

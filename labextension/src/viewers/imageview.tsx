@@ -76,8 +76,11 @@ export function ImageView({ file, hdu, name, trans }: Props): JSX.Element {
 
   const sample = useMemo(() => (plane ? sortedSample(plane.values) : new Float64Array()), [plane]);
   const limits = useMemo(() => {
-    if (clip === 'own' || clip === 'sigma') {
-      return clip === 'own' ? own : SIGMA_LIMITS;
+    if (clip === 'own') {
+      return own;
+    }
+    if (clip === 'sigma') {
+      return SIGMA_LIMITS;
     }
     return percentileLimits(sample, Number(clip), map === 'diverging');
   }, [clip, own, sample, map]);
