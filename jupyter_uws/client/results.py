@@ -31,8 +31,6 @@ SHOWN_SIZE, SHOWN_TEXT, SHOWN_ROWS = 256 * 1024, 4000, 20
 #: Results of these kinds, and of at most so many bytes, show themselves as they draw themselves.
 DRAWN = ("map", "flux points", "light curve", "theta2", "sensitivity", "effective area")
 DRAWN_SIZE = 32 * 1024 * 1024
-#: The kinds that are response functions.
-RESPONSES = ("effective area", *responses.KINDS.values())
 _CHUNK = 1024 * 1024
 #: Readers of astropy by the words of a media type.
 _TABLE_FORMATS = (("ecsv", "ascii.ecsv"), ("votable", "votable"), ("csv", "ascii.csv"), ("fits", "fits"))
@@ -184,7 +182,7 @@ class Result:
             return self.array
         if self._is_image() or self._is_svg():
             return self.image
-        return self.path if self.kind in ("map", "events", "model", "file", *RESPONSES) else self.table
+        return self.path if self.kind in ("map", "events", "model", "file", *responses.KINDS.values()) else self.table
 
     @property
     def path(self) -> Path:
@@ -233,15 +231,12 @@ class Result:
             document = self.yaml
             return "model" if isinstance(document, dict) and "components" in document else "file"
         if "fits" in self.content_type or self.bytes.startswith(b"SIMPLE"):
-            names = {hdu.name.upper() for hdu in self.fits}
-            kinds = {str(hdu.header.get("HDUCLAS2", "")).upper() for hdu in self.fits}
-            if "EVENTS" in names:
+            hdus = self.fits
+            if "EVENTS" in {hdu.name.upper() for hdu in hdus}:
                 return "events"
-            if "EFF_AREA" in kinds or "EFFECTIVE AREA" in names:
-                return "effective area"
-            if response := responses.kind_of(self.fits):
+            if response := responses.kind_of(hdus):
                 return response
-            if any(hdu.is_image and hdu.data is not None for hdu in self.fits):
+            if any(hdu.is_image and hdu.data is not None for hdu in hdus):
                 return "map"
         try:
             columns = set(self.table.colnames)
@@ -276,9 +271,6 @@ class Result:
             from astropy.table import Table
 
             return draw.plot_events(Table.read(self.fits["EVENTS"]), ax=ax, **options)
-        if kind == "effective area":
-            hdu = next(hdu for hdu in self.fits if str(hdu.header.get("HDUCLAS2", "")).upper() == "EFF_AREA")
-            return draw.plot_area(hdu, ax=ax, **options)
         if kind in responses.KINDS.values():
             return responses.plot(self.fits, ax=ax, **options)
         tables = {

@@ -161,6 +161,7 @@ def test_events_and_an_effective_area() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "label"),
     [
+        ("aeff", "effective area", "Effective area"),
         ("edisp", "energy dispersion", "Energy"),
         ("psf", "point spread function", "Containment radius"),
         ("bkg", "background rate", "Background rate"),
