@@ -6,6 +6,7 @@ import difflib
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from hashlib import sha256
 from html import escape
 from io import BytesIO
@@ -220,7 +221,7 @@ class Result:
             return FluxPoints.from_table(self.table, format="lightcurve")
         raise self._is_not("something that gammapy has a class for")
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """What it is, by its content: ``map``, ``flux points``, ``light curve``, ``theta2``, ``sensitivity``,
         ``events``, ``effective area``, ``energy dispersion``, ``point spread function``, ``background rate``,

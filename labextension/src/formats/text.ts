@@ -1,6 +1,7 @@
 /**
  * Tables as text: CSV and TSV, and ECSV, which says what its columns are (APE 6).
  */
+import { messageOf } from '../errors';
 import { breather, FormatError } from './source';
 import { Cell, CellType, Column, integer, memoryTable, Note, Table } from './table';
 
@@ -63,7 +64,7 @@ async function readYaml(text: string): Promise<EcsvHead> {
     const head: unknown = parse(text, { logLevel: 'error', maxAliasCount: 100 });
     return typeof head === 'object' && head !== null ? head : {};
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    const reason = messageOf(error).split('\n')[0] ?? '';
     throw new FormatError(`The head of the ECSV file is no YAML: ${reason}`);
   }
 }

@@ -119,7 +119,8 @@ export function queryOf(form: ISearchForm, names: TargetNames, more: readonly st
     if (radius === null && errors.radius === undefined) {
       errors.radius = 'radius: it is empty, allowed is a number above 0 and at most 180 deg';
     }
-    const { ra, dec } = target.position;
+    // to a few milliarcseconds, as the query is written: whoever takes the circle over has the same numbers
+    const [ra, dec] = [target.position.ra, target.position.dec].map(angle => Number(angle.toFixed(6))) as [number, number];
     cone = radius === null ? null : { ra, dec, radius };
     if (cone !== null) {
       const centre = `${cone.ra.toFixed(6)}, ${cone.dec.toFixed(6)}`;

@@ -175,9 +175,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             onClick={() => {
               inform(() => {
                 const cone = model.answer.result?.cone;
-                const degrees = (angle: number): number => Number(angle.toFixed(6)); // as in the query
-                const position = cone && { ra: degrees(cone.ra), dec: degrees(cone.dec) };
-                actions.newJob?.({ obs_ids: named(dids()), ...(position ? { position } : {}) });
+                actions.newJob?.({ obs_ids: named(dids()), ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
                 return null;
               });
             }}
