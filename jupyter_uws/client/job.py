@@ -159,8 +159,7 @@ class Job:
                     bar.show(self._document.phase, self.progress, self.message)
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Job {self.id} was left {self._document.phase}: it goes on. "
-                "job.wait() waits again, job.abort() stops it."
+                f"Job {self.id} was not stopped, it goes on: job.wait() waits again, job.abort() stops it."
             ) from None
         finally:
             if bar is not None:
@@ -208,7 +207,7 @@ class Job:
             self._print_new(read)
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Job {self.id} was left {self._document.phase}: it goes on. job.log(follow=True) follows it again."
+                f"Job {self.id} was not stopped, it goes on: job.log(follow=True) follows it again."
             ) from None
         return None
 

@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_the_job_running(jobs: JobService) -> None:
 
     for wait in (lambda: job.wait(timeout=200, progress=False), lambda: job.log(follow=True)):
         threading.Thread(target=press).start()
-        with pytest.raises(KeyboardInterrupt, match=f"Job {job.id} was left EXECUTING: it goes on"):
+        with pytest.raises(KeyboardInterrupt, match=f"Job {job.id} was not stopped, it goes on"):
             wait()
     assert job.phase == "EXECUTING"
     job.delete()

@@ -65,7 +65,7 @@ def test_a_job_is_aborted(shell) -> None:
 
 def test_ctrl_c_is_one_sentence_too(shell, monkeypatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt("Job 1 was left EXECUTING: it goes on.")
+        raise KeyboardInterrupt("Job 1 was not stopped, it goes on")
 
     shell.user_ns["job"] = shell.run_line_magic("uws", "run sleeper duration=0")
     monkeypatch.setattr(Job, "wait", interrupt)

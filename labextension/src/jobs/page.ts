@@ -123,7 +123,9 @@ export class JobPage {
 
   private readonly _take = (_: JobEvents, event: JobEvent): void => {
     if (event.kind === 'reset') {
-      void this.load();
+      if (!this._deleted) {
+        void this.load();
+      }
     } else if (event.kind !== 'ready' && keyOf(event.job) === keyOf(this.ref)) {
       if (event.kind === 'deleted') {
         this._deleted = true;

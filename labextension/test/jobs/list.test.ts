@@ -7,35 +7,16 @@ import { IJob, IJobRef, readJob } from '../../src/jobs/job';
 import { IListService, JobList, matches, PAGE } from '../../src/jobs/list';
 import { Log } from '../../src/jobs/log';
 import { announce, INotice, notices } from '../../src/jobs/notices';
-import { IEventSource } from '../../src/transport';
 import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
+
+import { Source } from './source';
 
 const trans = nullTranslator.load('jupyter_uws');
 
 function event(number: number, phase: string, more: object = {}): Record<string, unknown> {
   const time = new Date(Date.UTC(2026, 10, 25) + 1000 * number).toISOString();
   return { job_id: `j${String(number).padStart(6, '0')}`, job_type: 'sleeper', phase, creation_time: time, ...more };
-}
-
-/** A stream that the test speaks through. */
-class Source implements IEventSource {
-  onopen: (() => void) | null = null;
-  onerror: (() => void) | null = null;
-  readyState = 1;
-  private readonly _listeners = new Map<string, (event: MessageEvent<string>) => void>();
-
-  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void {
-    this._listeners.set(type, listener);
-  }
-
-  say(type: string, data: object = {}): void {
-    this._listeners.get(type)?.(new MessageEvent(type, { data: JSON.stringify(data) }));
-  }
-
-  close(): void {
-    this.readyState = 2;
-  }
 }
 
 /** Jobs in memory, newest first. */
