@@ -207,7 +207,7 @@ async def test_execution_duration(bench: Bench) -> None:
     assert processes_of(job.job_id) == []
     took = seconds(await bench.report(job, "started"), last)
     print(f"executionDuration of 1 s: {took:.3f} s")
-    assert 1 <= took < 5
+    assert 1 <= took < 60
 
 
 ALLOCATE = "import time; b = bytearray({0} << 20); print('held', flush=True); time.sleep(300)"

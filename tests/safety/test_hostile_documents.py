@@ -62,9 +62,9 @@ def test_entities_are_not_followed(kind: str, bomb: str, tmp_path: Path) -> None
     head, _, value = bombs(secret)[bomb].partition(b"%s")
     document, read = DOCUMENTS[kind]
     read = read or (lambda body: read_jdl(Path("x_vot.xml"), body))
-    start = time.monotonic()
+    start = time.process_time()
     told = tell(read, head + document.replace(b"%b", value))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert SECRET not in told
     assert len(told) < 5000
 

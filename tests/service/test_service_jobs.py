@@ -104,7 +104,7 @@ def test_execution_duration_is_kept(service: RunningService) -> None:
     assert found.findtext(f"{UWS}phase") == "ABORTED"
     assert message(found) == "executionDuration of 1 s exceeded"
     start, end = (datetime.fromisoformat(found.findtext(f"{UWS}{name}Time")) for name in ("start", "end"))
-    assert timedelta(seconds=0.9) < end - start < timedelta(seconds=5)
+    assert timedelta(seconds=0.9) < end - start < timedelta(seconds=60)
 
 
 def test_deleting_a_running_job_ends_it(service: RunningService) -> None:

@@ -76,7 +76,7 @@ async def test_execution_duration(bench: SlurmBench) -> None:
     assert last.kind == "aborted"
     assert last.error is not None
     assert last.error.message == "executionDuration of 1 s exceeded"
-    assert 0.9 < (last.time - started.time).total_seconds() < 10
+    assert 0.9 < (last.time - started.time).total_seconds() < 60
     assert processes_of(job.job_id) == []
 
 
