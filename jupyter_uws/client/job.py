@@ -13,7 +13,7 @@ from .errors import BadValue, ClientError, Interrupted, JobFailed, JobTimeout, S
 from .progress import progress_bar
 from .results import Result, Results
 from .show import html_row, short, took, utc
-from .uws import FINISHED, JobDocument, UWSClient
+from .uws import FINISHED, JobDocument, NamedFile, UWSClient
 
 if TYPE_CHECKING:
     from .jobs import JobService
@@ -244,10 +244,10 @@ class Job:
             **changes,
         )
 
-    def _sent(self, name: str, count: int) -> list[bytes]:
+    def _sent(self, name: str, count: int) -> list[NamedFile]:
         """The files that were sent for a parameter."""
         url = f"{self.url}/parameters/{quote(name, safe='')}"
-        return [self._uws.bytes(url if item == 1 else f"{url}?ITEM={item}") for item in range(1, count + 1)]
+        return [self._uws.file(url if item == 1 else f"{url}?ITEM={item}") for item in range(1, count + 1)]
 
     def _follow(self, end: float | None, poll: int) -> Iterator[bool]:
         """Refresh by long polls until the job has ended; yields after each answer."""

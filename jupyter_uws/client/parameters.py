@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import BadValue
+from .uws import NamedFile
 
 #: Standard parameters of UWS (section 2.2.2.3) that every job takes beside its own.
 RESERVED = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "AFTER")
@@ -79,13 +81,20 @@ def split_files(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str
         items = value if isinstance(value, list) else [value]
         texts: list[str] = []
         for item in items:
-            if isinstance(item, (bytes, Path)):
+            if isinstance(item, (bytes, Path, NamedFile)):
                 part = f"part-{len(parts) + 1}"
-                parts.append((part, (name, item) if isinstance(item, bytes) else (item.name, item.read_bytes())))
+                parts.append((part, _part(name, item)))
                 item = f"param:{part}"
             texts.append(item)
         fields[name] = texts if isinstance(value, list) else texts[0]
     return fields, parts
+
+
+def _part(name: str, file: bytes | Path | NamedFile) -> tuple[str, bytes]:
+    """What a file is called and holds; bytes are called as the parameter."""
+    if isinstance(file, NamedFile):
+        return file.name, file.content
+    return (name, file) if isinstance(file, bytes) else (file.name, file.read_bytes())
 
 
 def is_observations(value: Any) -> bool:
@@ -129,7 +138,7 @@ def _files(name: str, value: Any) -> Any:
         value = Path(value)
     if isinstance(value, Path) and not value.expanduser().is_file():
         raise BadValue(f"Parameter {name!r} takes a file; there is no file {str(value)!r}")
-    if not isinstance(value, (str, Path, bytes)):
+    if not isinstance(value, (str, Path, bytes, NamedFile)):
         raise BadValue(f"Parameter {name!r} takes a file: a path, bytes or a URL, not a {type(value).__name__}")
     return value.expanduser() if isinstance(value, Path) else value
 
@@ -182,8 +191,13 @@ def _scalar(name: str, value: Any) -> str:
         return value.decode("utf-8")
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        try:
+            return json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadValue(f"Parameter {name!r} got a dict that is not JSON: {error}") from None
     kind = type(value).__name__
-    raise BadValue(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values or lists of these")
+    raise BadValue(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values, dicts or lists of these")
 
 
 def _parameter(parameter: dict[str, Any]) -> str:

@@ -412,7 +412,7 @@ def human_size(size: float) -> str:
 def _extension(content_type: str) -> str:
     import mimetypes
 
-    known = {"fits": ".fits", "ecsv": ".ecsv", "yaml": ".yaml", "votable": ".vot"}
+    known = {"fits": ".fits", "ecsv": ".ecsv", "yaml": ".yaml", "votable": ".vot", "ipynb": ".ipynb"}
     for word, extension in known.items():
         if word in content_type:
             return extension

@@ -9,6 +9,7 @@ import codecs
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.message import Message
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from xml.etree.ElementTree import Element
@@ -27,6 +28,14 @@ PIECE = 1 << 20
 
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """The content of a file, and what it is called."""
+
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -218,12 +227,15 @@ class UWSClient:
 
     def text(self, url: str) -> str:
         """A text resource of the job (``/error``, ``/stdout``)."""
-        return self.bytes(url).decode("utf-8", "replace")
-
-    def bytes(self, url: str) -> bytes:
-        """The content of a resource of the job, as it is."""
         content: bytes = self.connection.get(url).content
-        return content
+        return content.decode("utf-8", "replace")
+
+    def file(self, url: str) -> NamedFile:
+        """A file that was sent to the job, with its name (RFC 6266, Content-Disposition)."""
+        response = self.connection.get(url)
+        header = Message()
+        header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
+        return NamedFile(header.get_filename() or "file", response.content)
 
     def text_from(self, url: str, position: int) -> tuple[str, int]:
         """What a growing text holds from a byte on, and the position behind it; at most 1 MiB at once."""

@@ -30,6 +30,8 @@ CONTENT_TYPES = {
     ".svg": "image/svg+xml",
     ".pdf": "application/pdf",
     ".csv": "text/csv",
+    ".html": "text/html",
+    ".ipynb": "application/x-ipynb+json",
     ".txt": "text/plain",
     ".log": "text/plain",
 }

@@ -64,7 +64,7 @@ def python(
             if name not in namespace:
                 raise JobError(f"the code did not set {name}, which is named as its output")
             _keep(job, name, namespace[name])
-    _keep_files(job)
+    keep_files(job)
 
 
 def environment() -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-def _keep_files(job: JobContext) -> None:
+def keep_files(job: JobContext) -> None:
     """The files that the code wrote and did not name are results, called as they are."""
     known = {str(result["path"]) for result in job._results.values()}
     files = sorted(path for path in job.work.rglob("*") if path.is_file() and not path.is_symlink())

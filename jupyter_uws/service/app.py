@@ -51,7 +51,7 @@ from .descriptions import DescriptionHandler, SchemaHandler, TypesHandler
 from .gate import Authenticator, GateRouter
 from .handlers import NotFoundHandler, ServiceHandler, log_request
 from .hub_settings import HubError, HubSettings
-from .jobs import PYTHON_JOB, Files, JobTypes, Launcher
+from .jobs import OWN_CODE, Files, JobTypes, Launcher
 from .logs import JobLog
 from .oidc_settings import OIDCError, OIDCSettings
 from .pages import (
@@ -124,7 +124,7 @@ class Service:
         self._authenticator = _authenticator(settings, secret)
         self.registry = load_registry(
             folders=[*settings.descriptions, *default_folders()],
-            also={"python": PYTHON_JOB} if settings.python_jobs else {},
+            also=OWN_CODE if settings.python_jobs else {},
         )
         self.store = JobStore(settings.store_url or f"sqlite:///{settings.state_dir / 'jobs.sqlite'}")
         jobs_folder = settings.state_dir / "jobs"

@@ -120,7 +120,7 @@ class ServeApp(OIDCTraits, JupyterApp):
     ).tag(config=True)
     python_jobs = Bool(
         False,
-        help="Offer the job type 'python': code that the user who runs the service sends (%%remote, @job). Other users "
+        help="Offer the job types 'python' and 'notebook': code that the user who runs the service sends. Other users "
         "cannot; but whoever has the token of the service's port can then run any program as you.",
     ).tag(config=True)
     store_url = Unicode("", help="Database of the jobs (SQLAlchemy URL), if not SQLite there.").tag(config=True)

@@ -28,8 +28,8 @@ KEPT = (
     *("parameters", "memory_limit", "cores", "gpus", "partition", "account", "constraint"),
     *("restartable", "max_restarts"),
 )
-#: The function that runs the code its caller sends.
-PYTHON_JOB = "jupyter_uws.jobs.python:python"
+#: Job types that run code which the client sends, by name: for the service's own user only.
+OWN_CODE = {"notebook": "jupyter_uws.jobs.notebook:notebook", "python": "jupyter_uws.jobs.python:python"}
 #: Where a job's info has the SHA-256 of the description it was queued with.
 DIGEST = "description_sha256"
 
@@ -86,7 +86,7 @@ def _job_type(description: JobDescription, executor: DaskExecutor, user: str) ->
         resource_names=resource_names(description),
         info={"description_version": description.version, DIGEST: description.digest},
         queue=executor.queue,
-        owners=frozenset({user}) if description.entry_point == PYTHON_JOB else None,
+        owners=frozenset({user}) if description.entry_point in OWN_CODE.values() else None,
     )
 
 

@@ -161,12 +161,13 @@ def test_modules_of_a_source() -> None:
     assert modules("import a.b as c\nfrom d.e import f\ndef g():\n    import h\n") == ["a", "d", "h"]
 
 
-def test_only_where_it_is_offered_and_only_for_the_own_user(service: RunningService, jobs: JobService) -> None:
+@pytest.mark.parametrize(("type", "file"), [("python", "code"), ("notebook", "notebook")])
+def test_only_where_it_is_offered_and_only_for_the_own_user(service: RunningService, type: str, file: str) -> None:
     """Another user, as the relay names them, is refused; so is everybody where the operator did not turn it on."""
     secret = (service.state_dir / "secret").read_text().strip()
-    form = {"PHASE": (None, "RUN"), "code": ("code.json", b"{}")}
+    form = {"PHASE": (None, "RUN"), file: ("file.json", b"{}")}
     headers = {"X-UWS-Secret": secret, "X-UWS-Owner": "somebody", "Authorization": ""}
-    answer = service.request("POST", "uws/python", files=form, headers=headers)
+    answer = service.request("POST", f"uws/{type}", files=form, headers=headers)
     assert (answer.status_code, "for the user who runs the service only" in answer.text) == (403, True)
 
 

@@ -130,6 +130,20 @@ export class JobService {
     return readDocument((await (await this._post(listPath(type), values)).json()) as Json);
   }
 
+  /** The files that a job was given, by parameter. */
+  async files(job: IJobRef): Promise<Map<string, File[]>> {
+    const found = new Map<string, File[]>();
+    for (const [name, uploads] of Object.entries((await this.document(job)).uploads)) {
+      const files = uploads.map(async ({ filename }, at) => {
+        const path = [...jobPath(job), 'parameters', name];
+        const blob = await (await this._request(path, {}, `?ITEM=${at + 1}`)).blob();
+        return new File([blob], filename, { type: blob.type });
+      });
+      found.set(name, await Promise.all(files));
+    }
+    return found;
+  }
+
   async run(job: IJobRef): Promise<void> {
     await this._post([...jobPath(job), 'phase'], new URLSearchParams({ PHASE: 'RUN' }));
   }

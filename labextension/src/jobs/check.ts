@@ -10,9 +10,16 @@ const MAX_ITEMS = 10_000;
 /** Bytes of a file whose description does not say. */
 const FILE_SIZE = 100 * 1024 * 1024;
 
+/** A text, or files: at least one. */
+export type Given = string | readonly File[];
+
+export function isText(given: Given): given is string {
+  return typeof given === 'string';
+}
+
 /** What is wrong with what was given for a parameter, as a sentence that begins with its name; null: nothing. */
-export function check(parameter: IParameter, given: string | File): string | null {
-  const problem = given instanceof File ? checkFile(parameter, given) : checkText(parameter, given);
+export function check(parameter: IParameter, given: Given): string | null {
+  const problem = isText(given) ? checkText(parameter, given) : checkFiles(parameter, given);
   return problem === null ? null : `${parameter.name} ${problem}`;
 }
 
@@ -106,9 +113,10 @@ function matches(parameter: IParameter, value: string): boolean {
   }
 }
 
-function checkFile(parameter: IParameter, file: File): string | null {
+function checkFiles(parameter: IParameter, files: readonly File[]): string | null {
   const limit = parameter.max_size ?? FILE_SIZE;
-  return file.size > limit ? `is a file of ${file.size} bytes, allowed are at most ${limit}` : null;
+  const large = files.find(file => file.size > limit);
+  return large ? `is a file of ${large.size} bytes, allowed are at most ${limit}` : null;
 }
 
 function wanted(kind: string, parameter: IParameter): string {

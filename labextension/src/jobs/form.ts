@@ -4,9 +4,9 @@
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { messageOf } from '../errors';
-import { check, items } from './check';
+import { check, Given, isText, items } from './check';
 import { defaultOf, IJobType, IParameter, textOf } from './description';
-import { IJobDocument } from './job';
+import { IJobDocument, IJobRef } from './job';
 import { KnownFile } from './knownfile';
 
 /** What a form may be opened with. */
@@ -17,6 +17,8 @@ export interface INewJob {
   /** ICRS, degrees. */
   readonly position?: { readonly ra: number; readonly dec: number };
   readonly run_id?: string;
+  /** The job that is run again: it keeps the files that it was given. */
+  readonly again?: IJobRef;
   /** Files that were given, by parameter; who opens the form brings them. */
   readonly files?: Readonly<Record<string, IGivenFile>>;
 }
@@ -34,9 +36,9 @@ export interface IFormService {
   create(type: string, values: FormData): Promise<IJobDocument>;
   baskets(): Promise<string[]>;
   basket(name: string): Promise<string[]>;
+  /** The files that a job was given, by parameter. */
+  files(job: IJobRef): Promise<Map<string, File[]>>;
 }
-
-export type Given = string | File;
 
 /** Fields that are not the type's own; resources have their names in capitals. */
 export const RUN_ID = 'RUNID';
@@ -78,6 +80,11 @@ export class JobForm {
         this._error = `There is no job type '${this.asked.type}' here.`;
       }
       this._begin(wanted ?? this._types[0] ?? null);
+      if (this.asked.again && wanted) {
+        for (const [name, files] of await this._service.files(this.asked.again)) {
+          this._given.set(name, files);
+        }
+      }
     });
   }
 
@@ -90,16 +97,23 @@ export class JobForm {
     return this._given.get(field) ?? '';
   }
 
-  /** The same as text; of a file its path where that is known, or its name. */
+  /** The same as text; of files their paths where they are known, or their names. */
   text(field: string): string {
     const given = this.given(field);
-    return given instanceof KnownFile ? given.path : given instanceof File ? given.name : given;
+    return isText(given) ? given : given.map(file => (file instanceof KnownFile ? file.path : file.name)).join(', ');
   }
 
   set(field: string, value: Given): void {
     this._given.set(field, value);
     this._touched.add(field);
     this._changed.emit();
+  }
+
+  /** Give files to a parameter, beside those that it has where it takes several. */
+  addFiles(parameter: IParameter, files: readonly File[]): void {
+    const given = this.given(parameter.name);
+    const kept = parameter.multiple && !isText(given) ? given : [];
+    this.set(parameter.name, parameter.multiple ? [...kept, ...files] : files.slice(0, 1));
   }
 
   /** Leave a field: from now on it says what is wrong with it. */
@@ -127,7 +141,7 @@ export class JobForm {
     const found = new Map<string, string>();
     for (const parameter of this._type?.parameters ?? []) {
       const given = this.given(parameter.name);
-      if (complete || given instanceof File || items(parameter, given).length) {
+      if (complete || !isText(given) || items(parameter, given).length) {
         const problem = check(parameter, given);
         if (problem) {
           found.set(parameter.name, problem);
@@ -178,8 +192,10 @@ export class JobForm {
     const form = new FormData();
     for (const parameter of type.parameters) {
       const given = this.given(parameter.name);
-      if (given instanceof File) {
-        form.append(parameter.name, given, given.name);
+      if (!isText(given)) {
+        given.forEach(file => {
+          form.append(parameter.name, file, file.name);
+        });
       } else if (items(parameter, given).length) {
         form.append(parameter.name, given);
       }

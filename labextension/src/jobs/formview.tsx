@@ -5,7 +5,7 @@ import { UseSignal } from '@jupyterlab/ui-components';
 import { FormEvent, useId, useState } from 'react';
 import type { JSX } from 'react';
 
-import { bounds } from './check';
+import { bounds, isText } from './check';
 import { defaultOf, IParameter } from './description';
 import { DURATION, JobForm, RUN_ID } from './form';
 import { attempt, IHost } from './host';
@@ -215,11 +215,12 @@ function ParameterField({ parameter, form, host }: { parameter: IParameter; form
   const title = parameter.title && parameter.title !== name ? `${name}: ${parameter.title}` : name;
   const label = parameter.unit ? `${title} [${parameter.unit}]` : title;
   const standard = defaultOf(parameter);
+  const isFile = parameter.type === 'file';
   const help = [
     parameter.description,
     bounds(parameter),
-    parameter.multiple && trans.__('several, with blanks or commas between'),
-    parameter.type === 'file' && parameter.content_types.join(', '),
+    parameter.multiple && (isFile ? trans.__('one or several') : trans.__('several, with blanks or commas between')),
+    isFile && parameter.content_types.join(', '),
     standard && trans.__('default %1', standard)
   ];
   return (
@@ -306,7 +307,7 @@ function FileInput(props: {
     attempt(host, async () => {
       const file = await host.pickFile();
       if (file) {
-        form.set(parameter.name, file);
+        form.addFiles(parameter, [file]);
       }
     });
   };
@@ -316,7 +317,7 @@ function FileInput(props: {
         {...attributes}
         className="jp-mod-styled"
         placeholder="https://"
-        readOnly={given instanceof File}
+        readOnly={!isText(given)}
         value={form.text(parameter.name)}
         onBlur={() => { form.touch(parameter.name); }}
         onChange={event => { form.set(parameter.name, event.target.value); }}
@@ -327,10 +328,11 @@ function FileInput(props: {
         <input
           type="file"
           accept={parameter.content_types.join(',') || undefined}
-          onChange={event => { form.set(parameter.name, event.target.files?.[0] ?? ''); }}
+          multiple={parameter.multiple}
+          onChange={event => { form.addFiles(parameter, [...(event.target.files ?? [])]); }}
         />
       </label>
-      {given instanceof File && (
+      {!isText(given) && (
         <Button act={() => { form.set(parameter.name, ''); }}>{host.trans.__('Remove')}</Button>
       )}
     </span>

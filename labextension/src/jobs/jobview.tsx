@@ -9,7 +9,7 @@ import { headline } from '../http';
 import { JobService, jobPath } from './api';
 import { defaultOf, isDefault, textOf } from './description';
 import { attempt, confirmed, IHost } from './host';
-import { actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, nameOf, typeOf } from './job';
+import { actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, nameOf, refOnly, typeOf } from './job';
 import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
@@ -75,7 +75,10 @@ function Head({ page, job, service, host }: IPart & { service: JobService }): JS
   const { trans } = host;
   const { type } = page;
   const again = (): void => {
-    host.openNewJob({ type: job.type, run_id: job.runId, parameters: job.parameters });
+    const files = Object.keys(job.uploads);
+    const given = Object.entries(job.parameters).filter(([name]) => !files.includes(name));
+    const again = files.length ? { again: refOnly(job) } : {};
+    host.openNewJob({ type: job.type, run_id: job.runId, parameters: Object.fromEntries(given), ...again });
   };
   const repeat = async (): Promise<void> => {
     host.openJob(await service.repeat(job));

@@ -21,13 +21,15 @@ export async function pickFile(contents: Contents.IManager, root: string, trans:
     body,
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Choose') })]
   });
-  if (!answer.button.accept || body.chosen === null) {
-    return null;
-  }
-  const model = await contents.get(body.chosen, { content: true, type: 'file', format: 'base64' });
+  return answer.button.accept && body.chosen !== null ? readFile(contents, root, body.chosen) : null;
+}
+
+/** A file that JupyterLab shows, by its path below `root`. */
+export async function readFile(contents: Contents.IManager, root: string, path: string): Promise<File> {
+  const model = await contents.get(path, { content: true, type: 'file', format: 'base64' });
   const bytes = Uint8Array.from(atob(model.content as string), letter => letter.charCodeAt(0));
-  const path = root ? `${root.replace(/\/$/, '')}/${body.chosen}` : body.chosen;
-  return new KnownFile(bytes, model.name, model.mimetype, body.chosen, literal(path));
+  const whole = root ? `${root.replace(/\/$/, '')}/${path}` : path;
+  return new KnownFile(bytes, model.name, model.mimetype, path, literal(whole));
 }
 
 class Picker extends ReactWidget {

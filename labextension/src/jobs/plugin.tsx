@@ -25,6 +25,7 @@ import { JobList } from './list';
 import { announce, IBoard, INotice, SHOWN } from './notices';
 import { JobsView } from './panel';
 import { pickFile } from './picker';
+import { addRunNotebook, RUN_NOTEBOOK } from './runnotebook';
 import { SeenWidget } from './seen';
 import { JobsStatus } from './status';
 import { Tabs } from './tabs';
@@ -99,7 +100,8 @@ export const jobs: JupyterFrontEndPlugin<void> = {
     panel.addClass('jp-UWSJobs');
     app.shell.add(panel, 'left', { rank: 500 });
     addCommands(app, tabs, host);
-    for (const command of [NEW_JOB, OPEN_CLUSTER]) {
+    addRunNotebook(app, service, tabs, trans);
+    for (const command of [NEW_JOB, RUN_NOTEBOOK, OPEN_CLUSTER]) {
       palette?.addItem({ command, category: CATEGORY });
     }
     launcher?.add({ command: NEW_JOB, category: CATEGORY, rank: 1 });

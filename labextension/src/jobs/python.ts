@@ -1,6 +1,7 @@
 /**
  * What was clicked, as Python for a notebook: the client of `jupyter_uws`.
  */
+import { isText } from './check';
 import { IJobType } from './description';
 import { DURATION, JobForm, RUN_ID } from './form';
 import { IJobDocument, IJobRef, IResult } from './job';
@@ -48,8 +49,8 @@ export function formCode(form: JobForm): string {
     return '';
   }
   const given = [...form.changes()].map(([name, text]): IArgument => {
-    const file = form.given(name);
-    return file instanceof File ? fileArgument(name, file) : { name, code: literal(typed(type, name, text)) };
+    const given = form.given(name);
+    return isText(given) ? { name, code: literal(typed(type, name, text)) } : filesArgument(name, given);
   });
   const duration = form.text(DURATION).trim();
   if (duration) {
@@ -64,6 +65,13 @@ export function formCode(form: JobForm): string {
     given.push({ name: 'resources', code: `{${resources.join(', ')}}` });
   }
   return submission(type.name, given, form.text(RUN_ID));
+}
+
+function filesArgument(name: string, files: readonly File[]): IArgument {
+  const each = files.map(file => fileArgument(name, file));
+  const remark = [...new Set(each.flatMap(argument => argument.remark ?? []))].join('; ');
+  const codes = each.map(argument => argument.code).join(', ');
+  return { name, code: files.length > 1 ? `[${codes}]` : codes, ...(remark ? { remark } : {}) };
 }
 
 /** A file as Python opens it, or where only the browser has it, how it comes to Python. */

@@ -59,7 +59,8 @@ export class Tabs {
     });
   }
 
-  openNewJob(asked: INewJob): void {
+  /** With `files` that are given already, by parameter. */
+  openNewJob(asked: INewJob, files: Readonly<Record<string, readonly File[]>> = {}): void {
     const form = new JobForm(this._service, asked);
     const id = `jupyter-uws-form-${Date.now()}`;
     this._open(id, () => {
@@ -68,7 +69,11 @@ export class Tabs {
         tab.dispose();
       };
       const tab = this._tab(<FormView form={form} host={this._host} done={done} />, this._host.trans.__('New job'));
-      void form.load();
+      void form.load().then(() => {
+        for (const [name, given] of Object.entries(files)) {
+          form.set(name, given);
+        }
+      });
       return tab;
     });
   }

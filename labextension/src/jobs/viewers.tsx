@@ -28,7 +28,9 @@ const VIEWERS = new Map<string, Viewer>([
   ['application/json', TextViewer],
   ['application/yaml', TextViewer],
   ['application/x-yaml', TextViewer],
-  ['application/xml', TextViewer]
+  ['application/xml', TextViewer],
+  ['text/html', PageViewer],
+  ['application/xhtml+xml', PageViewer]
 ]);
 
 /** The viewer of a result; null where it can only be downloaded. */
@@ -90,27 +92,8 @@ function ImageViewer({ file, host, full }: { file: IResultFile; host: IHost; ful
 }
 
 function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
-  const [text, setText] = useState<string | null>(null);
-  const [error, setError] = useState<string | null>(null);
   const size = full ? FULL : INLINE;
-  useEffect(() => {
-    let current = true;
-    // of an empty file no part can be asked for
-    const read = file.result.size === 0 ? Promise.resolve('') : firstText(file, size);
-    read.then(
-      words => {
-        if (current) {
-          setText(words);
-        }
-      },
-      (reason: unknown) => {
-        setError(messageOf(reason));
-      }
-    );
-    return () => {
-      current = false;
-    };
-  }, [file.url, size]);
+  const { text, error } = useText(file, size);
   const { result } = file;
   const cut = (result.size ?? 0) > size;
   return (
@@ -130,7 +113,60 @@ function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full
   );
 }
 
-/** Its first bytes. */
+/** A page of HTML takes its pictures and its looks from itself, and nothing from anywhere; it runs no script. */
+const POLICY = "default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'";
+/** Bytes of a page that are shown. */
+const PAGE = 5e7;
+
+function PageViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
+  const { text, error } = useText(file, PAGE);
+  const { result } = file;
+  const large = (result.size ?? 0) > PAGE;
+  return (
+    <div className={full ? 'jp-UWSPage-view jp-mod-full' : 'jp-UWSPage-view'}>
+      {error !== null && <p role="alert">{error}</p>}
+      {large && (
+        <p className="jp-UWSJobs-note">
+          {host.trans.__('The first %1 of %2.', formatSize(PAGE), formatSize(result.size))}
+        </p>
+      )}
+      {text !== null && (
+        <iframe
+          className="jp-UWSPage-html"
+          sandbox=""
+          title={result.description || result.name}
+          srcDoc={`<!DOCTYPE html><meta http-equiv="Content-Security-Policy" content="${POLICY}">${text}`}
+        />
+      )}
+    </div>
+  );
+}
+
+/** The first bytes of a file as text, once they are there, or why they are not. */
+function useText(file: IResultFile, size: number): { text: string | null; error: string | null } {
+  const [text, setText] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  useEffect(() => {
+    let current = true;
+    // of an empty file no part can be asked for
+    const read = file.result.size === 0 ? Promise.resolve('') : firstText(file, size);
+    read.then(
+      words => {
+        if (current) {
+          setText(words);
+        }
+      },
+      (reason: unknown) => {
+        setError(messageOf(reason));
+      }
+    );
+    return () => {
+      current = false;
+    };
+  }, [file.url, size]);
+  return { text, error };
+}
+
 async function firstText(file: IResultFile, size: number): Promise<string> {
   const response = await file.range(0, size - 1);
   if (!response.ok) {

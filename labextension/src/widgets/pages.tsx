@@ -101,7 +101,7 @@ function formPage(desk: Desk, { asked }: Of<'form'>): IPage {
   const load = async (): Promise<void> => {
     await form.load();
     for (const [field, file] of Object.entries(asked.files ?? {})) {
-      form.set(field, await transport.kernelFile({ given: field }, file));
+      form.set(field, [await transport.kernelFile({ given: field }, file)]);
     }
   };
   attempt(host, load);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { check } from '../../src/jobs/check';
 import { IJobType, IParameter, isDefault } from '../../src/jobs/description';
 import { DURATION, IFormService, INewJob, JobForm, RUN_ID } from '../../src/jobs/form';
-import { IJobDocument, readDocument } from '../../src/jobs/job';
+import { IJobDocument, IJobRef, readDocument } from '../../src/jobs/job';
 import { KnownFile } from '../../src/jobs/knownfile';
 import { formCode } from '../../src/jobs/python';
 import { DOCUMENT } from './job.test';
@@ -73,8 +73,8 @@ describe('checks', () => {
 
   it('looks at the size of a file', () => {
     const table = parameter('table', { type: 'file', max_size: 4 });
-    expect(check(table, new File(['1234'], 'a.txt'))).toBeNull();
-    expect(check(table, new File(['12345'], 'a.txt'))).toBe('table is a file of 5 bytes, allowed are at most 4');
+    expect(check(table, [new File(['1234'], 'a.txt')])).toBeNull();
+    expect(check(table, [new File(['12345'], 'a.txt')])).toBe('table is a file of 5 bytes, allowed are at most 4');
     expect(check(table, 'ftp://x')).toMatch(/allowed is a file/);
   });
 
@@ -98,6 +98,10 @@ class Service implements IFormService {
 
   baskets(): Promise<string[]> {
     return Promise.resolve(['Crab']);
+  }
+
+  files(job: IJobRef): Promise<Map<string, File[]>> {
+    return Promise.resolve(new Map([['near', [new File([job.id], 'a.txt')]], ['far', [new File(['1'], 'b'), new File(['2'], 'c')]]]));
   }
 
   basket(name: string): Promise<string[]> {
@@ -207,11 +211,22 @@ describe('the form', () => {
     );
   });
 
+  it('takes the files of the job that is run again, and more of them where several may be', async () => {
+    const [form, service] = await opened({ type: 'files', again: { type: 'files', id: 'j1' } });
+    expect([form.text('near'), form.text('far')]).toEqual(['a.txt', 'b, c']);
+    form.addFiles(parameter('near', { type: 'file' }), [new File(['3'], 'd'), new File(['4'], 'e')]);
+    form.addFiles(parameter('far', { type: 'file', multiple: true }), [new File(['3'], 'd')]);
+    expect([form.text('near'), form.text('far')]).toEqual(['d', 'b, c, d']);
+    expect(formCode(form)).toContain('    far=["b", "c", "d"],  # a file of your computer: upload it beside the notebook\n');
+    await form.submit(true);
+    expect(service.sent[0]?.[1].getAll('far').map(file => (file as File).name)).toEqual(['b', 'c', 'd']);
+  });
+
   it('names files in Python as Python finds them', async () => {
     const [form] = await opened({ type: 'files' });
-    form.set('near', new KnownFile('1', 'a.txt', 'text/plain', 'data/a.txt', '"data/a.txt"'));
-    form.set('lambda', new KnownFile('12', 'raw', 'text/plain', 'raw', null));
-    form.set('far', new File(['1'], 'b.txt'));
+    form.set('near', [new KnownFile('1', 'a.txt', 'text/plain', 'data/a.txt', '"data/a.txt"')]);
+    form.set('lambda', [new KnownFile('12', 'raw', 'text/plain', 'raw', null)]);
+    form.set('far', [new File(['1'], 'b.txt')]);
     expect(form.text('near')).toBe('data/a.txt');
     expect(formCode(form)).toContain(
       '    near="data/a.txt",\n' +
