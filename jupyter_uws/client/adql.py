@@ -39,6 +39,12 @@ COLUMNS = (
     "s_region",
     "obs_publisher_did",
 )
+ALL_COLUMNS = ", ".join(COLUMNS)
+OBSCORE_TABLE = "ivoa.obscore"
+#: The same for each of many targets.
+TARGET_COLUMNS = (
+    "target, DISTANCE(POINT('ICRS', s_ra, s_dec), POINT('ICRS', target_ra, target_dec)) AS separation, " + ALL_COLUMNS
+)
 #: Every mandatory column of ObsCore 1.1: what a search may be constrained by.
 OBSCORE = frozenset(COLUMNS) | {
     "s_resolution", "s_xel1", "s_xel2", "t_resolution", "t_xel", "em_res_power", "em_xel",
@@ -50,7 +56,10 @@ NUMBERS = frozenset({
     "t_exptime", "t_resolution", "t_xel", "em_min", "em_max", "em_res_power", "em_xel", "pol_xel",
 })  # fmt: skip
 #: What a search takes beside columns.
-PARAMETERS = ("target", "radius", "position", "time", "energy", "collection", "obs_ids", "product_type", "maxrec")
+PARAMETERS = (
+    *("target", "radius", "position", "targets", "time", "energy"),
+    *("collection", "obs_ids", "product_type", "maxrec"),
+)
 #: Event lists by any of the words that archives have for them (ObsCore 1.1, IVOA vocabulary, high-energy draft).
 EVENTS = ("event", "event-list", "hea-event-list", "hea-event-bundle")
 
@@ -73,6 +82,14 @@ def cone(position: SkyCoord, radius: float) -> str:
     icrs = position.icrs
     ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
     return f"CONTAINS(POINT('ICRS', s_ra, s_dec), CIRCLE('ICRS', {ra:.8f}, {dec:.8f}, {radius:.8g})) = 1"
+
+
+def targets_join(radius: float) -> str:
+    """Pointings within ``radius`` (deg) of each target of the table that is uploaded as ``targets``."""
+    return (
+        f"TAP_UPLOAD.targets JOIN {OBSCORE_TABLE} ON CONTAINS(POINT('ICRS', s_ra, s_dec), "
+        f"CIRCLE('ICRS', target_ra, target_dec, {radius:.8g})) = 1"
+    )
 
 
 def time_overlap(start: Time | None, stop: Time | None) -> list[str]:
@@ -131,9 +148,14 @@ def _literal(column: str, value: Any, name: str) -> str:
     return quoted(str(value))
 
 
-def select(constraints: Sequence[str], what: str = ", ".join(COLUMNS), order: str | None = "t_min") -> str:
-    """The query on ``ivoa.obscore``."""
-    lines = [f"SELECT {what}", "FROM ivoa.obscore"]
+def select(
+    constraints: Sequence[str],
+    what: str = ALL_COLUMNS,
+    order: str | None = "t_min",
+    tables: str = OBSCORE_TABLE,
+) -> str:
+    """The query on ``ivoa.obscore``, or on what it is joined with."""
+    lines = [f"SELECT {what}", f"FROM {tables}"]
     if constraints:
         lines.append("WHERE " + "\n  AND ".join(constraints))
     if order:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .observations import ObservationTable
     from .resolver import Target
+    from .targetlist import TargetList
 
 ARROW = "application/vnd.apache.arrow.stream"
 #: Seconds for the answer of a synchronous query to begin.
@@ -68,6 +69,7 @@ class Archive:
         radius: Any = "2 deg",
         *,
         position: Any = None,
+        targets: Any = None,
         time: tuple[Any, Any] | None = None,
         energy: tuple[Any, Any] | None = None,
         collection: str | Sequence[str] | None = None,
@@ -87,6 +89,10 @@ class Archive:
             A Quantity or a text with a unit; a plain number is in degrees.
         position
             The same as ``target``, by the name that jobs have for it.
+        targets
+            Many targets at once, instead of one: a list of names and coordinates, a SkyCoord, a table, or the name
+            of a file (:func:`~jupyter_uws.client.targetlist.as_target_list`). The columns ``target`` and
+            ``separation`` tell which one an observation is for; it is there once for each that it is near.
         time
             Start and stop, of which one may be None: Time, datetime, ISO texts or MJD (the last two in
             UTC; ``"2004-12"`` and ``"2004"`` are the beginning of the month or year). Observations that
@@ -119,10 +125,22 @@ class Archive:
         from .observations import ObservationTable
 
         adql.check_names(columns)
-        within = None
+        within: float | None = None
+        upload: bytes | None = None
+        around: Target | TargetList | None = None
         where = []
-        centre = self._centre(target, position)
-        if centre is not None:
+        what, order, tables = adql.ALL_COLUMNS, "t_min", adql.OBSCORE_TABLE
+        if targets is not None:
+            if target is not None or position is not None:
+                raise BadValue("targets= is a list of them, and one is given as well; give one of the two")
+            from .targetlist import as_target_list
+
+            around = as_target_list(targets)
+            within = constraints.radius(radius)
+            what, order, tables = adql.TARGET_COLUMNS, "target_number, t_min", adql.targets_join(within)
+            upload = around.votable()
+        elif centre := self._centre(target, position):
+            around = centre
             within = constraints.radius(radius)
             where.append(adql.cone(centre.position, within))
         if time is not None:
@@ -137,13 +155,13 @@ class Archive:
             types = adql.EVENTS if product_type in adql.EVENTS else product_type
             where.append(adql.equals("dataproduct_type", types, "product_type"))
         where += [adql.equals(name, value) for name, value in columns.items() if value is not None]
-        query = adql.select(where)
-        rows, overflow = self._query(query, maxrec)
-        table = ObservationTable.from_obscore(rows, centre, within)
+        query = adql.select(where, what, order, tables)
+        rows, overflow = self._query(query, maxrec, upload)
+        table = ObservationTable.from_obscore(rows, around, within)
         table.meta["adql"] = query
         table.meta["service"] = self.connection.url
         if overflow:
-            counted, _ = self._query(adql.select(where, "COUNT(*) AS n", None), None)
+            counted, _ = self._query(adql.select(where, "COUNT(*) AS n", None, tables), None, upload)
             table.meta["total"] = int(counted["n"][0])
             _warn_truncated(len(table), table.meta["total"])
         elif not len(table) and collection is not None:
@@ -212,7 +230,8 @@ class Archive:
 
         return data_store(self.connection, runs, folder)
 
-    def _query(self, query: str, maxrec: int | None) -> tuple[Table, bool]:
+    def _query(self, query: str, maxrec: int | None, targets: bytes | None = None) -> tuple[Table, bool]:
+        """The rows, and whether there are more; ``targets`` is a VOTable, for the query ``TAP_UPLOAD.targets``."""
         from .constraints import rows
         from .votable import PIECE, read_votable
 
@@ -223,8 +242,14 @@ class Archive:
         form = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "arrow" if arrow else "votable"}
         if maxrec is not None:
             form["MAXREC"] = rows(maxrec)
+        files = None
+        if targets is not None:
+            form["UPLOAD"] = "targets,param:targets"
+            files = {"targets": ("targets.vot", targets, "application/x-votable+xml")}
         try:
-            response = self.connection.post("tap/sync", data=form, timeout=(5.0, QUERY_TIMEOUT), stream=True)
+            response = self.connection.post(
+                "tap/sync", data=form, files=files, timeout=(5.0, QUERY_TIMEOUT), stream=True
+            )
         except ServiceError as error:
             if error.status == 400:
                 raise QueryError(str(error), 400) from None

@@ -19,6 +19,7 @@ from .baskets import Basket
 from .connection import Connection, known_connection
 from .errors import ClientError
 from .resolver import Target
+from .targetlist import TargetList
 
 #: The last column that is shown; the table has them all.
 _LAST_SHOWN = "s_dec"
@@ -50,21 +51,24 @@ class ObservationTable(Table):  # type: ignore[misc]
     """
 
     @classmethod
-    def from_obscore(cls, rows: Table, target: Target | None = None, radius: float | None = None) -> ObservationTable:
-        """From the rows of a query on ``ivoa.obscore``, and the target (radius in deg) they were searched for."""
+    def from_obscore(
+        cls, rows: Table, target: Target | TargetList | None = None, radius: float | None = None
+    ) -> ObservationTable:
+        """From the rows of a query on ``ivoa.obscore``, and the target or targets (radius in deg) that it was for."""
         table = cls(rows, masked=rows.masked)
-        position = 2
-        if target is not None:
+        if radius is not None:
+            table.meta["radius"] = radius
+        if isinstance(target, TargetList):
+            table.meta["targets"] = len(target)
+            table["separation"].info.format = ".3f"
+        elif target is not None:
             pointings = SkyCoord(np.asarray(rows["s_ra"], float), np.asarray(rows["s_dec"], float), unit="deg")
             separation = target.position.icrs.separation(pointings).deg if len(rows) else np.empty(0)
             column = Column(separation, name="separation", unit=u.deg, format=".3f", description="Pointing to target")
-            table.add_column(column, index=position)
+            table.add_column(column, index=2)
             table.meta["target"] = target.name
             table.meta["target_ra"] = float(target.position.icrs.ra.deg)
             table.meta["target_dec"] = float(target.position.icrs.dec.deg)
-            if radius is not None:
-                table.meta["radius"] = radius
-            position += 1
         position = table.colnames.index("t_exptime")
         table.add_column(table.MaskedColumn(_starts(rows), name="start", description="Start, UTC"), index=position)
         position += 2
@@ -96,16 +100,26 @@ class ObservationTable(Table):  # type: ignore[misc]
 
     @property
     def summary(self) -> Summary:
-        """Count, livetime, collections."""
-        names, numbers = np.unique(np.asarray(self["obs_collection"], str), return_counts=True)
-        livetime = float(np.ma.asarray(self["t_exptime"], float).filled(0).sum()) / 3600 if len(self) else 0.0
+        """Count, livetime, collections; an observation that is near several targets counts once."""
+        each = self.each_once
+        names, numbers = np.unique(np.asarray(each["obs_collection"], str), return_counts=True)
+        livetime = float(np.ma.asarray(each["t_exptime"], float).filled(0).sum()) / 3600 if len(each) else 0.0
         collections = {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
-        return Summary(len(self), max(int(self.meta.get("total", 0)), len(self)), livetime, collections)
+        return Summary(len(each), max(int(self.meta.get("total", 0)), len(each)), livetime, collections)
+
+    @property
+    def each_once(self) -> ObservationTable:
+        """The rows without those of an observation that came before: of a search for many targets."""
+        if "targets" not in self.meta:
+            return self
+        _, first = np.unique(np.asarray(self["obs_publisher_did"], str), return_index=True)
+        rows: ObservationTable = self[np.sort(first)]
+        return rows
 
     @property
     def dids(self) -> list[str]:
-        """The publisher's identifiers, which name each observation in all collections."""
-        return [str(did) for did in self["obs_publisher_did"]]
+        """The publisher's identifiers, which name each observation in all collections; each once."""
+        return [str(did) for did in self.each_once["obs_publisher_did"]]
 
     @property
     def connection(self) -> Connection:
@@ -126,7 +140,7 @@ class ObservationTable(Table):  # type: ignore[misc]
 
     def datalink(self, row: int | None = None) -> Table:
         """What belongs to the observations, or to the one in that row: files, pictures, jobs (DataLink 1.1)."""
-        return files.links(self.connection, self.dids if row is None else [self.dids[row]])
+        return files.links(self.connection, self.dids if row is None else [str(self["obs_publisher_did"][row])])
 
     def fetch(self, folder: str | Path | None = None, progress: bool = True) -> list[Path]:
         """Fetch the files (events and responses), a few at the same time; returns where they are.
@@ -143,7 +157,8 @@ class ObservationTable(Table):  # type: ignore[misc]
         """
         target = Path(folder).expanduser()
         found, paths = self._fetch(target, progress)
-        for name, table in zip(("obs-index", "hdu-index"), files.index_tables(self, found, paths), strict=True):
+        tables = files.index_tables(self.each_once, found, paths)
+        for name, table in zip(("obs-index", "hdu-index"), tables, strict=True):
             table.write(target / f"{name}.fits.gz", overwrite=True)
         return target
 
@@ -155,7 +170,7 @@ class ObservationTable(Table):  # type: ignore[misc]
         except ImportError:
             raise ClientError("to_gammapy() needs gammapy in this kernel: pip install 'jupyter-uws[gamma]'") from None
         found, paths = self._fetch(None, progress)
-        observations, hdus = files.index_tables(self, found, paths)
+        observations, hdus = files.index_tables(self.each_once, found, paths)
         hdus.meta["BASE_DIR"] = str(next(iter(paths.values())).parent)
         return DataStore(HDUIndexTable(hdus), ObservationIndex(observations))
 
@@ -181,6 +196,8 @@ class ObservationTable(Table):  # type: ignore[misc]
     def _title(self) -> str:
         """One line above the rows; for an empty table it is all there is to say."""
         target, radius, collections = (self.meta.get(name) for name in ("target", "radius", "collections"))
+        if "targets" in self.meta:
+            target = f"{len(np.unique(np.asarray(self['target'], str)))} of {self.meta['targets']} targets"
         within = f" within {radius:g} deg of {target}" if radius else f" around {target}" if target else ""
         if len(self):
             return f"{self.summary}{within}"

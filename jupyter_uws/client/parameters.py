@@ -117,6 +117,12 @@ def _encode(parameter: Mapping[str, Any], value: Any) -> Any:
     if is_observations(value):
         # the publisher's identifier means one observation in all collections
         value = value["obs_publisher_did" if "obs_publisher_did" in value.colnames else "obs_id"]
+        value = list(dict.fromkeys(value.tolist()))  # one that is near several targets is there several times
+    if isinstance(value, Mapping) and parameter.get("type") == "string" and not parameter.get("multiple"):
+        try:
+            return json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadValue(f"Parameter {name!r} got a dict that is not JSON: {error}") from None
     value = _in_unit(parameter, value)
     if hasattr(value, "tolist") and not isinstance(value, (str, bytes)):
         value = value.tolist()  # numpy arrays and scalars, table columns
@@ -191,13 +197,8 @@ def _scalar(name: str, value: Any) -> str:
         return value.decode("utf-8")
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
-        try:
-            return json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise BadValue(f"Parameter {name!r} got a dict that is not JSON: {error}") from None
     kind = type(value).__name__
-    raise BadValue(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values, dicts or lists of these")
+    raise BadValue(f"Parameter {name!r} got a {kind}: it takes text, numbers, truth values or lists of these")
 
 
 def _parameter(parameter: dict[str, Any]) -> str:

@@ -63,6 +63,7 @@ def test_values(given: dict, sent: dict) -> None:
         ({"obs_ids": []}, "empty list"),
         ({"binsz": float("nan")}, "nan"),
         ({"binsz": {"a": 1}}, "got a dict"),
+        ({"obs_ids": {"a": 1}}, "got a dict"),
         ({"position": "Crab", "RA": 1}, "twice"),
         ({"position": SkyCoord([1, 2], [3, 4], unit="deg")}, "one position"),
         ({"position": 83.6}, "not float"),
@@ -71,3 +72,11 @@ def test_values(given: dict, sent: dict) -> None:
 def test_what_cannot_be_sent_is_named(given: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encode(QUICKLOOK, given)
+
+
+def test_a_dict_is_a_text_of_json() -> None:
+    """For instance the parameters of a notebook."""
+    text = {"name": "x", "parameters": [{"name": "values", "type": "string"}]}
+    assert encode(text, {"values": {"a": [1, "b"]}}) == {"values": '{"a": [1, "b"]}'}
+    with pytest.raises(ValueError, match="'values' got a dict that is not JSON"):
+        encode(text, {"values": {"a": float("nan")}})
