@@ -154,6 +154,38 @@ class Archive:
             route.continue_()
 
 
+def test_several_targets_pasted_from_a_table(browsing: Any, lab: Any) -> None:
+    page = browsing.page
+    open_lab(page, lab.url)
+    page.locator(".jp-LauncherCard", has_text="Archive search").click()
+    search = page.locator(".jp-UWSSearch")
+    target = search.get_by_label("Target", exact=True)
+    expect(search.locator(".cm-content")).to_contain_text("ivoa.obscore")
+    target.fill("Sgr A*; ")
+    target.evaluate(
+        """input => {
+            const data = new DataTransfer();
+            data.setData('text', 'M 1\\r\\n86 21\\n');
+            input.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+        }"""
+    )
+    expect(target).to_have_value("Sgr A*; M 1; 86 21")
+    expect(search.locator(".jp-UWSSearch-position")).to_contain_text("3 targets")
+    search.get_by_role("button", name="gal", exact=True).click()
+    expect(target).to_have_value(
+        "359.94424 -0.04613 galactic; 184.55746 -5.78435 galactic; 186.58896 -4.44862 galactic"
+    )
+    target.press("End")
+    target.press_sequentially("; mkn 42")
+    search.get_by_role("option", name="Mrk 421").click()
+    expect(search.locator(".jp-UWSSearch-position")).to_contain_text("4 targets")
+    search.get_by_label("Radius").fill("4")
+    search.get_by_role("button", name="Search", exact=True).click()
+    expect(search.locator(".jp-UWSSearch-total")).to_contain_text("all there are")
+    shot(page, "lab/search-targets")
+    assert (browsing.foreign, browsing.errors) == ([], [])
+
+
 def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     page = browsing.page
     archive = Archive(page, lab.url)

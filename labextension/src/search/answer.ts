@@ -11,14 +11,14 @@ export interface IAsked {
   readonly adql: string;
   /** A query for the number of its rows. */
   readonly count: string;
-  /** The circle that it searches, where that is known. */
-  readonly cone: ICone | null;
+  /** The circles that it searches, where they are known. */
+  readonly cones: readonly ICone[];
 }
 
 export interface IResult {
   readonly adql: string;
   readonly table: Table;
-  readonly cone: ICone | null;
+  readonly cones: readonly ICone[];
   readonly overflow: boolean;
   /** How many rows the archive has for the query; null where that could not be counted. */
   readonly total: number | null;
@@ -84,7 +84,7 @@ export class Answer {
       if (this._running !== running) {
         return null;
       }
-      this._result = { adql: asked.adql, cone: asked.cone, table, overflow, total };
+      this._result = { adql: asked.adql, cones: asked.cones, table, overflow, total };
       this._shown(this._result);
       return this._result;
     } catch (error) {

@@ -7,7 +7,7 @@ import { JSX, ReactNode, useId, useState } from 'react';
 import { messageOf } from '../errors';
 import { formatPosition, Frame, parsePosition } from './coordinates';
 import { SearchModel } from './model';
-import { ISearchForm } from './query';
+import { ISearchForm, targetParts } from './query';
 import { formatTime, parseTime, TimeScale } from './times';
 
 interface IProps {
@@ -157,26 +157,26 @@ export function SearchFormView({ model, trans }: IProps): JSX.Element {
   );
 }
 
-/** A name with suggestions, or coordinates, which can be written in another frame. */
+/** Names with suggestions, or coordinates, which can be written in another frame; several with semicolons between. */
 function TargetField({ model, trans }: IProps): JSX.Element {
   const list = useId();
   const [isOpen, setOpen] = useState(false);
   const [at, setAt] = useState(-1);
   const { form, query } = model;
   const { names } = model.lookUp;
-  const suggestions = isOpen ? names.suggest(form.target) : [];
+  const begin = form.target.lastIndexOf(';') + 1;
+  const suggestions = isOpen ? names.suggest(form.target.slice(begin)) : [];
   const take = (name: string): void => {
-    model.setForm({ target: name });
+    model.setForm({ target: form.target.slice(0, begin) + (begin ? ' ' : '') + name });
     setOpen(false);
     setAt(-1);
   };
   const rewrite = (frame: Frame): void => {
-    const { cone } = query;
-    if (cone !== null) {
-      model.setForm({ target: formatPosition(cone, frame) });
-    }
+    model.setForm({ target: query.cones.map(cone => formatPosition(cone, frame)).join('; ') });
   };
-  const error = model.isReady || isPosition(form.target) ? query.errors.target : undefined;
+  const isKnown = targetParts(form.target).every(isPosition);
+  const error = model.isReady || isKnown ? query.errors.target : undefined;
+  const unknown = unknownOf(model);
   return (
     <>
       <Field label={trans.__('Target')} error={isOpen && suggestions.length > 0 ? undefined : error}>
@@ -195,6 +195,16 @@ function TargetField({ model, trans }: IProps): JSX.Element {
               aria-invalid={described !== undefined}
               aria-describedby={described}
               value={form.target}
+              onPaste={event => {
+                // a column of a table: the field would run its lines together
+                const lines = event.clipboardData.getData('text').split(/[\r\n]+/).map(line => line.trim()).filter(Boolean);
+                if (lines.length > 1) {
+                  event.preventDefault();
+                  const input = event.currentTarget;
+                  input.setRangeText(lines.join('; '), input.selectionStart ?? 0, input.selectionEnd ?? 0, 'end');
+                  model.setForm({ target: input.value });
+                }
+              }}
               onChange={event => {
                 model.setForm({ target: event.target.value });
                 setOpen(true);
@@ -214,9 +224,9 @@ function TargetField({ model, trans }: IProps): JSX.Element {
                 } else if (event.key === 'Enter' && chosen !== undefined) {
                   take(chosen.name);
                   event.preventDefault();
-                } else if (event.key === 'Enter' && model.lookUp.resolver(form.target) !== '') {
+                } else if (event.key === 'Enter' && model.lookUp.resolver(unknown) !== '') {
                   setOpen(false);
-                  void model.lookUp.ask(model.form.target);
+                  void model.lookUp.ask(unknown);
                   event.preventDefault();
                 }
               }}
@@ -241,9 +251,11 @@ function TargetField({ model, trans }: IProps): JSX.Element {
         )}
       </Field>
       <ResolverNote model={model} trans={trans} />
-      {query.cone !== null && (
+      {query.cones.length > 0 && (
         <p className="jp-UWSSearch-position">
-          {formatPosition(query.cone, 'sexagesimal')}
+          {query.cones.length > 1
+            ? trans.__('%1 targets', targetParts(form.target).length)
+            : query.cones.map(cone => formatPosition(cone, 'sexagesimal'))}
           {(['degrees', 'sexagesimal', 'galactic'] as const).map(frame => (
             <button
               key={frame}
@@ -262,9 +274,15 @@ function TargetField({ model, trans }: IProps): JSX.Element {
   );
 }
 
+/** The target that is to be looked up: the first that is in no list; a single one in any case. */
+function unknownOf({ form, lookUp }: SearchModel): string {
+  const parts = targetParts(form.target);
+  return parts.find(part => lookUp.resolver(part) !== '') ?? (parts.length === 1 ? parts.join() : '');
+}
+
 /** Where a name is not in the lists: the resolver that can be asked, what it said, and afterwards that it was it. */
 function ResolverNote({ model, trans }: IProps): JSX.Element | null {
-  const { target } = model.form;
+  const target = unknownOf(model);
   const [asked, resolver, origin] = [model.lookUp.asked(target), model.lookUp.resolver(target), model.lookUp.origin(target)];
   if (origin !== '') {
     return <p className="jp-UWS-note jp-UWSSearch-resolver">{origin}</p>;
@@ -289,7 +307,7 @@ function ResolverNote({ model, trans }: IProps): JSX.Element | null {
           type="button"
           className="jp-UWS-link"
           onClick={() => {
-            void model.lookUp.ask(model.form.target);
+            void model.lookUp.ask(target);
           }}
         >
           {asked === null ? trans.__('Ask %1 for this name', resolver) : trans.__('Ask %1 again', resolver)}

@@ -214,8 +214,8 @@ export class SearchModel {
     }
     const adql = this.adql;
     const asked = this.isEdited
-      ? { adql, cone: null, count: countQuery(adql.replace(/;\s*$/, '')) }
-      : { adql, cone: this._query.cone, count: countQuery(this._query) };
+      ? { adql, cones: [], count: countQuery(adql.replace(/;\s*$/, '')) }
+      : { adql, cones: this._query.cones, count: countQuery(this._query) };
     this._recent = [adql, ...this._recent.filter(other => other !== adql)].slice(0, RECENT);
     const result = await this.answer.ask(this.service, asked, maxrec, this._remote === null);
     if (result !== null && result.table.rowCount > 0 && this.isEmpty) {

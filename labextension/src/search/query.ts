@@ -36,6 +36,9 @@ export const COLUMNS: readonly string[] = [
   'obs_publisher_did'
 ];
 
+/** Most targets of a search, separated by semicolons. */
+export const TARGETS = 50;
+
 /** As typed. Times are MJD in TT, for the four fields of each show one time. */
 export interface ISearchForm {
   readonly target: string;
@@ -76,7 +79,8 @@ export interface ICone extends IPosition {
 export interface IFormQuery {
   readonly adql: string;
   readonly where: readonly string[];
-  readonly cone: ICone | null;
+  /** The circles that are searched, one for each target with a position. */
+  readonly cones: readonly ICone[];
   /** What is wrong, by field: such a field constrains nothing, and nothing is sent while there is one. */
   readonly errors: FieldErrors;
 }
@@ -113,21 +117,25 @@ export function queryOf(form: ISearchForm, names: TargetNames, more: readonly st
   const radius = attempt('radius', () =>
     number('radius', form.radius, 'deg', value => value > 0 && value <= 180, 'a number above 0 and at most 180')
   );
-  const target = attempt('target', () => targetOf(form.target, names));
-  let cone: ICone | null = null;
-  if (target?.position) {
-    if (radius === null && errors.radius === undefined) {
-      errors.radius = 'radius: it is empty, allowed is a number above 0 and at most 180 deg';
+  const targets = attempt('target', () => targetsOf(form.target, names)) ?? [];
+  if (radius === null && errors.radius === undefined && targets.some(target => target.position)) {
+    errors.radius = 'radius: it is empty, allowed is a number above 0 and at most 180 deg';
+  }
+  const cones: ICone[] = [];
+  const near = targets.flatMap(({ position, observed }) => {
+    if (position === null) {
+      return `target_name = ${quoted(observed)}`;
+    }
+    if (radius === null) {
+      return [];
     }
     // to a few milliarcseconds, as the query is written: whoever takes the circle over has the same numbers
-    const [ra, dec] = [target.position.ra, target.position.dec].map(angle => Number(angle.toFixed(6))) as [number, number];
-    cone = radius === null ? null : { ra, dec, radius };
-    if (cone !== null) {
-      const centre = `${cone.ra.toFixed(6)}, ${cone.dec.toFixed(6)}`;
-      where.push(`1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(${centre}, ${plain(cone.radius)}))`);
-    }
-  } else if (target) {
-    where.push(`target_name = ${quoted(target.observed)}`);
+    const [ra, dec] = [position.ra, position.dec].map(angle => Number(angle.toFixed(6))) as [number, number];
+    cones.push({ ra, dec, radius });
+    return `1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(${ra.toFixed(6)}, ${dec.toFixed(6)}, ${plain(radius)}))`;
+  });
+  if (near.length > 0) {
+    where.push(near.length > 1 ? `(${near.join('\n    OR ')})` : near.join());
   }
   if (form.start !== null && form.stop !== null && form.start > form.stop) {
     errors.stop = 'time: the end is before the start';
@@ -169,7 +177,7 @@ export function queryOf(form: ISearchForm, names: TargetNames, more: readonly st
   }
   const conditions = where.length > 0 ? `\nWHERE ${where.join('\n  AND ')}` : '';
   const adql = `SELECT ${COLUMNS.slice(0, 8).join(', ')},\n  ${[...COLUMNS.slice(8), ...more].join(', ')}\nFROM ivoa.obscore${conditions}`;
-  return { adql, where, cone, errors };
+  return { adql, where, cones, errors };
 }
 
 interface ITarget {
@@ -177,11 +185,23 @@ interface ITarget {
   readonly observed: string;
 }
 
-function targetOf(text: string, names: TargetNames): ITarget | null {
-  const name = text.trim();
-  if (name === '') {
-    return null;
+/** The targets that were typed, each a name or coordinates. */
+export function targetParts(text: string): string[] {
+  return text
+    .split(';')
+    .map(part => part.trim())
+    .filter(Boolean);
+}
+
+function targetsOf(text: string, names: TargetNames): ITarget[] {
+  const parts = targetParts(text);
+  if (parts.length > TARGETS) {
+    throw new Error(`target: there are ${parts.length}, allowed are at most ${TARGETS}; in Python search(targets=…) takes more`);
   }
+  return parts.map(part => targetOf(part, names));
+}
+
+function targetOf(name: string, names: TargetNames): ITarget {
   const position = parsePosition(name) ?? names.find(name);
   if (position !== null) {
     return { position, observed: '' };

@@ -38,7 +38,7 @@ export function ResultsView(props: IResultsProps): JSX.Element | null {
   if (result === null || (result.table.rowCount === 0 && failure !== null)) {
     return null;
   }
-  const { table, cone } = result;
+  const { table, cones } = result;
   const { selection } = model.rows;
   const hasSky = table.numbers('s_ra') !== null && table.numbers('s_dec') !== null;
   return (
@@ -55,7 +55,7 @@ export function ResultsView(props: IResultsProps): JSX.Element | null {
             </div>
             {(hasSky || (intervals?.time ?? intervals?.energy)) && (
               <div className="jp-UWSSearch-plots">
-                {hasSky && <SkyView table={table} cone={cone} selection={selection} survey={actions.survey} trans={trans} />}
+                {hasSky && <SkyView table={table} cones={cones} selection={selection} survey={actions.survey} trans={trans} />}
                 {intervals?.time && (
                   <CoverageChart
                     intervals={intervals.time}
@@ -174,8 +174,9 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             disabled={selection.count === 0 || model.rows.table?.texts('obs_publisher_did') === null}
             onClick={() => {
               inform(() => {
-                const cone = model.answer.result?.cone;
-                actions.newJob?.({ obs_ids: named(dids()), ...(cone ? { position: { ra: cone.ra, dec: cone.dec } } : {}) });
+                const [cone, ...others] = model.answer.result?.cones ?? [];
+                const position = cone && others.length === 0 ? { position: { ra: cone.ra, dec: cone.dec } } : {};
+                actions.newJob?.({ obs_ids: named(dids()), ...position });
                 return null;
               });
             }}

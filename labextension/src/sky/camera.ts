@@ -90,6 +90,21 @@ export function frame(points: Float32Array, size: number): ICamera {
   return { ra: (ra + 360) % 360, dec: Math.asin(z / length) / DEGREE, scale: Math.max(0.48, 0.4 / reach) * size };
 }
 
+/** The camera that shows circles, and a little around them. */
+export function enclose(circles: readonly (IPosition & { readonly radius: number })[], size: number): ICamera {
+  const [first, ...others] = circles;
+  if (first !== undefined && others.length === 0) {
+    const reach = Math.sin(Math.min(90, first.radius * 1.3) * DEGREE);
+    return { ra: first.ra, dec: first.dec, scale: (size * 0.48) / Math.max(reach, 1e-4) };
+  }
+  const rims = circles.flatMap(({ ra, dec, radius }) => {
+    const aside = radius / Math.max(0.05, Math.cos(dec * DEGREE));
+    return [[ra, Math.min(90, dec + radius)], [ra, Math.max(-90, dec - radius)], [ra - aside, dec], [ra + aside, dec]] as const;
+  });
+  const [ras, decs] = [Float64Array.from(rims, ([ra]) => ra), Float64Array.from(rims, ([, dec]) => dec)];
+  return frame(vectors(ras, decs, rims.length), size);
+}
+
 /** The points on the screen within a closed line, `[x, y]` pixels. */
 export function within({ x, y }: IScreen, line: readonly (readonly [number, number])[]): number[] {
   const found: number[] = [];

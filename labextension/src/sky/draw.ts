@@ -15,7 +15,7 @@ export interface ISkyScene {
   readonly camera: ICamera;
   readonly screen: IScreen;
   readonly selection: Selection;
-  readonly cone: ICone | null;
+  readonly cones: readonly ICone[];
   /** Footprints of a row; parsed once. */
   readonly regions: (row: number) => readonly Region[];
   readonly lasso: readonly (readonly [number, number])[];
@@ -89,12 +89,12 @@ export function drawSky(
   }
   context.globalAlpha = 1;
   points(context, scene, width, height, dots, selected);
-  if (scene.cone !== null) {
-    context.setLineDash([5, 4]);
-    const circle = d3.geoCircle().center([scene.cone.ra, scene.cone.dec]).radius(scene.cone.radius);
+  context.setLineDash([5, 4]);
+  for (const { ra, dec, radius } of scene.cones) {
+    const circle = d3.geoCircle().center([ra, dec]).radius(radius);
     stroke({ type: 'LineString', coordinates: circle().coordinates[0] ?? [] }, colour(canvas, '--jp-warn-color1', '#f57c00'), 1.5);
-    context.setLineDash([]);
   }
+  context.setLineDash([]);
   if (scene.lasso.length > 1) {
     context.beginPath();
     scene.lasso.forEach(([x, y]) => {

@@ -9,14 +9,14 @@ import { Table } from '../grid/table';
 import { fitCanvas, onThemeChange } from '../grid/theme';
 import { formatPosition } from '../search/coordinates';
 import { ICone } from '../search/query';
-import { frame, ICamera, IScreen, nearest, pan, project, vectors, within, zoom } from './camera';
+import { enclose, frame, ICamera, IScreen, nearest, pan, project, vectors, within, zoom } from './camera';
 import { D3Geo, drawSky } from './draw';
 import { hostsOf, ISurvey, SurveyImages } from './images';
 import { parseRegions, Region } from './regions';
 
 export interface ISkyProps {
   readonly table: Table;
-  readonly cone: ICone | null;
+  readonly cones: readonly ICone[];
   readonly selection: Selection;
   /** What may be shown behind the sky; null where no operator has chosen it. */
   readonly survey: ISurvey | null;
@@ -51,12 +51,8 @@ class Sky {
 
   fit(canvas: HTMLCanvasElement): void {
     const size = Math.min(canvas.clientWidth, canvas.clientHeight);
-    const { cone } = this._props;
-    this.camera = frame(this._points, size);
-    if (cone !== null) {
-      const reach = Math.sin(Math.min(90, cone.radius * 1.3) * (Math.PI / 180));
-      this.camera = { ra: cone.ra, dec: cone.dec, scale: (size * 0.48) / Math.max(reach, 1e-4) };
-    }
+    const { cones } = this._props;
+    this.camera = cones.length > 0 ? enclose(cones, size) : frame(this._points, size);
     this._fitted = size > 0;
   }
 
@@ -84,8 +80,8 @@ class Sky {
       }
       const { context, width, height } = fitted;
       this._project(width, height, each);
-      const { cone, selection } = this._props;
-      const scene = { camera: this.camera, screen: this.screen, selection, cone, lasso: this.lasso };
+      const { cones, selection } = this._props;
+      const scene = { camera: this.camera, screen: this.screen, selection, cones, lasso: this.lasso };
       drawSky(context, width, height, { ...scene, regions: row => this._region(row) }, d3, canvas);
       this.images?.show(this.camera, width, height);
     });
@@ -123,7 +119,7 @@ class Sky {
 }
 
 export function SkyView(props: ISkyProps): JSX.Element {
-  const { table, cone, selection, survey, trans } = props;
+  const { table, cones, selection, survey, trans } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [d3, setD3] = useState<D3Geo | null>(null);
   const [isSelecting, setSelecting] = useState(false);
@@ -138,7 +134,7 @@ export function SkyView(props: ISkyProps): JSX.Element {
     const [ra, dec] = [table.numbers('s_ra'), table.numbers('s_dec')];
     const points = ra && dec ? vectors(ra, dec, table.rowCount) : new Float32Array(0);
     return new Sky(points, props);
-  }, [table, cone, selection]);
+  }, [table, cones, selection]);
   const draw = (): void => {
     if (canvas.current !== null && d3 !== null) {
       sky.draw(canvas.current, d3);

@@ -4,7 +4,7 @@ import { Answer } from '../../src/search/answer';
 import { QueryError } from '../../src/search/api';
 import { MemoryArchive } from './memory';
 
-const QUERY = { adql: 'SELECT obs_id FROM ivoa.obscore', count: 'SELECT COUNT(*)', cone: null };
+const QUERY = { adql: 'SELECT obs_id FROM ivoa.obscore', count: 'SELECT COUNT(*)', cones: [] };
 
 /** With how many rows were shown, each time. */
 function answering(): { answer: Answer; shown: number[] } {

@@ -84,7 +84,7 @@ describe('SearchModel', () => {
     model.setForm({ exposure: '600' });
     expect([model.adql, model.isEdited]).toEqual(['SELECT 1', true]);
     await model.run();
-    expect(model.answer.result?.cone).toBeNull();
+    expect(model.answer.result?.cones).toEqual([]);
     model.setAdql(null);
     expect(model.adql).toContain('t_exptime >= 600');
     model.setAdql(model.query.adql);

@@ -15,7 +15,22 @@ describe('queryOf', () => {
     const cone = ['1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(83.633100, 22.014500, 2))'];
     expect(where({ target: 'm1' })).toEqual(cone);
     expect(where({ target: '83.6331 22.0145' })).toEqual(cone);
-    expect(queryOf({ ...EMPTY_FORM, target: 'Crab' }, NAMES).cone).toEqual({ ra: 83.6331, dec: 22.0145, radius: 2 });
+    expect(queryOf({ ...EMPTY_FORM, target: 'Crab' }, NAMES).cones).toEqual([{ ra: 83.6331, dec: 22.0145, radius: 2 }]);
+  });
+
+  it('finds what is near any of several targets', () => {
+    const form = { ...EMPTY_FORM, target: 'Crab; ; 10 -20;off', productType: '' };
+    const { where, cones, errors } = queryOf(form, NAMES);
+    expect(where).toEqual([
+      '(1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(83.633100, 22.014500, 2))\n' +
+        '    OR 1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(10.000000, -20.000000, 2))\n' +
+        "    OR target_name = 'Off')"
+    ]);
+    expect(cones.map(cone => cone.ra)).toEqual([83.6331, 10]);
+    expect(errors).toEqual({});
+    expect(queryOf({ ...form, target: 'Crab; Crabb' }, NAMES).errors.target).toContain("'Crabb' is not known here");
+    expect(queryOf({ ...form, target: '1 2;'.repeat(51) }, NAMES).errors.target).toContain('there are 51, allowed are at most 50');
+    expect(queryOf({ ...form, target: ' ; ' }, NAMES).where).toEqual([]);
   });
 
   it('takes a name that only the archive knows as its target_name', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { frame, ICamera, nearest, pan, project, vectors, within, zoom } from '../../src/sky/camera';
+import { enclose, frame, ICamera, nearest, pan, project, vectors, within, zoom } from '../../src/sky/camera';
 import { aladinView, hostsOf } from '../../src/sky/images';
 import { parseRegions } from '../../src/sky/regions';
 
@@ -24,6 +24,17 @@ describe('the sky on the screen', () => {
     const [dx, dy] = [(x[1] ?? 0) - 200, (y[1] ?? 0) - 150];
     const zoomed = project(POINTS, zoom(CAMERA, 3, dx, dy, 100), 400, 300);
     expect(Math.hypot((zoomed.x[1] ?? 0) - (x[1] ?? 0), (zoomed.y[1] ?? 0) - (y[1] ?? 0))).toBeLessThan(1.5);
+  });
+
+  it('shows circles whole, over 0 h, too', () => {
+    const one = enclose([{ ra: 83, dec: 22, radius: 2 }], 300);
+    expect([one.ra, one.dec]).toEqual([83, 22]);
+    const two = enclose([{ ra: 358, dec: 0, radius: 1 }, { ra: 2, dec: 10, radius: 1 }], 300);
+    expect(two.ra > 359 || two.ra < 1).toBe(true);
+    const rims = vectors(Float64Array.of(358, 357, 2, 3), Float64Array.of(-1, 0, 11, 10), 4);
+    const { x, y } = project(rims, two, 300, 300);
+    expect(Math.min(...x, ...y)).toBeGreaterThan(0);
+    expect(Math.max(...x, ...y)).toBeLessThan(300);
   });
 
   it('picks by lasso and by pointer', () => {
