@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import keyword
 import logging
 import re
 import sys
@@ -64,10 +65,13 @@ def notebook(
     document = _read(notebook, name)
     if values := _values(parameters):
         _inject(document, values)
-    for file in files or ():
-        (job.work / _sent_as(file)).symlink_to(file.resolve())
     folder = job.work / "executed"  # of its own: the notebook may write files of these names
     folder.mkdir()
+    for file in files or ():
+        try:
+            (job.work / _sent_as(file)).symlink_to(file.resolve())
+        except FileExistsError:
+            raise JobError(f"there is more than one file {_sent_as(file)!r} in the folder of the notebook") from None
     target = folder / name
     failure = _run(job, document, target)
     report = target.with_suffix(".html")
@@ -105,9 +109,13 @@ def _values(text: str | None) -> dict[str, Any]:
         raise JobError(f"parameters {text!r:.200} cannot be read as YAML of plain values: {error}") from None
     if values is None:
         return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) and key.isidentifier() for key in values):
+    if not isinstance(values, dict) or not all(map(_is_name, values)):
         raise JobError(f"parameters {text!r:.200} is not of the form 'name: value', with names of Python")
     return values
+
+
+def _is_name(key: Any) -> bool:
+    return isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key)
 
 
 def _inject(document: NotebookNode, values: Mapping[str, Any]) -> None:
@@ -117,6 +125,8 @@ def _inject(document: NotebookNode, values: Mapping[str, Any]) -> None:
     language = document.metadata.get("kernelspec", {}).get("language") or "python"
     if language != "python":
         raise JobError(f"parameters can be given to notebooks in Python; this one is in {language}")
+    # a notebook that was the result of a job has such a cell already
+    document.cells = [cell for cell in document.cells if INJECTED not in _tags(cell)]
     tagged = [(place, cell) for place, cell in enumerate(document.cells) if DEFAULTS in _tags(cell)]
     for _, cell in tagged[:1]:
         known = _assigned(cell.source)
@@ -125,8 +135,6 @@ def _inject(document: NotebookNode, values: Mapping[str, Any]) -> None:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else f": it has {', '.join(known) or 'none'}"
                 raise JobError(f"the notebook has no parameter {name!r} in its cell with the tag {DEFAULTS!r}{hint}")
-    # a notebook that was the result of a job has such a cell already
-    document.cells = [cell for cell in document.cells if INJECTED not in _tags(cell)]
     source = "\n".join(["# Parameters", *(f"{name} = {value!r}" for name, value in values.items())])
     cell = new_code_cell(source, metadata={"tags": [INJECTED]})  # type: ignore[no-untyped-call]
     document.cells.insert(tagged[0][0] + 1 if tagged else 0, cell)

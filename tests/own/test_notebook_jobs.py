@@ -114,6 +114,7 @@ def test_one_that_is_aborted_keeps_what_it_had(jobs: JobService, tmp_path: Path)
         ([DEFAULTS], {"colour": 2}, "has no parameter 'colour' .*: it has limit, target"),
         ([DEFAULTS], "limit", "is not of the form 'name: value'"),
         ([DEFAULTS], '{"a b": 1}', "is not of the form 'name: value', with names of Python"),
+        ([DEFAULTS], "class: 1", "is not of the form 'name: value', with names of Python"),
         ([DEFAULTS], "limit: [1", "cannot be read as YAML"),
         ([DEFAULTS], "limit: 2026-11-29", "cannot be read as YAML of plain values"),
         ([DEFAULTS], "limit: .nan", "cannot be read as YAML of plain values"),
@@ -129,6 +130,15 @@ def test_what_cannot_be_run(jobs: JobService, tmp_path: Path, cells: Any, parame
         written(path, *cells)
     with pytest.raises(JobFailed, match=message):
         jobs.submit("notebook", notebook=path, parameters=parameters).wait(progress=False)
+
+
+def test_two_files_of_a_name(jobs: JobService, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    files = [tmp_path / "a.txt", tmp_path / "sub" / "a.txt"]
+    for number, file in enumerate(files):
+        file.write_text(str(number))
+    with pytest.raises(JobFailed, match="there is more than one file 'a.txt'"):
+        jobs.submit("notebook", notebook=written(tmp_path / "a.ipynb", "1"), files=files).wait(progress=False)
 
 
 def test_parameters_need_python(jobs: JobService, tmp_path: Path) -> None:
