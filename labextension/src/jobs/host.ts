@@ -27,6 +27,8 @@ export interface IHost {
   confirm(question: IQuestion): Promise<boolean>;
   /** Tell of something that went wrong. */
   complain(sentence: string): void;
+  /** Keep a notebook that a job made where the host keeps notebooks, and open it; null where the host has no such place. */
+  readonly openNotebook: ((name: string, content: string) => Promise<void>) | null;
   /** What the place is called that `pickFile` takes files from. */
   readonly files: string;
   /** A file of those that the host keeps, or null where none was chosen. */

@@ -14,7 +14,7 @@ import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
 import { reading, repetition, retrieval } from './python';
-import { fileName, isShownAtOnce, viewerFor } from './viewers';
+import { fileName, isNotebook, isShownAtOnce, viewerFor } from './viewers';
 
 interface IProps {
   readonly page: JobPage;
@@ -230,6 +230,10 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
   const View = viewerFor(result);
   const [open, setOpen] = useState(() => isShownAtOnce(result, job.resultFiles));
   const file = service.resultFile(job, result);
+  const openNotebook = host.openNotebook && isNotebook(result) && (async (): Promise<void> => {
+    const name = fileName(result).replace(/\.ipynb$/, `-${job.id}.ipynb`);
+    await host.openNotebook?.(name, await (await file.range(0, Number.MAX_SAFE_INTEGER)).text());
+  });
   return (
     <article className="jp-UWSPage-file" data-result={result.name}>
       <div className="jp-UWSPage-bar">
@@ -247,6 +251,7 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
         </span>
         <span className="jp-UWSPage-space" />
         {View && <Button act={() => { host.openResult(job, result); }}>{trans.__('Open')}</Button>}
+        {openNotebook && <Button act={() => { attempt(host, openNotebook); }}>{trans.__('Open as notebook')}</Button>}
         {job.service === undefined && (
           <Button act={() => { attempt(host, () => host.insertCode(reading(job, result))); }}>{trans.__('To notebook')}</Button>
         )}

@@ -25,7 +25,7 @@ import { JobList } from './list';
 import { announce, IBoard, INotice, SHOWN } from './notices';
 import { JobsView } from './panel';
 import { pickFile } from './picker';
-import { addRunNotebook, RUN_NOTEBOOK } from './runnotebook';
+import { addRunNotebook, openNotebook, RUN_NOTEBOOK } from './runnotebook';
 import { SeenWidget } from './seen';
 import { JobsStatus } from './status';
 import { Tabs } from './tabs';
@@ -82,6 +82,7 @@ export const jobs: JupyterFrontEndPlugin<void> = {
         return (await showDialog({ title, body, buttons })).button.accept;
       },
       complain: sentence => void Notification.error(sentence),
+      openNotebook: (name, content) => openNotebook(app, name, content),
       files: 'JupyterLab',
       pickFile: () => pickFile(app.serviceManager.contents, PageConfig.getOption('serverRoot'), trans)
     };

@@ -1,5 +1,5 @@
 /**
- * A notebook of JupyterLab as a job: the one at hand, or the one that is chosen in the file browser.
+ * A notebook of JupyterLab as a job: the one at hand, or the one that is chosen in the file browser; and as it ran.
  */
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
@@ -23,6 +23,7 @@ interface INotebookPanel extends Widget {
   readonly context: { readonly path: string; readonly model: { readonly dirty: boolean }; save(): Promise<void> };
 }
 interface IFileBrowser extends Widget {
+  readonly model: { readonly path: string };
   selectedItems(): Iterable<Contents.IModel>;
 }
 
@@ -61,6 +62,21 @@ export function addRunNotebook(app: JupyterFrontEnd, service: JobService, tabs: 
   });
 }
 
+/** Save a notebook in the folder of the file browser, unless it is there already, and open it. */
+export async function openNotebook(app: JupyterFrontEnd, name: string, content: string): Promise<void> {
+  const { contents } = app.serviceManager;
+  const path = PathExt.join(fileBrowser(app)?.model.path ?? '', name);
+  const folder = await contents.get(PathExt.dirname(path), { content: true, type: 'directory' });
+  if (!(folder.content as Contents.IModel[]).some(file => file.name === name)) {
+    await contents.save(path, { type: 'notebook', format: 'json', content: JSON.parse(content) as object });
+  }
+  await app.commands.execute('docmanager:open', { path });
+}
+
+function fileBrowser(app: JupyterFrontEnd): IFileBrowser | undefined {
+  return [...app.shell.widgets('left')].find(widget => widget.id === 'filebrowser') as IFileBrowser | undefined;
+}
+
 function panelAtHand(app: JupyterFrontEnd): INotebookPanel | null {
   const { currentWidget } = app.shell;
   return currentWidget?.hasClass('jp-NotebookPanel') ? (currentWidget as INotebookPanel) : null;
@@ -68,6 +84,5 @@ function panelAtHand(app: JupyterFrontEnd): INotebookPanel | null {
 
 /** The path of the first notebook that is chosen in the file browser. */
 function chosenFile(app: JupyterFrontEnd): string | null {
-  const browser = [...app.shell.widgets('left')].find(widget => widget.id === 'filebrowser') as IFileBrowser | undefined;
-  return [...(browser?.selectedItems() ?? [])].find(item => item.type === 'notebook')?.path ?? null;
+  return [...(fileBrowser(app)?.selectedItems() ?? [])].find(item => item.type === 'notebook')?.path ?? null;
 }

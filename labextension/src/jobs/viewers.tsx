@@ -40,6 +40,11 @@ export function viewerFor(result: IResult): Viewer | null {
   return known ?? (type.startsWith('text/') ? TextViewer : null);
 }
 
+/** Whether a result is a notebook, which JupyterLab opens. */
+export function isNotebook(result: IResult): boolean {
+  return result.content_type.startsWith('application/x-ipynb+json');
+}
+
 /** Bytes up to which a result is shown without being asked for. */
 const AT_ONCE = 1e7;
 

@@ -107,6 +107,7 @@ export class Desk {
       this.complain(sentence);
     },
     files: words.__("the notebook's folder"),
+    openNotebook: null,
     pickFile: () =>
       new Promise(resolve => {
         const answer = (file: File | null): void => {
