@@ -211,15 +211,23 @@ class ObservationTable(Table):  # type: ignore[misc]
         last = names.index(_LAST_SHOWN) + 1 if _LAST_SHOWN in names else len(names)
         return Table(self[names[:last]], copy=False)
 
+    def _is_whole(self) -> bool:
+        """Whether the columns are there that tell what was found; some of them alone are shown as any table."""
+        return {"obs_collection", "t_exptime", "obs_publisher_did"} <= set(self.colnames)
+
     def __repr__(self) -> str:
         return str(self)
 
     def __str__(self) -> str:
+        if not self._is_whole():
+            return str(Table(self, copy=False))
         if not len(self):
             return self._title()
         return "\n".join([self._title(), *self._shown().pformat(max_lines=None)])
 
     def _repr_html_(self) -> str:
+        if not self._is_whole():
+            return str(Table(self, copy=False)._repr_html_())
         title = f"<p>{escape(self._title())}</p>"
         if not len(self):
             return title

@@ -19,7 +19,7 @@ from ..client import ClientError, Connection, Job, JobFailed, JobService, connec
 from ..client.job import RESOURCES
 from ..client.parameters import JobTypes
 from . import words
-from .completion import SERVICES, Completer, matcher
+from .completion import SEARCH_OPTIONS, SERVICES, Completer, matcher
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -71,13 +71,13 @@ class ObservatoryMagics(Magics):
         """Search the archive.
 
         %archive search Crab --radius 2deg --time 2004-12 2005 --energy 0.5TeV 10TeV --collection NAME -n runs
+        %archive search --targets FILE --radius 1deg     around each target of a list, or of {a table}
         %archive basket NAME     the observations in a basket
         %archive baskets         their names
         """
         command, *rest = words.split("archive", line) or ["baskets"]
-        names = ("radius", "time", "energy", "collection", "maxrec", "name")
         if command == "search":
-            rest, given = words.options("archive", _with_unit(_joined(rest, ("time", "energy"))), names)
+            rest, given = words.options("archive", _with_unit(_joined(rest, ("time", "energy"))), SEARCH_OPTIONS)
             search: dict[str, Any] = {name: self._value(text) for name, text in given.items() if name != "name"}
             search |= {name: _interval(name, search[name]) for name in ("time", "energy") if name in search}
             if "maxrec" in search:

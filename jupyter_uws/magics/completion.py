@@ -23,6 +23,7 @@ COLUMNS = 5000
 
 UWS_COMMANDS = ("list", "types", "run", "job", "show", "wait", "log", "abort", "delete", "rerun")
 ARCHIVE_COMMANDS = ("search", "basket", "baskets")
+SEARCH_OPTIONS = ("radius", "targets", "time", "energy", "collection", "maxrec", "name")
 JOB_OPTIONS = ("--name", "--run-id", "--after", "--wait")
 REMOTE_OPTIONS = ("--inputs", "--outputs", "--cores", "--memory", "--python", "--no-wait")
 WITH_TYPE, WITH_JOB = ("run", "job"), ("show", "wait", "log", "abort", "delete", "rerun")
@@ -88,7 +89,7 @@ class Completer:
     def _archive(self, line: str) -> list[str]:
         if line.count(" ") == 1:
             return list(ARCHIVE_COMMANDS)
-        return [f"--{name}" for name in ("radius", "time", "energy", "collection", "maxrec", "name")]
+        return [f"--{name}" for name in SEARCH_OPTIONS]
 
     def _adql(self, text: str) -> list[str]:
         head, newline, query = text.partition("\n")

@@ -99,13 +99,22 @@ def test_words_with_blanks_stay_whole(shell) -> None:
     assert job.wait(progress=False).document.run_id == "my {first} 'job'"
 
 
-def test_the_archive_is_searched(shell, capsys) -> None:
+def test_the_archive_is_searched(shell, capsys, tmp_path) -> None:
+    targets = tmp_path / "list.csv"
+    targets.write_text("name,ra,dec\nCrab,83.6331,22.0145\nnothing,10,-80\n")
     runs = shell.run_line_magic("archive", "search Crab --radius 2deg")
     assert len(runs) == 4
     shell.user_ns["where"] = runs.pointings[0]
     assert shell.run_line_magic("archive", "search {where} --radius '1 deg' --energy 1TeV - -n near") is None
     assert "near: 4 observations" in capsys.readouterr().out
     assert len(shell.run_line_magic("archive", "search --time 2023-11-01 2023-11-03 --maxrec 2")) == 2
+    shell.user_ns["mine"] = ["86 21", "Crab"]
+    found = shell.run_line_magic("archive", "search --targets {mine} --radius 2deg")
+    assert set(found["target"]) == {"86 21", "Crab Nebula"}
+    assert (
+        shell.run_line_magic("archive", f"search --targets {targets} --radius 1deg --collection SIM-DR1").dids
+        == runs.dids
+    )
     runs.basket("of the magics")
     assert len(shell.run_line_magic("archive", 'basket "of the magics"')) == 4
     assert "of the magics" in shell.run_line_magic("archive", "baskets")

@@ -19,6 +19,13 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     plt.close("all")
 
 
+def test_some_of_the_columns_are_a_table_as_any(archive: Archive) -> None:
+    part = archive.search("Crab")["obs_id", "separation"]
+    assert str(part).split()[:2] == ["obs_id", "separation"]
+    assert "100001" in repr(part)
+    assert "<td>100001</td>" in part._repr_html_()
+
+
 def test_a_basket_is_filled_and_emptied(archive: Archive) -> None:
     runs = archive.search("Crab")
     assert runs[:2].basket("a crab's <b>").name == "a crab's <b>"
