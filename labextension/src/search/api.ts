@@ -5,6 +5,7 @@ import { VotableReader } from '../grid/votable';
 import { Table } from '../grid/table';
 import { IRemote, readRemotes } from '../http';
 import { ITransport } from '../transport';
+import { LONGEST } from './tablerows';
 import { INames } from './targets';
 
 /** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
@@ -44,6 +45,8 @@ export interface IArchiveService {
   /** The list of sources; with a name, the one of that name, for which the operator's resolver may be asked. */
   sources(name?: string): Promise<INames>;
   links(did: string): Promise<ILink[]>;
+  /** VOSI's document of the tables, without their columns where the service can leave these out. */
+  tableset(): Promise<string>;
   /** The rows of a query as a file. */
   file(adql: string, format: string): Promise<Blob>;
   /** The TAP services of others that the operator named. */
@@ -145,6 +148,28 @@ export class ArchiveService implements IArchiveService {
     }));
   }
 
+  async tableset(): Promise<string> {
+    const response = await this._ask([...this._tap(), 'tables'], { cache: 'no-cache' }, '?detail=min');
+    const [stream, decoder] = [response.body?.getReader(), new TextDecoder()];
+    let text = '';
+    for (;;) {
+      const piece = await stream?.read();
+      if (piece === undefined || piece.done) {
+        return text;
+      }
+      text += decoder.decode(piece.value, { stream: true });
+      if (text.length > LONGEST) {
+        await stream?.cancel();
+        throw new Error('The description of the tables is too long');
+      }
+    }
+  }
+
+  /** Where the resources of TAP are. */
+  private _tap(): string[] {
+    return this._remote === null ? ['tap'] : ['remote', this._remote.name];
+  }
+
   private async _query(adql: string, format: string, maxrec: number | null, signal?: AbortSignal): Promise<Response> {
     const body = new URLSearchParams({ LANG: 'ADQL', QUERY: adql, RESPONSEFORMAT: format });
     if (maxrec !== null) {
@@ -153,8 +178,7 @@ export class ArchiveService implements IArchiveService {
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
     // else JupyterLab adds the time to the address, where a service may take it for a parameter
     const init: RequestInit = { method: 'POST', body: body.toString(), headers, cache: 'no-cache', ...(signal ? { signal } : {}) };
-    const tap = this._remote === null ? ['tap'] : ['remote', this._remote.name];
-    return this._ask([...tap, 'sync'], init);
+    return this._ask([...this._tap(), 'sync'], init);
   }
 
   /** Rejects with the service's own words, which TAP and DataLink write as VOTables. */

@@ -13,6 +13,7 @@ import { LookUp } from './lookup';
 import { OpenedRow } from './opened';
 import { countQuery, EMPTY_FORM, IFormQuery, ISearchForm, OBSCORE, queryOf } from './query';
 import { ISchemaTable } from './schema';
+import { TableRows } from './tablerows';
 import { ISource } from './targets';
 
 /** Rows that are fetched unless all are asked for, and the most that the page holds. */
@@ -294,6 +295,8 @@ export class SearchModel {
     this.rows.show(table, /\bORDER\s+BY\b/i.test(adql) ? null : 't_min');
     this.opened.close();
   });
+  /** How many rows the tables have. */
+  readonly tableRows = new TableRows(this._emit);
   /** The row of which the links are shown. */
   readonly opened = new OpenedRow(this._emit);
   private _empty = EMPTY_FORM;

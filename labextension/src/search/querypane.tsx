@@ -198,6 +198,16 @@ function Queries({ model, trans }: IProps): JSX.Element {
 
 function Schema({ model, trans, insert }: IProps & { insert: (text: string) => void }): JSX.Element {
   const [filter, setFilter] = useState('');
+  const { service, tableRows, isReady } = model;
+  useEffect(() => {
+    if (isReady) {
+      void tableRows.load(service);
+    }
+  }, [service, tableRows, isReady]);
+  const size = (name: string): string => {
+    const rows = tableRows.of(service, name);
+    return rows === null ? '' : trans._n('%2 row', '%2 rows', rows, rows.toLocaleString());
+  };
   const wanted = filter.trim().toLowerCase();
   const tables = model.schema
     .map(table => ({
@@ -227,7 +237,10 @@ function Schema({ model, trans, insert }: IProps & { insert: (text: string) => v
       {tables.map(table => (
         <details key={table.name} open={wanted !== ''}>
           <summary>
-            {table.name} <span className="jp-UWS-unit">{trans._n('%1 column', '%1 columns', table.columns.length)}</span>
+            {table.name}{' '}
+            <span className="jp-UWS-unit">
+              {[size(table.name), trans._n('%1 column', '%1 columns', table.columns.length)].filter(part => part !== '').join(' · ')}
+            </span>
           </summary>
           <ul>
             <li>
