@@ -32,7 +32,7 @@ function done(error, stats) {
     process.exitCode = 2;
     return;
   }
-  const sheets = ['jobs', 'jobpage', 'jobform', 'words', 'search', 'results', 'viewers', 'widgets', 'elsewhere'];
+  const sheets = 'jobs jobpage provenance jobform words search results viewers widgets elsewhere'.split(' ');
   const styles = sheets.map(name => readFileSync(`style/${name}.css`, 'utf8'));
   writeFileSync(`${output}/widgets.css`, styles.join('\n'));
 }

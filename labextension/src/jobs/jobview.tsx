@@ -13,6 +13,7 @@ import { actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, na
 import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
+import { ProvenanceView } from './provenanceview';
 import { reading, repetition, retrieval } from './python';
 import { fileName, isShownAtOnce, viewerFor } from './viewers';
 
@@ -57,6 +58,9 @@ function View({ page, service, host }: IProps): JSX.Element {
           <Parameters page={page} job={job} host={host} />
           {!deleted && job.started && (
             <Logs logs={page.logs} url={stream => service.url([...jobPath(job), stream])} host={host} />
+          )}
+          {!deleted && job.service === undefined && (
+            <ProvenanceView key={job.id} job={job} read={() => service.provenance(job)} host={host} />
           )}
           <Limits page={page} job={job} host={host} />
         </>
