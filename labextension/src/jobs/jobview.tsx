@@ -132,10 +132,11 @@ function Timeline({ page, job, host }: IPart): JSX.Element {
   const start = job.started?.getTime() ?? end;
   const waited = end > begin ? (100 * (start - begin)) / (end - begin) : 0;
   const ran = elapsed(job, now);
+  const limit = job.executionDuration > 0 ? trans.__(' of at most %1', formatDuration(job.executionDuration)) : '';
   const steps: [string, Date | null, string][] = [
     [trans.__('Created'), job.created, ''],
     [trans.__('Started'), job.started, job.started && trans.__('after %1', formatDuration((start - begin) / 1000))],
-    [trans.__('Ended'), job.ended, ran && (running ? trans.__('running for %1', ran) : trans.__('ran %1', ran))]
+    [trans.__('Ended'), job.ended, ran && (running ? trans.__('running for %1', ran) + limit : trans.__('ran %1', ran))]
   ].map(([label, time, words]) => [label as string, time as Date | null, (words ?? '') as string]);
   return (
     <section className="jp-UWSPage-timeline" aria-label={trans.__('Timeline')}>
@@ -231,6 +232,7 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
   const View = viewerFor(result);
   const [open, setOpen] = useState(() => isShownAtOnce(result, job.resultFiles));
   const file = service.resultFile(job, result);
+  const hash = result.sha256 === null ? '' : `SHA-256 ${result.sha256.slice(0, 8)}…`;
   return (
     <article className="jp-UWSPage-file" data-result={result.name}>
       <div className="jp-UWSPage-bar">
@@ -243,8 +245,8 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
         >
           {result.name}
         </button>
-        <span className="jp-UWSJobs-small">
-          {[result.content_type, formatSize(result.size), result.description].filter(Boolean).join(' · ')}
+        <span className="jp-UWSJobs-small" title={result.sha256 === null ? undefined : `SHA-256 ${result.sha256}`}>
+          {[result.content_type, formatSize(result.size), hash, result.description].filter(Boolean).join(' · ')}
         </span>
         <span className="jp-UWSPage-space" />
         {View && <Button act={() => { host.openResult(job, result); }}>{trans.__('Open')}</Button>}

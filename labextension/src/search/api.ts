@@ -5,7 +5,6 @@ import { VotableReader } from '../grid/votable';
 import { Table } from '../grid/table';
 import { IRemote, readRemotes } from '../http';
 import { ITransport } from '../transport';
-import { LONGEST } from './tablerows';
 import { INames } from './targets';
 
 /** A query that the service refused; with the place in it, where the service tells one (both count from 1). */
@@ -47,6 +46,8 @@ export interface IArchiveService {
   links(did: string): Promise<ILink[]>;
   /** VOSI's document of the tables, without their columns where the service can leave these out. */
   tableset(): Promise<string>;
+  /** DALI's page of examples. */
+  examples(): Promise<string>;
   /** The rows of a query as a file. */
   file(adql: string, format: string): Promise<Blob>;
   /** The TAP services of others that the operator named. */
@@ -55,6 +56,8 @@ export interface IArchiveService {
   at(remote: IRemote | null): IArchiveService;
 }
 
+/** Characters of a document that a service has of itself. */
+const LONGEST = 4_000_000;
 /** Work this long [ms], then let the page draw and answer; tell how far it is this often [ms]. */
 const SLICE = 12;
 const TELL = 250;
@@ -148,8 +151,17 @@ export class ArchiveService implements IArchiveService {
     }));
   }
 
-  async tableset(): Promise<string> {
-    const response = await this._ask([...this._tap(), 'tables'], { cache: 'no-cache' }, '?detail=min');
+  tableset(): Promise<string> {
+    return this._short('tables', '?detail=min');
+  }
+
+  examples(): Promise<string> {
+    return this._short('examples');
+  }
+
+  /** A document that the service has of itself; rejects where it goes on after so much that it is no short one. */
+  private async _short(name: string, query = ''): Promise<string> {
+    const response = await this._ask([...this._tap(), name], { cache: 'no-cache' }, query);
     const [stream, decoder] = [response.body?.getReader(), new TextDecoder()];
     let text = '';
     for (;;) {
@@ -160,7 +172,7 @@ export class ArchiveService implements IArchiveService {
       text += decoder.decode(piece.value, { stream: true });
       if (text.length > LONGEST) {
         await stream?.cancel();
-        throw new Error('The description of the tables is too long');
+        throw new Error(`${name} is too long to be read here`);
       }
     }
   }

@@ -7,13 +7,14 @@ import { messageOf } from '../errors';
 import { IFormats, Rows } from '../grid/rows';
 import { IRemote } from '../http';
 import { Answer } from './answer';
+import { Asked } from './asked';
 import { IArchiveService } from './api';
 import { IChoices, IContents, NOTHING, ownContents, remoteContents } from './contents';
+import { IExample, readExamples, readTableRows } from './described';
 import { LookUp } from './lookup';
 import { OpenedRow } from './opened';
 import { countQuery, EMPTY_FORM, IFormQuery, ISearchForm, OBSCORE, queryOf } from './query';
 import { ISchemaTable } from './schema';
-import { TableRows } from './tablerows';
 import { ISource } from './targets';
 
 /** Rows that are fetched unless all are asked for, and the most that the page holds. */
@@ -296,7 +297,13 @@ export class SearchModel {
     this.opened.close();
   });
   /** How many rows the tables have. */
-  readonly tableRows = new TableRows(this._emit);
+  readonly tableRows = new Asked<ReadonlyMap<string, number>>(
+    async service => readTableRows(await service.tableset()),
+    new Map(),
+    this._emit
+  );
+  /** Queries to begin with. */
+  readonly examples = new Asked<readonly IExample[]>(async service => readExamples(await service.examples()), [], this._emit);
   /** The row of which the links are shown. */
   readonly opened = new OpenedRow(this._emit);
   private _empty = EMPTY_FORM;

@@ -78,6 +78,10 @@ export class MemoryArchive implements IArchiveService {
     return this.trouble === null ? Promise.resolve(this.described) : Promise.reject(this.trouble);
   }
 
+  examples(): Promise<string> {
+    return Promise.resolve('');
+  }
+
   file(): Promise<Blob> {
     return Promise.resolve(new Blob());
   }
