@@ -32,7 +32,8 @@ function done(error, stats) {
     process.exitCode = 2;
     return;
   }
-  const styles = ['jobs', 'jobpage', 'jobform', 'search', 'viewers', 'widgets', 'elsewhere'].map(name => readFileSync(`style/${name}.css`, 'utf8'));
+  const sheets = 'jobs jobpage provenance jobform words search results viewers widgets elsewhere'.split(' ');
+  const styles = sheets.map(name => readFileSync(`style/${name}.css`, 'utf8'));
   writeFileSync(`${output}/widgets.css`, styles.join('\n'));
 }
 

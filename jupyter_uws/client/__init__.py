@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .observations import ObservationTable
     from .resolver import Target, resolve
+    from .samp import send_samp
     from .votable import read_votable
 
 from .archive import Archive
@@ -56,6 +57,7 @@ __all__ = [
     "connect",
     "read_votable",
     "resolve",
+    "send_samp",
 ]
 
 #: What needs astropy is imported when it is asked for (PEP 562): half a second and 40 MB that jobs do without.
@@ -64,6 +66,7 @@ _LATER = {
     "Target": "resolver",
     "read_votable": "votable",
     "resolve": "resolver",
+    "send_samp": "samp",
 }
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from .durations import seconds
 from .errors import BadValue, ClientError, Interrupted, JobFailed, JobTimeout, ServiceError, ServiceUnreachable
 from .progress import progress_bar
+from .provenance import Provenance, read_provenance
 from .results import Result, Results
 from .show import html_row, short, took, utc
 from .uws import FINISHED, JobDocument, NamedFile, UWSClient
@@ -95,6 +96,11 @@ class Job:
             self.refresh()
         references = self._whole().results
         return Results(self.id, {name: Result(self.service.connection, references[name]) for name in references})
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the job was made from, and which jobs used its results; asked for anew each time."""
+        return read_provenance(self, self.service.connection.get(f"{self.url}/provenance"))
 
     @property
     def stdout(self) -> str:

@@ -181,6 +181,15 @@ class ObservationTable(Table):  # type: ignore[misc]
         sizes = {product["url"]: product["size"] for product in found}
         return found, files.fetch(self.connection, sizes, folder, progress=progress)
 
+    def send_samp(self, to: str | None = None) -> list[str]:
+        """Send the rows to the programs that are open beside this kernel (TOPCAT, Aladin), or to the one named ``to``.
+
+        Returns the names of the programs. Raises ClientError where there is no SAMP hub on this machine.
+        """
+        from . import samp
+
+        return samp.send_samp(self, to, str(self.meta.get("target") or "observations"))
+
     def plot_coverage(self, ax: Any = None) -> Any:
         """Draw when the observations were, and which energies they cover; returns the Axes."""
         from .plots import plot_coverage

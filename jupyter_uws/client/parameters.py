@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadValue
+from .results import Result
 from .uws import NamedFile
 
 #: Standard parameters of UWS (section 2.2.2.3) that every job takes beside its own.
@@ -137,15 +138,22 @@ def _encode(parameter: Mapping[str, Any], value: Any) -> Any:
 
 
 def _files(name: str, value: Any) -> Any:
-    """Files of a form: a Path, the content as bytes, a URL, or lists of these. Raises ValueError for no file."""
+    """Files of a form: a Path, a job's result, the content as bytes, a URL, or lists of these.
+
+    Raises ValueError for no file.
+    """
     if isinstance(value, (list, tuple)):
         return [_files(name, item) for item in value]
+    if isinstance(value, Result):
+        value = value.path  # of another job: by its content the service knows it again
     if isinstance(value, str) and not value.startswith(("http://", "https://")):
         value = Path(value)
     if isinstance(value, Path) and not value.expanduser().is_file():
         raise BadValue(f"Parameter {name!r} takes a file; there is no file {str(value)!r}")
     if not isinstance(value, (str, Path, bytes, NamedFile)):
-        raise BadValue(f"Parameter {name!r} takes a file: a path, bytes or a URL, not a {type(value).__name__}")
+        raise BadValue(
+            f"Parameter {name!r} takes a file: a path, a job's result, bytes or a URL, not a {type(value).__name__}"
+        )
     return value.expanduser() if isinstance(value, Path) else value
 
 

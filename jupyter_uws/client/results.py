@@ -283,6 +283,26 @@ class Result:
             return tables[kind](self.table, ax=ax, **options)
         raise self._is_not("something that can be plotted (a sky map, flux points, a light curve, events, ...)")
 
+    def send_samp(self, to: str | None = None) -> list[str]:
+        """Send it to the programs that are open beside this kernel (TOPCAT, Aladin, DS9), or to the one named ``to``.
+
+        A map goes as a FITS image, event lists and responses as FITS tables, all other tables as VOTables. Returns the
+        names of the programs.
+
+        Raises
+        ------
+        ClientError
+            It is no table and no map, there is no SAMP hub on this machine, or no program takes it.
+        """
+        from . import samp
+
+        kind = self.kind
+        if kind == "map":
+            return samp.send_file(samp.FITS_IMAGE, self.path, self.name, to)
+        if kind == "events" or kind in responses.KINDS.values():
+            return samp.send_file(samp.FITS_TABLE, self.path, self.name, to)
+        return samp.send_samp(self.table, to, self.name)
+
     def _stream(self, file: Any, limit: int | None) -> None:
         response = self.connection.get(self.url, stream=True)
         done = 0

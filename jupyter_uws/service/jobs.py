@@ -12,6 +12,7 @@ from ..execution.executor import DaskExecutor
 from ..execution.folder import JobFolder
 from ..execution.launch import Launch
 from ..jobs.description import FILE_SIZE, JobDescription
+from ..jobs.descriptor import runs_parameter
 from ..jobs.registry import Registry
 from ..jobs.validation import ParameterError, typed, validate
 from ..uws.errors import NotFound, UsageError
@@ -86,6 +87,7 @@ def _job_type(description: JobDescription, executor: DaskExecutor, user: str) ->
         resource_names=resource_names(description),
         info={"description_version": description.version, DIGEST: description.digest},
         queue=executor.queue,
+        identifiers=frozenset({runs.name} if (runs := runs_parameter(description)) else ()),
         owners=frozenset({user}) if description.entry_point in OWN_CODE.values() else None,
     )
 

@@ -109,6 +109,10 @@ class Engine:
         """The foreign keys between them."""
         return (await self._current()).keys
 
+    async def rows(self) -> dict[str, int]:
+        """How many rows each of the tables has."""
+        return await asyncio.to_thread((await self._current()).rows)
+
     @property
     def waiting(self) -> int:
         """How many queries wait for a place."""

@@ -229,14 +229,14 @@ class TablesMixin(_DocumentMixin):
     """``/tap/tables`` and ``/tap/tables/<table>``; ``detail=min`` leaves the columns out."""
 
     async def get(self, name: str | None = None) -> None:
-        tables, keys = await self.engine.tables(), await self.engine.keys()
+        tables, keys, rows = await self.engine.tables(), await self.engine.keys(), await self.engine.rows()
         if name is None:
             detail = self.get_query_argument("detail", self.get_query_argument("DETAIL", "max"))
             if detail not in ("min", "max"):
                 raise HTTPError(400, f"detail: {detail[:40]!r} is not known; min and max are")
-            self.document(vosi.tables_document(tables, keys, columns=detail == "max"))
+            self.document(vosi.tables_document(tables, keys, rows, columns=detail == "max"))
         elif name in tables:
-            self.document(vosi.table_document(tables[name], keys))
+            self.document(vosi.table_document(tables[name], keys, rows))
         else:
             raise HTTPError(404, f"there is no table {name[:100]!r}")
 

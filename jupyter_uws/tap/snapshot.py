@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -52,6 +52,8 @@ class Snapshot:
         self._kept: duckdb.DuckDBPyConnection | None = None
         self._is_lent = False
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._rows: dict[str, int] | None = None
         self._idle: list[tuple[Mapping[str, str], duckdb.DuckDBPyConnection]] = []
         try:
             with contextlib.closing(self._shared.cursor()) as cursor:
@@ -144,6 +146,18 @@ class Snapshot:
         if surplus is not None:
             surplus.close()
 
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has, by its name; counted once, for the file does not change.
+
+        What DuckDB keeps of a table tells it, also of a view of columns: 10^7 rows take no longer than ten. A table
+        that cannot be counted is left out.
+        """
+        with self._counting:
+            if self._rows is None:
+                with contextlib.closing(self._shared.cursor()) as cursor:
+                    self._rows = dict(_counts(cursor, self.tables))
+            return self._rows
+
     def is_ascii(self, leaf: Leaf, cursor: duckdb.DuckDBPyConnection, uploaded: Mapping[str, Table]) -> bool:
         """Whether a column has ASCII characters only. Those of text are looked up once, for the file does not change.
 
@@ -159,6 +173,15 @@ class Snapshot:
             table, column = leaf
             self._ascii[leaf] = look_up(cursor, ".".join(map(sql_identifier, (CATALOG, *table.split(".")))), column)
         return self._ascii[leaf]
+
+
+def _counts(cursor: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> Iterator[tuple[str, int]]:
+    for name in tables:
+        with contextlib.suppress(duckdb.Error):
+            path = ".".join(map(sql_identifier, (CATALOG, *name.split("."))))
+            found = cursor.execute(f"SELECT count(*) FROM {path}").fetchone()  # noqa: S608
+            if found is not None:
+                yield name, int(found[0])
 
 
 def first_line(error: Exception) -> str:

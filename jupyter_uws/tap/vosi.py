@@ -1,4 +1,4 @@
-"""What the TAP service says of itself: VOSI 1.1 capabilities (with TAPRegExt 1.0) and tables."""
+"""What the TAP service says of itself: VOSI 1.1 capabilities (with TAPRegExt 1.0), and tables (VODataService 1.2)."""
 
 from __future__ import annotations
 
@@ -135,8 +135,13 @@ def _features(kind: str, forms: Iterable[str]) -> str:
     )
 
 
-def tables_document(tables: Mapping[str, Table], keys: Iterable[ForeignKey], *, columns: bool) -> str:
-    """The document of ``/tap/tables``: all tables, with their columns unless ``columns`` is False (detail=min)."""
+def tables_document(
+    tables: Mapping[str, Table], keys: Iterable[ForeignKey], rows: Mapping[str, int], *, columns: bool
+) -> str:
+    """The document of ``/tap/tables``: all tables, with their columns unless ``columns`` is False (detail=min).
+
+    ``rows`` has the number of rows of each table, where it is known.
+    """
     by_table: dict[str, list[ForeignKey]] = {}
     for key in keys:
         by_table.setdefault(key.from_table, []).append(key)
@@ -146,17 +151,17 @@ def tables_document(tables: Mapping[str, Table], keys: Iterable[ForeignKey], *, 
             leaf("name", schema),
             leaf("description", SCHEMA_DESCRIPTIONS.get(schema)),
             "\n",
-            *(_table(table, by_table.get(table.name, ()), columns=columns) + "\n" for table in members),
+            *(_table(table, by_table.get(table.name, ()), rows, columns=columns) + "\n" for table in members),
         )
         for schema, members in groupby(tables.values(), key=lambda table: table.name.split(".")[0])
     ]
     return DECLARATION + _root("vosi:tableset", "\n", *(schema + "\n" for schema in schemas))
 
 
-def table_document(table: Table, keys: Iterable[ForeignKey]) -> str:
+def table_document(table: Table, keys: Iterable[ForeignKey], rows: Mapping[str, int]) -> str:
     """The document of ``/tap/tables/<name>``."""
     found = [key for key in keys if key.from_table == table.name]
-    return DECLARATION + _root("vosi:table", *_table_parts(table, found, columns=True), type=table.table_type)
+    return DECLARATION + _root("vosi:table", *_table_parts(table, found, rows, columns=True), type=table.table_type)
 
 
 def _root(name: str, *children: str, **values: str) -> str:
@@ -173,12 +178,13 @@ def _root(name: str, *children: str, **values: str) -> str:
     )
 
 
-def _table(table: Table, keys: Iterable[ForeignKey], *, columns: bool) -> str:
-    return tag("table", *_table_parts(table, keys, columns=columns), type=table.table_type)
+def _table(table: Table, keys: Iterable[ForeignKey], rows: Mapping[str, int], *, columns: bool) -> str:
+    return tag("table", *_table_parts(table, keys, rows, columns=columns), type=table.table_type)
 
 
-def _table_parts(table: Table, keys: Iterable[ForeignKey], *, columns: bool) -> list[str]:
+def _table_parts(table: Table, keys: Iterable[ForeignKey], rows: Mapping[str, int], *, columns: bool) -> list[str]:
     parts = [leaf("name", table.name), leaf("description", table.description), leaf("utype", table.utype)]
+    parts.append(leaf("nrows", rows.get(table.name)))
     if columns:
         parts += ["\n" + _column(column) for column in table.columns]
         parts += ["\n" + _foreign_key(key) for key in keys]

@@ -16,7 +16,7 @@ from .errors import NotAllowed, UsageError
 from .events import Wait
 from .manager import Control, JobManager
 from .model import Job
-from .parts import LogMixin, ParameterMixin, ParametersMixin, ResultMixin, ResultsMixin
+from .parts import LogMixin, ParameterMixin, ParametersMixin, ProvenanceMixin, ResultMixin, ResultsMixin
 from .phases import Phase
 from .places import SERVICES, list_path
 from .store import Place
@@ -320,6 +320,7 @@ def make_routes(base: type[RequestHandler], manager: JobManager, files: JobFiles
             (rf"{job}/results", ResultsMixin),
             (rf"{job}/results/([^/]+)", ResultMixin),
             (rf"{job}/(stdout|stderr)", LogMixin),
+            (rf"{job}/provenance", ProvenanceMixin),
         ]
     settings = {"manager": manager, "files": files}
     classes = {mixin: form_handler(mixin, base) for _, mixin in mixins}

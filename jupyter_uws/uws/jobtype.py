@@ -28,6 +28,7 @@ class JobType:
 
     With ``wants_root``, ``resources`` is given the service's URL, as the client of the job sees it, as ``root``.
     ``owners`` are those who may create jobs of it; None: everybody.
+    The values of the parameters in ``identifiers`` name data that a job uses.
     ``error_document`` makes of an error's message the XML that ``/error`` answers, which is plain text without it.
     """
 
@@ -44,6 +45,7 @@ class JobType:
     queue: Callable[[Job], Mapping[str, str]] = lambda job: {}
     wants_root: bool = False
     owners: frozenset[str] | None = None
+    identifiers: frozenset[str] = frozenset()
     error_document: Callable[[str], str] | None = None
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 from . import xml
 from .base import UWSHandler, single, whole_number
 from .errors import NotFound, UsageError
+from .lineage import trace
 from .model import Job
+from .provenance import prov_document
 from .uploads import Given, Part, Values, files_of, sort_out
 
 _ITEM = frozenset({"item"})
@@ -124,6 +127,19 @@ class LogMixin(UWSHandler):
             await self.send(path, "text/plain; charset=UTF-8")
         else:
             self.text("")  # nothing yet: whatever range is asked for, that is no error
+
+    head = get
+
+
+class ProvenanceMixin(UWSHandler):
+    """``provenance``: what the job used and made, and the jobs before and after it, as PROV-JSON."""
+
+    async def get(self, job_type: str, job_id: str) -> None:
+        job = self.job(job_type, job_id)
+        kind = self.manager.types.get(job_type)
+        async with self.manager.readers:
+            lineage = await asyncio.to_thread(trace, self.manager.store, job)
+        self.json(prov_document(lineage, job, self.root, kind.identifiers if kind else ()))
 
     head = get
 

@@ -7,7 +7,7 @@ reports that cross each other cannot both win.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
@@ -227,6 +227,32 @@ class JobStore:
         statement = _select(columns, phases, frozenset(values), oldest_first)
         with self.database.connect() as connection:
             return connection.execute(statement, values).all()
+
+    def makers(self, owner: str, digests: Collection[str], *, until: datetime) -> list[Job]:
+        """Jobs of an owner with a result of one of these SHA-256, created until then, the newest first.
+
+        Of at most :data:`BATCH`; like :meth:`users` it looks at all jobs of the owner.
+        """
+        made = sa.or_(*(self._has(jobs.c.results, digest) for digest in sorted(digests)))
+        return self._related(owner, made, jobs.c.creation_time <= microseconds(until))
+
+    def users(self, owner: str, digests: Collection[str], job_ids: Collection[str], *, since: datetime) -> list[Job]:
+        """Jobs of an owner that may have been given a file of one of these SHA-256, or were created with AFTER and one
+        of these ids, since then, the newest first.
+        """
+        given = [self._has(jobs.c.uploads, digest) for digest in sorted(digests)]
+        after = sa.or_(*(self._has(jobs.c.info, job_id) for job_id in sorted(job_ids)))
+        chained = self._has(jobs.c.info, '"after": ') & after
+        return self._related(owner, sa.or_(*given, chained), jobs.c.creation_time >= microseconds(since))
+
+    def _has(self, column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
+        """Whether a text contains another: LIKE, which looks at the case, takes six times as long."""
+        place = sa.func.instr if self.database.is_sqlite else sa.func.strpos
+        return place(column, text) > 0
+
+    def _related(self, owner: str, *conditions: sa.ColumnElement[bool]) -> list[Job]:
+        statement = sa.select(*JOB).where(jobs.c.owner == owner, *conditions)
+        return self._all(statement.order_by(jobs.c.creation_time.desc(), jobs.c.job_id.desc()).limit(BATCH))
 
     def active(self) -> list[Job]:
         """The jobs an executor has in hand, oldest first."""

@@ -69,7 +69,8 @@ NAMES = st.sampled_from(
         FORMAT RESPONSEFORMAT UPLOAD duration DURATION fail type detail t0 data""")
 )
 FIELDS = st.lists(st.tuples(NAMES | TEXT, TEXT), max_size=5)
-JOB_PARTS = words("phase executionduration destruction quote owner error parameters results stdout stderr nosuch")
+JOB_PARTS = words("""phase executionduration destruction quote owner error parameters results stdout stderr
+    provenance nosuch""")
 TOP = words("""health uws uws/ uws/types uws/events uws/capabilities uws/availability uws/sleeper uws/repeat uws/nosuch
     tap tap/sync tap/capabilities tap/availability tap/tables
     datalink datalink/links datalink/bundle datalink/preview/counts datalink/capabilities files shutdown""")

@@ -106,6 +106,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     rf"{JOB}/results": ("DONE/results", OWN),
     rf"{JOB}/results/([^/]+)": ("DONE/results/RESULT", OWN),
     rf"{JOB}/(stdout|stderr)": ("DONE/stdout", OWN),
+    rf"{JOB}/provenance": ("DONE/provenance", OWN),
     r"/tap/examples": ("tap/examples", PAGE),
     r"/(tap)/async/?": ("tap/async", {**UWS_PAGE, "POST a=b": "303"}),
     QUERY: (
@@ -131,6 +132,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     rf"{QUERY}/results": ("ANSWERED/results", OWN),
     rf"{QUERY}/results/([^/]+)": ("ANSWERED/results/result", OWN),
     rf"{QUERY}/(stdout|stderr)": ("ANSWERED/stdout", OWN),
+    rf"{QUERY}/provenance": ("ANSWERED/provenance", OWN),
     r"/tap/sync": ("tap/sync?LANG=ADQL&QUERY=SELECT+TOP+1+*+FROM+ivoa.obscore", {"GET": "200", "POST a=b": "200"}),
     r"/tap/capabilities": ("tap/capabilities", PAGE),
     r"/tap/availability": ("tap/availability", PAGE),

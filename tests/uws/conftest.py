@@ -133,6 +133,7 @@ async def manager(store: JobStore, executor: HandExecutor) -> AsyncIterator[JobM
         resources=resources,
         resource_names=frozenset({"cores", "memory"}),
         queue=lambda job: {"queue_position": "1"},
+        identifiers=frozenset({"OBS_IDS"}),
     )
     executor.manager = JobManager(store, {"quicklook": kind})
     yield executor.manager

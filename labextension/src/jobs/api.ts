@@ -7,6 +7,7 @@ import { ITransport } from '../transport';
 import { ICluster } from './cluster';
 import { IJobType } from './description';
 import { IJob, IJobDocument, IJobRef, IResult, IResultFile, readDocument, readJob } from './job';
+import { IProvenance, readProvenance } from './provenance';
 import { readJobs, readJobXml, referenced } from './uwsxml';
 
 /** The filters of a list; empty ones are left out. Times are ISO 8601. */
@@ -72,6 +73,11 @@ export class JobService {
       return readJobXml(await this._xml(jobPath(job)), await this._remote(job.service), job.type);
     }
     return readDocument(await this._json(jobPath(job)));
+  }
+
+  /** What a job of the own service was made from, and what was made of it. */
+  async provenance(job: IJobRef): Promise<IProvenance> {
+    return readProvenance(await this._json([...jobPath(job), 'provenance']), job);
   }
 
   /** The UWS services of others that the operator named. */

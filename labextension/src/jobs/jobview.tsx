@@ -13,6 +13,7 @@ import { actions, elapsed, formatDuration, formatSize, IJobDocument, IResult, na
 import { Logs } from './logview';
 import { JobPage } from './page';
 import { Button, Phase, Progress, Trouble, useNow } from './parts';
+import { ProvenanceView } from './provenanceview';
 import { reading, repetition, retrieval } from './python';
 import { fileName, isNotebook, isShownAtOnce, viewerFor } from './viewers';
 
@@ -57,6 +58,9 @@ function View({ page, service, host }: IProps): JSX.Element {
           <Parameters page={page} job={job} host={host} />
           {!deleted && job.started && (
             <Logs logs={page.logs} url={stream => service.url([...jobPath(job), stream])} host={host} />
+          )}
+          {!deleted && job.service === undefined && (
+            <ProvenanceView key={job.id} job={job} read={() => service.provenance(job)} host={host} />
           )}
           <Limits page={page} job={job} host={host} />
         </>
@@ -131,10 +135,11 @@ function Timeline({ page, job, host }: IPart): JSX.Element {
   const start = job.started?.getTime() ?? end;
   const waited = end > begin ? (100 * (start - begin)) / (end - begin) : 0;
   const ran = elapsed(job, now);
+  const limit = job.executionDuration > 0 ? trans.__(' of at most %1', formatDuration(job.executionDuration)) : '';
   const steps: [string, Date | null, string][] = [
     [trans.__('Created'), job.created, ''],
     [trans.__('Started'), job.started, job.started && trans.__('after %1', formatDuration((start - begin) / 1000))],
-    [trans.__('Ended'), job.ended, ran && (running ? trans.__('running for %1', ran) : trans.__('ran %1', ran))]
+    [trans.__('Ended'), job.ended, ran && (running ? trans.__('running for %1', ran) + limit : trans.__('ran %1', ran))]
   ].map(([label, time, words]) => [label as string, time as Date | null, (words ?? '') as string]);
   return (
     <section className="jp-UWSPage-timeline" aria-label={trans.__('Timeline')}>
@@ -234,6 +239,7 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
     const name = fileName(result).replace(/\.ipynb$/, `-${job.id}.ipynb`);
     await host.openNotebook?.(name, await (await file.range(0, Number.MAX_SAFE_INTEGER)).text());
   });
+  const hash = result.sha256 === null ? '' : `SHA-256 ${result.sha256.slice(0, 8)}…`;
   return (
     <article className="jp-UWSPage-file" data-result={result.name}>
       <div className="jp-UWSPage-bar">
@@ -246,8 +252,8 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
         >
           {result.name}
         </button>
-        <span className="jp-UWSJobs-small">
-          {[result.content_type, formatSize(result.size), result.description].filter(Boolean).join(' · ')}
+        <span className="jp-UWSJobs-small" title={result.sha256 === null ? undefined : `SHA-256 ${result.sha256}`}>
+          {[result.content_type, formatSize(result.size), hash, result.description].filter(Boolean).join(' · ')}
         </span>
         <span className="jp-UWSPage-space" />
         {View && <Button act={() => { host.openResult(job, result); }}>{trans.__('Open')}</Button>}

@@ -20,6 +20,8 @@ export interface IListService {
 
 /** Jobs of one page. */
 export const PAGE = 200;
+/** Jobs that are selected together at most. */
+export const SELECTED = 10_000;
 /** Milliseconds for which changes are gathered before the view is told. */
 const GATHER = 60;
 /** Milliseconds after which it is asked anew what QUEUED jobs wait for: no event tells that. */
@@ -196,6 +198,18 @@ export class JobList {
       }
     }
     this._changed.emit();
+  }
+
+  /** Select all jobs that match, those that were not read yet included, up to `SELECTED`. */
+  async selectAll(): Promise<void> {
+    const { _query: query } = this;
+    for (let next = this._next; next !== null && (this._jobs?.length ?? 0) < SELECTED; next = this._next) {
+      await this._load(next);
+      if (this._query !== query || this.error !== null) {
+        return;
+      }
+    }
+    this.select((this.jobs ?? []).slice(0, SELECTED), true);
   }
 
   setGrouped(grouped: boolean): void {

@@ -9,7 +9,7 @@ import { headline } from '../http';
 import { IQuery } from './api';
 import { attempt, confirmed, IHost } from './host';
 import { Action, actions, IJob, PHASES } from './job';
-import { EVERYTHING, JobList } from './list';
+import { EVERYTHING, JobList, SELECTED } from './list';
 import { Button, IconButton, Refresh, Trouble } from './parts';
 import { Rows } from './rows';
 
@@ -66,7 +66,7 @@ function View({ list, host, retry, home = EVERYTHING }: IProps): JSX.Element {
         <Refresh label={trans.__('Refresh the list')} act={retry} />
       </div>
       {(filtering || filtered) && <Filters key={resets} list={list} host={host} />}
-      <Selection list={list} host={host} />
+      <Selection list={list} host={host} total={total} />
       {error !== null && (
         <Trouble
           title={jobs ? trans.__('%1 The list is old.', headline(error, trans)) : headline(error, trans)}
@@ -192,7 +192,7 @@ function Filters({ list, host }: { list: JobList; host: IHost }): JSX.Element {
 }
 
 /** Of the selected jobs: how many there are, and what can be done with all of them. */
-function Selection({ list, host }: { list: JobList; host: IHost }): JSX.Element | null {
+function Selection({ list, host, total }: { list: JobList; host: IHost; total: number }): JSX.Element | null {
   const { selected } = list;
   const { trans } = host;
   if (selected.length === 0) {
@@ -210,6 +210,13 @@ function Selection({ list, host }: { list: JobList; host: IHost }): JSX.Element 
   return (
     <div className="jp-UWSJobs-selection" role="toolbar" aria-label={trans.__('Selected jobs')}>
       <span>{trans._n('%1 job', '%1 jobs', selected.length)}</span>
+      {selected.length < total && selected.length < SELECTED && (
+        <Button act={() => { attempt(host, () => list.selectAll()); }}>
+          {total > SELECTED
+            ? trans.__('Select the first %1', SELECTED.toLocaleString())
+            : trans.__('Select all %1', total.toLocaleString())}
+        </Button>
+      )}
       {button('abort', trans.__('Abort'))}
       {button('archive', trans.__('Archive'))}
       {button('delete', trans.__('Delete'))}

@@ -110,6 +110,11 @@ export function retrieval(job: IJobRef): string {
   return `${HEAD}job = uws.job(${literal(job.id)})\njob\n`;
 }
 
+/** What a job was made from, and what was made of it. */
+export function lineage(job: IJobRef): string {
+  return `${HEAD}uws.job(${literal(job.id)}).provenance\n`;
+}
+
 /** Starts a job like this one. */
 export function repetition(type: IJobType, job: IJobDocument): string {
   const values = Object.entries(job.parameters).map(([name, items]) => ({

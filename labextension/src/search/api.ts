@@ -44,6 +44,10 @@ export interface IArchiveService {
   /** The list of sources; with a name, the one of that name, for which the operator's resolver may be asked. */
   sources(name?: string): Promise<INames>;
   links(did: string): Promise<ILink[]>;
+  /** VOSI's document of the tables, without their columns where the service can leave these out. */
+  tableset(): Promise<string>;
+  /** DALI's page of examples. */
+  examples(): Promise<string>;
   /** The rows of a query as a file. */
   file(adql: string, format: string): Promise<Blob>;
   /** The TAP services of others that the operator named. */
@@ -52,6 +56,8 @@ export interface IArchiveService {
   at(remote: IRemote | null): IArchiveService;
 }
 
+/** Characters of a document that a service has of itself. */
+const LONGEST = 4_000_000;
 /** Work this long [ms], then let the page draw and answer; tell how far it is this often [ms]. */
 const SLICE = 12;
 const TELL = 250;
@@ -145,6 +151,37 @@ export class ArchiveService implements IArchiveService {
     }));
   }
 
+  tableset(): Promise<string> {
+    return this._short('tables', '?detail=min');
+  }
+
+  examples(): Promise<string> {
+    return this._short('examples');
+  }
+
+  /** A document that the service has of itself; rejects where it goes on after so much that it is no short one. */
+  private async _short(name: string, query = ''): Promise<string> {
+    const response = await this._ask([...this._tap(), name], { cache: 'no-cache' }, query);
+    const [stream, decoder] = [response.body?.getReader(), new TextDecoder()];
+    let text = '';
+    for (;;) {
+      const piece = await stream?.read();
+      if (piece === undefined || piece.done) {
+        return text;
+      }
+      text += decoder.decode(piece.value, { stream: true });
+      if (text.length > LONGEST) {
+        await stream?.cancel();
+        throw new Error(`${name} is too long to be read here`);
+      }
+    }
+  }
+
+  /** Where the resources of TAP are. */
+  private _tap(): string[] {
+    return this._remote === null ? ['tap'] : ['remote', this._remote.name];
+  }
+
   private async _query(adql: string, format: string, maxrec: number | null, signal?: AbortSignal): Promise<Response> {
     const body = new URLSearchParams({ LANG: 'ADQL', QUERY: adql, RESPONSEFORMAT: format });
     if (maxrec !== null) {
@@ -153,8 +190,7 @@ export class ArchiveService implements IArchiveService {
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
     // else JupyterLab adds the time to the address, where a service may take it for a parameter
     const init: RequestInit = { method: 'POST', body: body.toString(), headers, cache: 'no-cache', ...(signal ? { signal } : {}) };
-    const tap = this._remote === null ? ['tap'] : ['remote', this._remote.name];
-    return this._ask([...tap, 'sync'], init);
+    return this._ask([...this._tap(), 'sync'], init);
   }
 
   /** Rejects with the service's own words, which TAP and DataLink write as VOTables. */

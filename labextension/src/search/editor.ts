@@ -11,6 +11,7 @@ import { EditorState, Prec } from '@codemirror/state';
 import { EditorView, keymap, tooltips } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 
+import { fixesOf } from './fixes';
 import { FUNCTIONS, ISchemaTable } from './schema';
 
 const KEYWORDS = `SELECT TOP DISTINCT FROM WHERE AND OR NOT IN BETWEEN LIKE IS NULL ORDER BY ASC DESC GROUP HAVING JOIN
@@ -42,6 +43,8 @@ export interface IEditorOptions {
   readonly schema: () => readonly ISchemaTable[];
   readonly changed: (text: string) => void;
   readonly run: () => void;
+  /** The label of a button that puts a word in place of another. */
+  readonly fix: (word: string) => string;
 }
 
 export interface IEditor {
@@ -112,7 +115,15 @@ export function createEditor(parent: HTMLElement, text: string, options: IEditor
       const from = Math.min(line.to, line.from + place.column - 1);
       const word = /^\w*/.exec(doc.sliceString(from, line.to))?.[0].length ?? 0;
       const to = Math.min(line.to, from + Math.max(1, word));
-      view.dispatch(setDiagnostics(view.state, [{ from, to, severity: 'error', message: place.message }]));
+      const { message } = place;
+      const actions = fixesOf(message, doc.toString(), from).map(fix => ({
+        name: options.fix(fix.insert),
+        apply: () => {
+          view.dispatch({ changes: fix });
+          view.focus();
+        }
+      }));
+      view.dispatch(setDiagnostics(view.state, [{ from, to, severity: 'error', message, actions }]));
     },
     dispose: () => {
       view.destroy();

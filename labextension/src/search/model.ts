@@ -7,8 +7,10 @@ import { messageOf } from '../errors';
 import { IFormats, Rows } from '../grid/rows';
 import { IRemote } from '../http';
 import { Answer } from './answer';
+import { Asked } from './asked';
 import { IArchiveService } from './api';
 import { IChoices, IContents, NOTHING, ownContents, remoteContents } from './contents';
+import { IExample, readExamples, readTableRows } from './described';
 import { LookUp } from './lookup';
 import { OpenedRow } from './opened';
 import { countQuery, EMPTY_FORM, IFormQuery, ISearchForm, OBSCORE, queryOf } from './query';
@@ -294,6 +296,14 @@ export class SearchModel {
     this.rows.show(table, /\bORDER\s+BY\b/i.test(adql) ? null : 't_min');
     this.opened.close();
   });
+  /** How many rows the tables have. */
+  readonly tableRows = new Asked<ReadonlyMap<string, number>>(
+    async service => readTableRows(await service.tableset()),
+    new Map(),
+    this._emit
+  );
+  /** Queries to begin with. */
+  readonly examples = new Asked<readonly IExample[]>(async service => readExamples(await service.examples()), [], this._emit);
   /** The row of which the links are shown. */
   readonly opened = new OpenedRow(this._emit);
   private _empty = EMPTY_FORM;

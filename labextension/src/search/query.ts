@@ -247,11 +247,19 @@ export function selectionQuery(dids: readonly string[]): string {
 /** Rows that services send where no number is asked for; ours, and most others at least so many. */
 const UNASKED = 100_000;
 
+/** What is done with the rows in Python: shown, made a DataStore of gammapy, or sent to other programs by SAMP. */
+export type Then = 'rows' | 'store' | 'samp';
+const THEN: Readonly<Record<Then, readonly string[]>> = {
+  rows: ['rows'],
+  store: ['store = archive.data_store(rows)', 'store.obs_table'],
+  samp: ['', 'from jupyter_uws.client import send_samp', '', 'send_samp(rows)']
+};
+
 /**
  * Python that finds the `rows` of a query, and of these the chosen ones; `url` is another TAP service's. Throws where
  * these are too many to be named.
  */
-export function pythonOf(adql: string, dids: readonly string[], url = '', rows = 0): string {
+export function pythonOf(adql: string, dids: readonly string[], url = '', rows = 0, then: Then = 'rows'): string {
   const asked = pythonText(adql) + (rows > UNASKED ? `, maxrec=${rows}` : '');
   const lines =
     url === ''
@@ -261,7 +269,7 @@ export function pythonOf(adql: string, dids: readonly string[], url = '', rows =
     const runs = named(dids).map(did => `    ${JSON.stringify(did)},`).join('\n');
     lines.push(`selected = {\n${runs}\n}`, 'rows = rows[[did in selected for did in rows["obs_publisher_did"]]]');
   }
-  return [...lines, 'rows'].join('\n');
+  return [...lines, ...THEN[then]].join('\n');
 }
 
 function pythonText(text: string): string {

@@ -4,15 +4,22 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { JSX, useEffect, useRef, useState } from 'react';
 
+import { messageOf } from '../errors';
+import { ISearchActions } from './actions';
+import { QueryError } from './api';
 import type { IEditor } from './editor';
 import { ISavedQuery, SearchModel } from './model';
+import { pythonOf } from './query';
 
 interface IProps {
   readonly model: SearchModel;
   readonly trans: TranslationBundle;
 }
 
-export function QueryPane({ model, trans }: IProps): JSX.Element {
+/** Milliseconds without a key until a query is looked at. */
+const PAUSE = 600;
+
+export function QueryPane({ model, actions, trans }: IProps & { actions: ISearchActions }): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
   const editor = useRef<IEditor | null>(null);
   const [isLoaded, setLoaded] = useState(false);
@@ -29,7 +36,8 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
         changed: text => {
           model.setAdql(text);
         },
-        run: () => void model.run()
+        run: () => void model.run(),
+        fix: word => trans.__('Write %1', word)
       });
       setLoaded(true);
     });
@@ -48,6 +56,35 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
     const { line, column, message } = failure ?? { line: null, column: null, message: '' };
     editor.current?.mark(line === null || column === null ? null : { line, column, message });
   }, [failure, isLoaded]);
+  // what is edited is looked at while it is written: MAXREC=0 asks for no rows, only whether there would be any
+  const { isEdited, remote, service } = model;
+  useEffect(() => {
+    if (!isEdited || remote !== null || adql.trim() === '') {
+      return undefined;
+    }
+    const asked = new AbortController();
+    const mark = (place: Parameters<IEditor['mark']>[0]): void => {
+      if (!asked.signal.aborted) {
+        editor.current?.mark(place);
+      }
+    };
+    const timer = setTimeout(() => {
+      service.rows(adql, 0, undefined, asked.signal).then(
+        () => {
+          mark(null);
+        },
+        (error: unknown) => {
+          if (error instanceof QueryError && error.line !== null && error.column !== null) {
+            mark({ line: error.line, column: error.column, message: error.message });
+          }
+        }
+      );
+    }, PAUSE);
+    return () => {
+      clearTimeout(timer);
+      asked.abort();
+    };
+  }, [adql, isEdited, remote, service, isLoaded]);
   const toggle = (pane: 'schema' | 'saved'): void => {
     setShown(shown === pane ? 'none' : pane);
   };
@@ -96,7 +133,7 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
         </button>
       </div>
       <div className="jp-UWSSearch-editor" ref={host} />
-      {shown === 'saved' && <Queries model={model} trans={trans} />}
+      {shown === 'saved' && <Queries model={model} actions={actions} trans={trans} />}
       {shown === 'schema' && (
         <Schema
           model={model}
@@ -110,10 +147,24 @@ export function QueryPane({ model, trans }: IProps): JSX.Element {
   );
 }
 
-function Queries({ model, trans }: IProps): JSX.Element {
+function Queries({ model, actions, trans }: IProps & { actions: ISearchActions }): JSX.Element {
   const [name, setName] = useState('');
   const [forgotten, setForgotten] = useState<ISavedQuery | null>(null);
   const { recent, saved } = model.state;
+  const { service, examples } = model;
+  useEffect(() => {
+    void examples.load(service);
+  }, [service, examples]);
+  const toNotebook = (adql: string): void => {
+    actions.openInNotebook(pythonOf(adql, [], model.remote?.url)).then(
+      sentence => {
+        actions.notify(sentence, 'success');
+      },
+      (error: unknown) => {
+        actions.notify(messageOf(error), 'error');
+      }
+    );
+  };
   const entry = (adql: string, title: string, forget: (() => void) | null): JSX.Element => (
     <li key={title + adql}>
       <button
@@ -127,13 +178,22 @@ function Queries({ model, trans }: IProps): JSX.Element {
       </button>
       <button
         className="jp-UWS-link"
-        aria-label={trans.__('Run again: %1', title)}
+        aria-label={trans.__('Run: %1', title)}
         onClick={() => {
           model.setAdql(adql);
           void model.run();
         }}
       >
-        {trans.__('run again')}
+        {trans.__('run')}
+      </button>
+      <button
+        className="jp-UWS-link"
+        aria-label={trans.__('Open in notebook: %1', title)}
+        onClick={() => {
+          toNotebook(adql);
+        }}
+      >
+        {trans.__('to notebook')}
       </button>
       {forget !== null && (
         <button className="jp-UWS-link" aria-label={trans.__('Forget "%1"', title)} onClick={forget}>
@@ -192,12 +252,28 @@ function Queries({ model, trans }: IProps): JSX.Element {
       <h4>{trans.__('Recent')}</h4>
       {recent.length === 0 && <p className="jp-UWS-note">{trans.__('None yet: those that were run are kept here.')}</p>}
       <ul>{recent.map(adql => entry(adql, adql.replace(/\s+/g, ' ').replace(/^SELECT .*? FROM /, 'FROM '), null))}</ul>
+      {examples.of(service).length > 0 && (
+        <>
+          <h4>{trans.__('Examples')}</h4>
+          <ul>{examples.of(service).map(({ name: title, adql }) => entry(adql, title, null))}</ul>
+        </>
+      )}
     </div>
   );
 }
 
 function Schema({ model, trans, insert }: IProps & { insert: (text: string) => void }): JSX.Element {
   const [filter, setFilter] = useState('');
+  const { service, tableRows, isReady } = model;
+  useEffect(() => {
+    if (isReady) {
+      void tableRows.load(service);
+    }
+  }, [service, tableRows, isReady]);
+  const size = (name: string): string => {
+    const rows = tableRows.of(service).get(name.toLowerCase());
+    return rows === undefined ? '' : trans._n('%2 row', '%2 rows', rows, rows.toLocaleString());
+  };
   const wanted = filter.trim().toLowerCase();
   const tables = model.schema
     .map(table => ({
@@ -227,7 +303,10 @@ function Schema({ model, trans, insert }: IProps & { insert: (text: string) => v
       {tables.map(table => (
         <details key={table.name} open={wanted !== ''}>
           <summary>
-            {table.name} <span className="jp-UWS-unit">{trans._n('%1 column', '%1 columns', table.columns.length)}</span>
+            {table.name}{' '}
+            <span className="jp-UWS-unit">
+              {[size(table.name), trans._n('%1 column', '%1 columns', table.columns.length)].filter(part => part !== '').join(' · ')}
+            </span>
           </summary>
           <ul>
             <li>

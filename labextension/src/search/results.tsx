@@ -19,7 +19,7 @@ import { ISearchActions } from './actions';
 import { IResult } from './answer';
 import { LinksView } from './links';
 import { MOST_ROWS, SearchModel } from './model';
-import { HC_TEV_M, named, pythonOf, selectionQuery } from './query';
+import { HC_TEV_M, named, pythonOf, selectionQuery, Then } from './query';
 import { formatTime } from './times';
 
 export interface IResultsProps {
@@ -130,7 +130,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
   const adql = model.answer.result?.adql ?? '';
   const all = selection.count === 0 || selection.count === model.rows.table?.rowCount;
   const query = (): string => (all ? adql : selectionQuery(dids()));
-  const python = (): string => pythonOf(adql, all ? [] : dids(), model.remote?.url, model.rows.table?.rowCount);
+  const python = (then?: Then): string => pythonOf(adql, all ? [] : dids(), model.remote?.url, model.rows.table?.rowCount, then);
   // also of what is thrown before there is a promise
   const inform = (act: () => Promise<string | null> | string | null): void => {
     Promise.resolve().then(act).then(
@@ -205,23 +205,27 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
           </button>
         )}
         <label className="jp-UWSSearch-menu">
-          <span className="jp-UWS-hidden">{trans.__('Copy or download')}</span>
+          <span className="jp-UWS-hidden">{trans.__('Copy, download or send')}</span>
           <select
             className="jp-mod-styled"
             value=""
             onChange={event => {
               const file = FILES.find(([format]) => format === event.target.value);
+              const what = event.target.value;
               if (file !== undefined) {
                 inform(() => download(file[0], file[1]));
+              } else if (what === 'store' || what === 'samp') {
+                inform(() => actions.openInNotebook(python(what)));
               } else {
-                const what = event.target.value;
                 inform(() => copy(what));
               }
             }}
           >
             <option value="" disabled>
-              {trans.__('Copy, download …')}
+              {trans.__('Copy, download, send …')}
             </option>
+            {model.remote === null && <option value="store">{trans.__('In notebook: as DataStore of gammapy')}</option>}
+            <option value="samp">{trans.__('In notebook: send to TOPCAT, Aladin (SAMP)')}</option>
             <option value="adql">{trans.__('Copy ADQL')}</option>
             <option value="python">{trans.__('Copy as Python')}</option>
             {FILES.map(([format, , name]) => (

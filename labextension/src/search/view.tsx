@@ -28,7 +28,7 @@ export function SearchView(props: IResultsProps): JSX.Element {
         <SearchFormView model={model} trans={trans} />
       </div>
       <div className="jp-UWSSearch-main">
-        <QueryPane model={model} trans={trans} />
+        <QueryPane model={model} actions={props.actions} trans={trans} />
         {failure !== null && (
           <div className="jp-UWSSearch-failure" role="alert">
             <strong>{failure.isQuery ? trans.__('The query is not understood.') : headline(failure.message, trans)}</strong>

@@ -4,7 +4,7 @@ import { Activity } from '../../src/jobs/activity';
 import { IPage, IQuery } from '../../src/jobs/api';
 import { JobEvents } from '../../src/jobs/events';
 import { IJob, IJobRef, readJob } from '../../src/jobs/job';
-import { IListService, JobList, matches, PAGE } from '../../src/jobs/list';
+import { IListService, JobList, matches, PAGE, SELECTED } from '../../src/jobs/list';
 import { Log } from '../../src/jobs/log';
 import { announce, INotice, notices } from '../../src/jobs/notices';
 import { nullTranslator } from '@jupyterlab/translation';
@@ -115,6 +115,26 @@ describe('the list', () => {
     expect(new Set(ids()).size).toBe(3 * PAGE);
     expect(list.hasMore).toBe(true);
     expect(service.asked).toHaveLength(3);
+  });
+
+  it('selects all that match, read or not, but not those of another filter', async () => {
+    service.jobs = Array.from({ length: 1000 }, (_, at) => readJob(event(1000 - at, 'COMPLETED')));
+    list.setVisible(true);
+    await vi.waitFor(() => {
+      expect(ids()).toHaveLength(PAGE);
+    });
+    await list.selectAll();
+    expect(list.selected).toHaveLength(1000);
+    list.select(list.selected, false);
+    service.jobs = Array.from({ length: SELECTED + 2 * PAGE }, (_, at) => readJob(event(100_000 - at, 'COMPLETED')));
+    await list.refresh();
+    await list.selectAll();
+    expect(list.selected).toHaveLength(SELECTED);
+    await list.refresh();
+    const selecting = list.selectAll();
+    list.setQuery({ phases: ['ERROR'] });
+    await selecting;
+    expect(list.selected).toEqual([]);
   });
 
   it('follows the stream without asking: new jobs in their place, changes, deletions', async () => {

@@ -26,6 +26,7 @@ export class MemoryArchive implements IArchiveService {
   readonly others = new Map<string, MemoryArchive>();
   trouble: Error | null = null;
   tables = ['tap_schema.tables', 'ivoa.obscore'];
+  described = '';
   overflow = false;
   resolver = '';
   readonly named: string[] = [];
@@ -70,6 +71,15 @@ export class MemoryArchive implements IArchiveService {
 
   links(did: string): Promise<ILink[]> {
     return did.endsWith('2') ? Promise.reject(new Error('gone')) : Promise.resolve([]);
+  }
+
+  tableset(): Promise<string> {
+    this.asked.push('tables');
+    return this.trouble === null ? Promise.resolve(this.described) : Promise.reject(this.trouble);
+  }
+
+  examples(): Promise<string> {
+    return Promise.resolve('');
   }
 
   file(): Promise<Blob> {
