@@ -144,7 +144,7 @@ class Journal:
     At most ``per_owner`` streams of an owner and ``at_most`` together; one more is refused.
     """
 
-    keep: int = 5000  # 1 kB each
+    keep: int = 2000
     per_owner: int = 200
     at_most: int = 5000
     #: Numbers of changes mean nothing to a service that was started later.
