@@ -162,6 +162,7 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
     await asyncio.to_thread(importlib.import_module, "jupyter_uws.execution.runner")
     import dask
 
+    from .forgetting import NoSpans
     from .runner import Ear, Runner
 
     def hear(event: dict[str, Any]) -> None:
@@ -173,6 +174,7 @@ async def open_cluster(config: ClusterConfig, folder: Path, listener: Listener) 
     dask.config.set(DASK)
     cluster = await _start(config, folder)
     cluster.scheduler.http_server.stop()  # it has no pages, but it listens
+    cluster.scheduler.extensions["spans"] = NoSpans(cluster.scheduler)
     try:
         opened = DaskCluster(cluster, await connect(cluster.scheduler))
     except BaseException:

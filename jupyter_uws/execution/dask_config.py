@@ -12,8 +12,11 @@ COMMON: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
-    # the last messages of every connection, with the orders in them
-    "distributed.admin.low-level-log-length": 100,
+    # What Dask keeps for its developers: the last messages of every connection, with the orders in them, the last
+    # computations, and ten hours of the above. It fills for hours, and holds the memory around it in pieces.
+    "distributed.admin.low-level-log-length": 10,
+    "distributed.diagnostics.computations.max-history": 10,
+    "distributed.admin.system-monitor.log-length": 100,
 }
 
 

@@ -16,6 +16,7 @@ from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin, get_wo
 
 from .aftermath import bury
 from .folder import LAST_WORDS, Event, JobFolder
+from .forgetting import forget_names
 from .processes import become_subreaper
 from .supervisor import command
 
@@ -118,6 +119,7 @@ class Runner(WorkerPlugin):
             if supervisor.returncode is None and not _stdin(supervisor).is_closing():
                 self.idle.append(supervisor)
             await self.tell_reaper(order, active=False)
+            forget_names()
 
     async def supervisor(self) -> asyncio.subprocess.Process:
         while self.idle:

@@ -48,8 +48,14 @@ class Submission:
     def over(self, future: Future[Any]) -> None:
         """A task has ended, or its worker has left: let go of it, soon."""
         if not self._over:
-            asyncio.get_running_loop().call_later(KEPT, self._over.clear)
+            asyncio.get_running_loop().call_later(KEPT, self._forget)
         self._over.append(future)
+
+    def _forget(self) -> None:
+        from .forgetting import forget_names
+
+        self._over.clear()
+        forget_names()
 
     async def retire(self, slot: str) -> None:
         """Close a worker whose last job has ended, where that is possible. Raises what Dask raises."""

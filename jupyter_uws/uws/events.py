@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Protocol
 
 from .errors import TooBusy
@@ -101,13 +101,12 @@ class Waits:
 
 @dataclass(slots=True)
 class Change:
-    """The last thing that happened to a job, as the bytes of its event; not ``current`` once a newer one exists."""
+    """The last thing that happened to a job, as the bytes of its event."""
 
     number: int
     owner: str
     job_type: str
     event: bytes
-    current: bool = True
 
 
 class Stream:
@@ -125,22 +124,17 @@ class Stream:
 
 @dataclass
 class _Owner:
-    """An owner's changes in their order, superseded ones among them until there are too many of those."""
+    """The last change of each of an owner's jobs by its number, in their order."""
 
     forgotten: int
-    log: list[Change] = field(default_factory=list)
-    current: int = 0
+    log: dict[int, Change] = field(default_factory=dict)
     streams: set[Stream] = field(default_factory=set)
 
-    def add(self, change: Change) -> None:
-        self.current += 1
-        self.log.append(change)
-        if len(self.log) > 2 * self.current + 100:
-            self.log = [change for change in self.log if change.current]
-
-    def drop(self, change: Change) -> None:
-        change.current = False
-        self.current -= 1
+    def after(self, position: int) -> list[Change]:
+        """The changes after this one, the oldest first."""
+        newer = list(takewhile(lambda change: change.number > position, reversed(self.log.values())))
+        newer.reverse()
+        return newer
 
 
 @dataclass
@@ -150,7 +144,7 @@ class Journal:
     At most ``per_owner`` streams of an owner and ``at_most`` together; one more is refused.
     """
 
-    keep: int = 20000
+    keep: int = 2000
     per_owner: int = 200
     at_most: int = 5000
     #: Numbers of changes mean nothing to a service that was started later.
@@ -173,10 +167,10 @@ class Journal:
         change = Change(self._number, job.owner, job.job_type, event)
         older = self._last.pop(job.job_id, None)
         if older is not None:
-            self._owners[older.owner].drop(older)
+            del self._owners[older.owner].log[older.number]
         self._last[job.job_id] = change
         owner = self._owner(job.owner)
-        owner.add(change)
+        owner.log[change.number] = change
         if len(self._last) > self.keep:
             self._forget(self._last.popitem(last=False)[1])
         for stream in owner.streams:
@@ -184,7 +178,7 @@ class Journal:
 
     def _forget(self, change: Change) -> None:
         owner = self._owners[change.owner]
-        owner.drop(change)
+        del owner.log[change.number]
         owner.forgotten = self._forgotten = change.number
         self._drop_idle(change.owner)
 
@@ -196,7 +190,7 @@ class Journal:
 
     def _drop_idle(self, name: str) -> None:
         owner = self._owners[name]
-        if not owner.streams and not owner.current:
+        if not owner.streams and not owner.log:
             del self._owners[name]
 
     @contextmanager
@@ -246,13 +240,12 @@ class Journal:
             return None
         stream.news.clear()
         events: list[bytes] = []
-        for index in range(bisect_right(entry.log, stream.position, key=lambda change: change.number), len(entry.log)):
-            change = entry.log[index]
+        for change in entry.after(stream.position):
             if len(events) == at_most:
                 stream.news.set()
                 break
             stream.position = change.number
-            if change.current and job_type in (None, change.job_type):
+            if job_type in (None, change.job_type):
                 events.append(change.event)
         return events
 
