@@ -431,8 +431,6 @@ def _explained(error: Exception, engine: Engine) -> TAPError:
         )
     if "Max expression depth" in message:
         return ADQLError("the query is nested too deeply")
-    if "WHERE clause cannot contain aggregates" in message:
-        return ADQLError("WHERE asks for rows before they are counted: conditions on COUNT, SUM, … follow HAVING")
     if (reason := of_types(message)) is not None:
         return ADQLError(reason)
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):
