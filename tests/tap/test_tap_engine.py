@@ -86,6 +86,26 @@ async def test_a_query_that_is_cancelled_again_while_it_ends_gives_back_all_it_h
     engine.close()
 
 
+async def test_who_stops_reading_leaves_nothing_behind(archive: Path) -> None:
+    """The next piece is made while one is sent; where nobody wants it, neither its task nor its thread stays."""
+    engine = Engine(archive, max_queries=1)
+    for query in (
+        "SELECT n FROM test.numbers",
+        "SELECT MOD(n, 9000 - n) FROM test.numbers",
+    ):  # the other one fails soon
+        async with engine.query(query, maxrec=1_000_000) as result:
+            pieces = result.written(find_format("votable").writer(result.fields, ""))
+            assert len(await anext(pieces)) > 8192
+        await pieces.aclose()  # type: ignore[attr-defined]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert await rows(engine, "SELECT n FROM test.numbers") == 10
+    async with engine.query(query, maxrec=1_000_000) as result:
+        with pytest.raises(TAPError, match="Division by zero"):
+            await count(result)
+        assert not result.is_over
+    engine.close()
+
+
 async def test_closing_the_engine_ends_its_queries(archive: Path) -> None:
     engine = Engine(archive)
     task = asyncio.create_task(rows(engine, HEAVY))
