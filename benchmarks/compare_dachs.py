@@ -31,7 +31,12 @@ COLUMNS = (
     "obs_id", "obs_publisher_did", "obs_collection", "target_name", "s_ra", "s_dec", "s_fov", "t_min", "t_max",
     "t_exptime", "facility_name", "instrument_name", "em_min", "em_max", "s_resolution", "access_estsize",
 )  # fmt: skip
-_TEXT = {"obs_id", "obs_publisher_did", "obs_collection", "target_name", "facility_name", "instrument_name"}
+_LINKS = ("access_url", "access_format")
+_TEXT = {
+    "obs_id", "obs_publisher_did", "obs_collection", "target_name", "facility_name", "instrument_name", *_LINKS,
+}  # fmt: skip
+# what an access_url begins with there: as long as ours, so that both send the same bytes
+_ROOT = "http://127.0.0.1:08080/"
 # rows of an answer at most: DaCHS takes its time over large ones
 _MOST = 20_000
 
@@ -145,17 +150,19 @@ def compare(archive: Path, url: str, count: int) -> int:
 
 def export(archive: Path, path: Path) -> None:
     """The rows as CSV, and on standard output a resource descriptor for them."""
+    columns = (*COLUMNS, *_LINKS)
     with duckdb.connect() as con:
         con.execute(f"ATTACH '{archive}' AS a (READ_ONLY)")
-        con.execute(f"COPY (SELECT {', '.join(COLUMNS)} FROM a.ivoa.obscore) TO '{path}' (HEADER)")
-    columns = "\n".join(
+        con.execute(f"SET VARIABLE root_url = '{_ROOT}'")
+        con.execute(f"COPY (SELECT {', '.join(columns)} FROM a.ivoa.obscore) TO '{path}' (HEADER)")
+    described = "\n".join(
         f'    <column name="{name}" type="{_type(name)}" required="{name in ("obs_id", "access_estsize")}"/>'
-        for name in COLUMNS
+        for name in columns
     )
-    values = " ".join(f'{name}="{name}"' for name in COLUMNS)
+    values = " ".join(f'{name}="{name}"' for name in columns)
     constants = {
-        "dataproduct_type": "'event'", "calib_level": "2", "access_url": "NULL", "access_format": "NULL",
-        "obs_title": "NULL", "s_region": "NULL", "o_ucd": "NULL", "obs_creator_did": "NULL", "preview": "NULL",
+        "dataproduct_type": "'event'", "calib_level": "2", "obs_title": "NULL",
+        "s_region": "NULL", "o_ucd": "NULL", "obs_creator_did": "NULL", "preview": "NULL",
     }  # fmt: skip
     fixed = " ".join(f'{name}="{value}"' for name, value in constants.items())
     metas = {"title": "Simulated", "creationDate": "2026-11-25T00:00:00Z", "description": "Rows of a benchmark"}
@@ -163,7 +170,7 @@ def export(archive: Path, path: Path) -> None:
         '<resource schema="bench">\n'
         + "".join(f'  <meta name="{name}">{text}</meta>\n' for name, text in metas.items())
         + '  <meta name="subject">surveys</meta>\n  <table id="obs" onDisk="True" adql="True">\n'
-        + f'    <mixin {values} {fixed}>//obscore#publish</mixin>\n{columns}\n    <index columns="obs_id"/>\n'
+        + f'    <mixin {values} {fixed}>//obscore#publish</mixin>\n{described}\n    <index columns="obs_id"/>\n'
         '    <index columns="s_ra,s_dec" method="GIST" name="pos">spoint(RADIANS(s_ra),RADIANS(s_dec))</index>\n'
         '    <index columns="s_ra,s_dec" name="q3c">q3c_ang2ipix(s_ra,s_dec)</index>\n'  # DaCHS asks cones by it
         f'  </table>\n  <data id="import"><sources pattern="{path.name}"/><csvGrammar/><make table="obs">'

@@ -19,6 +19,7 @@ from ..forms import FormLimits
 from ..jobs.descriptor import runs_parameter, service_resource
 from ..jobs.registry import Registry
 from ..tap.limits import DEFAULT, QueryLimits
+from .allocator import keep_freed_memory
 from .anonymous import OWNER, AnonymousReaders
 from .callers import Access
 from .handlers import NotFoundHandler, ServiceHandler, log_request
@@ -194,6 +195,7 @@ class ArchiveRoutes(Router):
         if self._engine is None:
             from ..tap.engine import Engine
 
+            keep_freed_memory()
             limits = self._readers.limits
             self._engine = Engine(
                 self._archive.path,

@@ -17,7 +17,10 @@ from . import grammar
 from .advice import closest
 from .errors import ADQLError
 from .expressions import Expressions
+from .grouping import aggregates, bare, form_of, makes_groups
 from .narrowing import Near, Spread
+from .relations import SPREAD, Item, Relation
+from .resolver import place_of
 from .schema import Table
 from .scope import (
     Name,
@@ -44,9 +47,6 @@ MAX_COLUMNS = 2000
 # the engine gathers the rows of a LIMIT before it gives the first: of more than these, who reads them keeps count
 MOST_GATHERED = 10_000
 
-# the column of a spread item: internal, as all names that begin with an underscore
-_SPREAD = "_touched"
-
 
 @dataclass(frozen=True)
 class Query:
@@ -61,30 +61,6 @@ class Query:
     is_short: bool
     top: int | None = None
     most: int | None = None
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A table or a subquery of a FROM clause: ``sql`` is what it is, without the alias."""
-
-    sql: str
-    alias: str
-
-    def written(self, spread: Spread | None) -> str:
-        if spread is None:
-            return f"{self.sql} AS {self.alias}"
-        # a row for each cell, within the item: beside it, the engine would join before it narrows
-        rows = f"SELECT {self.alias}.*, unnest({spread.cells}) AS {_SPREAD} FROM {self.sql} AS {self.alias}"  # noqa: S608
-        return f"({rows}) AS {self.alias}"
-
-
-@dataclass(frozen=True)
-class _Relation:
-    """What stands between two commas of a FROM clause, in pieces: its items may still change."""
-
-    pieces: tuple[str | _Item, ...]
-    values: tuple[Value, ...]
-    sources: tuple[Source, ...]
 
 
 def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None, trees: Trees | None = None) -> Query:
@@ -147,6 +123,12 @@ class _Translator(Expressions):
             raise self.error("ADQL needs a FROM clause: SELECT … FROM table", node)
         scope = Scope(parent)
         pieces = self._from(node, scope)
+        scope.given = {item.alias.lower() for item in node.expressions if isinstance(item, exp.Alias)}
+        where = node.args.get("where")
+        filtered = self._filter(self._of_rows(where.this), scope, pieces) if where else ""
+        groups = self._groups(node, scope)
+        if makes_groups(node):
+            scope.grouped = groups
         values = self._select_list(node, scope)
         if not values:
             raise self.error("SELECT is followed by no columns", node)
@@ -155,16 +137,12 @@ class _Translator(Expressions):
             self.only(distinct)
         parts = [
             with_sql + "SELECT " + ("DISTINCT " if distinct is not None else "") + _select_items(values),
-            "",
+            "FROM " + self._written(pieces),
         ]
-        if where := node.args.get("where"):
-            parts.append("WHERE " + self._filter(where.this, scope, pieces))
-        parts[1] = "FROM " + self._written(pieces)
-        if group := node.args.get("group"):
-            self.only(group, "expressions")
-            if not group.expressions:
-                raise self.error("GROUP BY is followed by no columns", node)
-            parts.append("GROUP BY " + ", ".join(self._group_term(term, scope) for term in group.expressions))
+        if filtered:
+            parts.append("WHERE " + filtered)
+        if groups:
+            parts.append("GROUP BY " + ", ".join(groups))
         if having := node.args.get("having"):
             parts.append("HAVING " + self.condition(having.this, scope))
         order = node.args.get("order")
@@ -226,7 +204,7 @@ class _Translator(Expressions):
         for cte in clause.expressions:
             self.only(cte, "this", "alias")
             self.only(cte.args["alias"], "this")
-            name = self.name(cte.args["alias"].this)
+            name = self.new_name(cte.args["alias"].this)
             before = self.read
             sql, values = self.rows(cte.this, parent)
             alias = self._alias()
@@ -239,10 +217,11 @@ class _Translator(Expressions):
         for item in node.expressions:
             if isinstance(item, exp.Star):
                 self.only_star(item)
-                values.extend(scope.visible)
+                values.extend(self.one(value, scope, place_of(item)) for value in scope.visible)
             elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
                 self.only_star(item.this)
-                values.extend(self.source(item, scope).values)
+                source = self.source(item, scope)
+                values.extend(self.one(value, scope, place_of(item)) for value in source.values)
             else:
                 values.append(self._select_item(item, scope))
             if len(values) > MAX_COLUMNS:
@@ -253,15 +232,26 @@ class _Translator(Expressions):
         alias = None
         if isinstance(item, exp.Alias):
             self.only(item, "this", "alias")
-            alias, item = self.name(item.args["alias"]).text, item.this
-            scope.given.add(alias.lower())
+            alias, item = self.new_name(item.args["alias"]).text, item.this
         value = self.described(item, scope)
         return replace(value, name=alias) if alias else value
 
-    def _group_term(self, node: exp.Expr, scope: Scope) -> str:
-        if isinstance(node, exp.Literal):
-            raise self.error("GROUP BY takes columns, not their numbers", node)
-        return self.value(node, scope)
+    def _groups(self, node: exp.Select, scope: Scope) -> dict[str, str]:
+        """The terms of GROUP BY: the SQL of each, and its form."""
+        group = node.args.get("group")
+        if group is None:
+            return {}
+        self.only(group, "expressions")
+        if not group.expressions:
+            raise self.error("GROUP BY is followed by no columns", node)
+        terms = {}
+        for term in map(bare, group.expressions):
+            if isinstance(term, exp.Literal):
+                raise self.error("GROUP BY takes columns, not their numbers", term)
+            for part in aggregates(term):
+                raise self.error(f"GROUP BY makes the groups that {part.name} counts: it takes columns", part)
+            terms[self.value(term, scope)] = form_of(term)
+        return terms
 
     def _order(self, order: exp.Expr, values: tuple[Value, ...], scope: Scope | None) -> str:
         self.only(order, "expressions")
@@ -317,15 +307,23 @@ class _Translator(Expressions):
 
     # FROM
 
-    def _from(self, node: exp.Expr, scope: Scope) -> tuple[str | _Item, ...]:
+    def _from(self, node: exp.Expr, scope: Scope) -> tuple[str | Item, ...]:
         """Fill ``scope`` with what the FROM clause offers; gives its pieces."""
         start = node.args["from_"]
         self.only(start, "this")
         return self._joined(start.this, node.args.get("joins") or [], scope)
 
-    def _filter(self, node: exp.Expr, scope: Scope, pieces: Iterable[str | _Item]) -> str:
+    def _of_rows(self, node: exp.Expr) -> exp.Expr:
+        """A condition on rows, which aggregates are none of."""
+        for part in aggregates(node):
+            raise self.error(
+                "WHERE and ON ask for rows before they are counted: conditions on COUNT, SUM, … follow HAVING", part
+            )
+        return node
+
+    def _filter(self, node: exp.Expr, scope: Scope, pieces: Iterable[str | Item]) -> str:
         """A condition on what ``pieces`` give, of whose rows only those stay for which it holds."""
-        here = {piece.alias for piece in pieces if isinstance(piece, _Item)}
+        here = {piece.alias for piece in pieces if isinstance(piece, Item)}
         taken = {value.sql.lower() for source in scope.sources for value in source.values}
         conditions = []
         for found in self.filtered(node, scope):
@@ -334,18 +332,18 @@ class _Translator(Expressions):
             elif isinstance(found, Near):
                 conditions.append(found.sql)
                 self.whole -= here & {found.alias}
-            elif found.alias in here - self.spread.keys() and f'{found.alias}."{_SPREAD}"' not in taken:
+            elif found.alias in here - self.spread.keys() and f'{found.alias}."{SPREAD}"' not in taken:
                 self.spread[found.alias] = found
-                conditions.append(f"{found.alias}.{_SPREAD} = {found.cell}")
+                conditions.append(f"{found.alias}.{SPREAD} = {found.cell}")
         return " AND ".join(conditions)
 
-    def _written(self, pieces: Iterable[str | _Item]) -> str:
+    def _written(self, pieces: Iterable[str | Item]) -> str:
         return "".join(
             piece if isinstance(piece, str) else piece.written(self.spread.get(piece.alias)) for piece in pieces
         )
 
-    def _joined(self, first: exp.Expr, joins: list[exp.Expr], scope: Scope) -> tuple[str | _Item, ...]:
-        done: list[_Relation] = []
+    def _joined(self, first: exp.Expr, joins: list[exp.Expr], scope: Scope) -> tuple[str | Item, ...]:
+        done: list[Relation] = []
         current = self._relation(first, scope)
         for join in joins:
             self.only(join, "this", "method", "side", "kind", "on", "using")
@@ -362,7 +360,7 @@ class _Translator(Expressions):
         separated = [piece for relation in done for piece in (", ", *relation.pieces)]
         return tuple(separated[1:])
 
-    def _join(self, left: _Relation, right: _Relation, join: exp.Expr, scope: Scope) -> _Relation:
+    def _join(self, left: Relation, right: Relation, join: exp.Expr, scope: Scope) -> Relation:
         side = str(join.args.get("side") or "").upper()
         kind = str(join.args.get("kind") or "").upper()
         natural = str(join.args.get("method") or "").upper() == "NATURAL"
@@ -371,7 +369,7 @@ class _Translator(Expressions):
         if kind == "CROSS":
             if on or using or natural or side:
                 raise self.error("CROSS JOIN takes no condition", join)
-            return _Relation((*left.pieces, " CROSS JOIN ", *right.pieces), left.values + right.values, sources)
+            return Relation((*left.pieces, " CROSS JOIN ", *right.pieces), left.values + right.values, sources)
         if kind not in ("", "INNER", "OUTER") or (kind == "OUTER" and not side):
             raise self.error(f"{side} {kind} JOIN is not ADQL".strip(), join)
         if natural and (on or using):
@@ -379,8 +377,9 @@ class _Translator(Expressions):
         pieces = (*left.pieces, f" {side} JOIN " if side else " JOIN ", *right.pieces)
         if on:
             inner = Scope(scope.parent, list(sources), list(left.values + right.values))
+            on = self._of_rows(on)
             condition = self.condition(on, inner) if side else self._filter(on, inner, pieces)
-            return _Relation((*pieces, f" ON {condition}"), left.values + right.values, sources)
+            return Relation((*pieces, f" ON {condition}"), left.values + right.values, sources)
         if natural:
             names = {b.name.lower() for b in right.values}
             common = [Name(a.name) for a in left.values if a.name.lower() in names]
@@ -393,9 +392,9 @@ class _Translator(Expressions):
         used = {id(value) for pair in pairs for value in pair}
         rest = tuple(value for value in left.values + right.values if id(value) not in used)
         condition = " AND ".join(f"{a.sql} = {b.sql}" for a, b in pairs) or "TRUE"
-        return _Relation((*pieces, f" ON {condition}"), shared + rest, sources)
+        return Relation((*pieces, f" ON {condition}"), shared + rest, sources)
 
-    def _one(self, relation: _Relation, name: Name) -> Value:
+    def _one(self, relation: Relation, name: Name) -> Value:
         found = [value for value in relation.values if name.matches(value.name)]
         if len(found) != 1:
             what = "is ambiguous" if found else "is no column of both tables"
@@ -403,7 +402,7 @@ class _Translator(Expressions):
             raise ADQLError(f"USING ({name}): {name} {what}{names}", self.text, name.offset)
         return found[0]
 
-    def _relation(self, node: exp.Expr, scope: Scope) -> _Relation:
+    def _relation(self, node: exp.Expr, scope: Scope) -> Relation:
         if isinstance(node, exp.Table):
             return self._table(node)
         if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
@@ -412,7 +411,7 @@ class _Translator(Expressions):
             inner = Scope(scope.parent)
             table = node.this
             pieces = self._joined(_without_joins(table), table.args.get("joins") or [], inner)
-            return _Relation(("(", *pieces, ")"), tuple(inner.visible), tuple(inner.sources))
+            return Relation(("(", *pieces, ")"), tuple(inner.visible), tuple(inner.sources))
         if isinstance(node, exp.Subquery):
             self.only(node, "this", "alias")
             alias = node.args.get("alias")
@@ -420,15 +419,15 @@ class _Translator(Expressions):
                 raise self.error("a subquery in FROM needs a name: (SELECT …) AS t", node)
             self.only(alias, "this")
             sql, values = self.rows(node.this, scope.parent)
-            return self._named(f"({sql})", values, self.name(alias.this))
+            return self._named(f"({sql})", values, self.new_name(alias.this))
         raise self.error("only tables and subqueries may stand in FROM", node)
 
-    def _named(self, sql: str, values: tuple[Value, ...], name: Name) -> _Relation:
+    def _named(self, sql: str, values: tuple[Value, ...], name: Name) -> Relation:
         alias = self._alias()
         seen = renamed(values, alias)
-        return _Relation((_Item(sql, alias),), seen, (Source((name.text,), name.quoted, seen),))
+        return Relation((Item(sql, alias),), seen, (Source((name.text,), name.quoted, seen),))
 
-    def _table(self, node: exp.Table) -> _Relation:
+    def _table(self, node: exp.Table) -> Relation:
         if node.args.get("joins"):
             raise self.error("a JOIN within another JOIN stands in parentheses", node)
         self.only(node, "this", "db", "catalog", "alias")
@@ -444,7 +443,7 @@ class _Translator(Expressions):
             if key in self.common:
                 sql, values, read = self.common[key]
                 self._count(read, node)
-                return self._named(sql, values, self.name(alias.this) if alias else name)
+                return self._named(sql, values, self.new_name(alias.this) if alias else name)
         table = None if node.args.get("catalog") else find_table(self.tables, schema, name)
         if table is None:
             written = ".".join(part.name for part in node.parts)
@@ -456,10 +455,10 @@ class _Translator(Expressions):
         if not table.name.startswith("tap_schema."):
             self.whole.add(sql_name)
         values = table_values(table, sql_name)
-        names = (self.name(alias.this).text,) if alias else (table.name.split(".")[1], table.name)
+        names = (self.new_name(alias.this).text,) if alias else (table.name.split(".")[1], table.name)
         source = Source(names, bool(alias and self.name(alias.this).quoted), values)
         full = table.sql or ".".join(map(sql_identifier, (CATALOG, *table.name.split("."))))
-        return _Relation((_Item(full, sql_name),), values, (source,))
+        return Relation((Item(full, sql_name),), values, (source,))
 
     def _add_sources(self, sources: tuple[Source, ...], scope: Scope, node: exp.Expr) -> None:
         for source in sources:

@@ -1,9 +1,12 @@
-"""VOTable's BINARY and BINARY2 rows (VOTable 1.4, section 5.4) from Arrow batches, by numpy: no loop over cells.
+"""VOTable's BINARY and BINARY2 rows (VOTable 1.4, section 5.4) from Arrow batches: no loop over cells.
 
 A row is: null flags (a bit for each column, the first one highest), then each value, big-endian. Text is
 its length in characters (4 bytes) and the characters: one byte each for ``char``, two for ``unicodeChar``.
 A null has its flag set, and a value all the same: zero, NaN, or text of length 0. BINARY is the same without the flags,
 where the value of a null is that of :mod:`.nulls`.
+
+numpy makes what has one width in all rows, and Arrow joins it with the texts: to put these in their places, numpy takes
+a number for each byte.
 """
 
 from __future__ import annotations
@@ -31,46 +34,49 @@ class _Text:
     sizes: _Counts  # bytes of each row
 
 
-def binary_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> bytes:
+def binary_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> memoryview:
     """The rows of ``batch`` as BINARY; ``fields`` are :func:`.nulls.widened`."""
     columns = [array.cast(field.arrow_type) for array, field in zip(batch.columns, fields, strict=True)]
-    return _rows(columns, fields, [[]], NULLS)
+    return _rows(columns, fields, [], NULLS)
 
 
-def binary2_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> bytes:
+def binary2_rows(batch: pa.RecordBatch, fields: Sequence[Field]) -> memoryview:
     """The rows of ``batch``, whose columns are in the Arrow types of ``fields``."""
-    return _rows(batch.columns, fields, [[_null_flags(batch)]], {})
+    return _rows(batch.columns, fields, [_null_flags(batch)], {})
 
 
 def _rows(
-    columns: Sequence[pa.Array], fields: Sequence[Field], blocks: list[list[_Bytes]], nulls: Mapping[str, int]
-) -> bytes:
+    columns: Sequence[pa.Array], fields: Sequence[Field], block: list[_Bytes], nulls: Mapping[str, int]
+) -> memoryview:
+    """``block`` is what each row begins with."""
     count = len(columns[0])
-    # a row is blocks of fixed width with a text, or an array, after each but the last
-    texts: list[_Text] = []
+    pieces: list[pa.Array] = []  # blocks of one width, with a text, or an array, between them
     for array, field in zip(columns, fields, strict=True):
         if field.is_array and field.length is not None:
-            blocks[-1].append(array_cells(array, field))
+            block.append(array_cells(array, field))
         elif field.is_text or field.is_array:
             text, lengths = array_items(array, field) if field.is_array else _text(array, wide=_is_wide(field))
-            blocks[-1].append(lengths.astype(">i4").view(np.uint8).reshape(count, 4))
-            texts.append(text)
-            blocks.append([])
+            block.append(lengths.astype(">i4").view(np.uint8).reshape(count, 4))
+            pieces += [_block(block), _binary(text.data, np.concatenate([[0], np.cumsum(text.sizes)]))]
+            block = []
         else:
-            blocks[-1].append(fixed_cells(array, field.datatype, nulls.get(field.datatype)))
+            block.append(fixed_cells(array, field.datatype, nulls.get(field.datatype)))
+    if block:
+        pieces.append(_block(block))
+    rows = pc.binary_join_element_wise(*pieces, pa.scalar(b"", pa.large_binary()))
+    return memoryview(rows.buffers()[2] or b"")  # one row after the other
 
-    joined = [np.hstack(parts) if parts else np.empty((count, 0), np.uint8) for parts in blocks]
-    sizes = sum((text.sizes for text in texts), start=np.full(count, sum(b.shape[1] for b in joined), np.int64))
-    at = np.cumsum(sizes) - sizes  # where each row's next bytes go
-    out = np.empty(int(sizes.sum()), np.uint8)
-    for i, block in enumerate(joined):
-        if width := block.shape[1]:
-            out[at[:, None] + np.arange(width)] = block
-            at = at + width
-        if i < len(texts):
-            scatter_text(out, at, texts[i])
-            at = at + texts[i].sizes
-    return out.tobytes()
+
+def _block(parts: Sequence[_Bytes]) -> pa.Array:
+    cells = np.hstack(parts)
+    count, width = cells.shape
+    return _binary(cells, np.arange(count + 1) * width)
+
+
+def _binary(data: _Bytes, offsets: _Counts) -> pa.Array:
+    """Bytes that begin at ``offsets``, the last of which is their end."""
+    buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
 
 
 def _null_flags(batch: pa.RecordBatch) -> _Bytes:
@@ -135,11 +141,11 @@ def _text(array: pa.Array, *, wide: bool) -> tuple[_Text, _Counts]:
     offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
     first, last = int(offsets[0]), int(offsets[-1])
     buffer = array.buffers()[2]
-    raw = buffer.slice(first, last - first).to_pybytes() if buffer is not None else b""
+    raw = np.frombuffer(buffer or b"", np.uint8)[first:last]
     if not wide:
         sizes = np.diff(offsets).astype(np.int64)
-        return _Text(np.frombuffer(raw, np.uint8), sizes), sizes
-    encoded = raw.decode("utf-8").encode("utf-16-be")
+        return _Text(raw, sizes), sizes
+    encoded = raw.tobytes().decode().encode("utf-16-be")
     lengths = pc.utf8_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
     if 2 * int(lengths.sum()) != len(encoded):  # characters beyond the first plane take two units
         lengths = np.array([len(value.encode("utf-16-be")) // 2 for value in array.to_pylist()], np.int64)

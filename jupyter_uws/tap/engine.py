@@ -257,6 +257,7 @@ class Result:
         self._reader: pa.RecordBatchReader | None = None
         self._first: pa.RecordBatch | None = None
         self._work: asyncio.Future[object] | None = None
+        self._ahead: asyncio.Task[bytes] | None = None
         self._spent = 0.0
         self._stopped = False
         self._come_soon = False  # its rows come at once, so that the first need not be sent before the next
@@ -272,7 +273,8 @@ class Result:
         await self._bounded(begin)
 
     async def written(self, writer: Writer) -> AsyncIterator[bytes]:
-        """The result as ``writer`` writes it, in pieces; it works in a thread, one batch at a time."""
+        """The result as ``writer`` writes it, in pieces; it works in a thread, on the next piece while one is sent."""
+        is_last = False
 
         def parts() -> Iterator[bytes]:
             yield writer.start()
@@ -287,23 +289,30 @@ class Result:
 
         def piece() -> bytes:
             """As many parts as need no waiting, up to a size."""
+            nonlocal is_last
             found, size = [], 0
             for part in waiting:
                 found.append(part)
                 size += len(part)
                 if size > PIECE or (size and not self._come_soon and self._first is None):
                     return b"".join(found)
-            self.is_over = True
+            is_last = True
             return b"".join(found)
 
         while not self.is_over:
-            if ready := await self._bounded(piece):
+            ready = await (self._ahead or self._bounded(piece))
+            self.is_over = is_last
+            self._ahead = None if is_last else asyncio.create_task(self._bounded(piece))
+            if ready:
                 yield ready
 
     async def close(self) -> None:
         """Interrupt what still runs and let go of the file."""
         is_done = self.is_over and self._is_whole and not self._stopped
         await self._interrupt()
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
         self._reader = None
         cursor, database, self._cursor, self._database = self._cursor, self._database, None, None
         if self._work is None or self._work.done():
@@ -435,8 +444,6 @@ def _explained(error: Exception, engine: Engine) -> TAPError:
         )
     if "Max expression depth" in message:
         return ADQLError("the query is nested too deeply")
-    if "WHERE clause cannot contain aggregates" in message:
-        return ADQLError("WHERE asks for rows before they are counted: conditions on COUNT, SUM, … follow HAVING")
     if (reason := of_types(message)) is not None:
         return ADQLError(reason)
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException)):

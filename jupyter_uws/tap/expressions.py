@@ -11,6 +11,7 @@ from sqlglot import exp
 from . import sphere, units
 from .advice import as_mjd, of_function
 from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, SHAPES, USER_FUNCTIONS
+from .grouping import aggregates, bare, form_of
 from .narrowing import Near, Spread, narrowed
 from .schema import Column
 from .scope import NOT_ASCII, Scope, Value, sql_text
@@ -39,13 +40,11 @@ class Expressions(UserFunctions):
         """An item of a select list: its SQL, its name, and the description of a plain column."""
         outer, self.leaves = self.leaves, set()
         try:
-            inner = node
-            while isinstance(inner, exp.Paren):
-                inner = inner.this
+            inner = bare(node)
             if isinstance(inner, exp.Column):
                 return self.column(inner, scope)
             sql = self.value(node, scope)
-            return Value(self._name_of(inner), sql, self._column_of(inner, scope), frozenset(self.leaves))
+            return Value(self._name_of(inner), sql, self._column_of(inner, scope.of_rows()), frozenset(self.leaves))
         finally:
             self.leaves = outer | self.leaves
 
@@ -54,6 +53,10 @@ class Expressions(UserFunctions):
             return self.column(node, scope).sql
         if isinstance(node, exp.Literal):
             return self._literal(node)
+        if scope.grouped and form_of(node) in scope.grouped.values():
+            sql = self.value(node, scope.of_rows())
+            if sql in scope.grouped:
+                return sql
         if isinstance(node, exp.HexString):
             self.only(node, "this")
             return _integer(int(node.name, 16) if not node.name.isdecimal() else int(node.name))
@@ -196,7 +199,9 @@ class Expressions(UserFunctions):
             if name != "COUNT" or distinct:
                 raise self.error(f"* is for COUNT(*) only, not {name}", node)
             return "count(*)"
-        return f"{name.lower()}({distinct}{self.value(argument, scope)})"
+        if (inner := next(aggregates(argument), None)) is not None:
+            raise self.error(f"{name} does not take what {inner.name} gives: count in a subquery of FROM first", inner)
+        return f"{name.lower()}({distinct}{self.value(argument, scope.of_rows())})"
 
     # conditions
 
@@ -270,6 +275,7 @@ class Expressions(UserFunctions):
 
     def _check_kinds(self, operands: list[exp.Expr], scope: Scope) -> None:
         """Refuse to compare a number with text: the engine notices at some row, and does not name the column."""
+        scope = scope.of_rows()
         kinds = {kind: operand for operand in reversed(operands) if (kind := self._kind(operand, scope))}
         if len(kinds) < 2:
             return
@@ -290,8 +296,7 @@ class Expressions(UserFunctions):
 
     def _kind(self, node: exp.Expr, scope: Scope) -> str | None:
         """``number``, ``text``, or None where it is not known."""
-        while isinstance(node, exp.Paren):
-            node = node.this
+        node = bare(node)
         if isinstance(node, exp.Literal):
             return "text" if node.is_string else "number"
         if type(node) in _ARITHMETIC or isinstance(node, exp.Neg):

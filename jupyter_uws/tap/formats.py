@@ -34,7 +34,7 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Format:
-    """``names`` are what clients may ask for; the first is the format's own."""
+    """``names`` are what clients may ask for, beside its MIME type; the first is the format's own."""
 
     content_type: str
     names: tuple[str, ...]
@@ -107,6 +107,13 @@ class _Csv:
         return None
 
 
+class _CsvRows(_Csv):
+    """Without the line of names (RFC 4180, section 3)."""
+
+    def start(self) -> bytes:
+        return b""
+
+
 class _Tsv(_Csv):
     def start(self) -> bytes:
         return text.tsv_header(self._fields)
@@ -174,6 +181,7 @@ FORMATS: tuple[Format, ...] = (
         _TAPREGEXT + "binary",
     ),
     Format("text/csv;header=present", ("csv", "text/csv"), "csv", _Csv),
+    Format("text/csv;header=absent", (), "csv", _CsvRows),
     Format("text/tab-separated-values", ("tsv",), "tsv", _Tsv),
     Format("application/json", ("json",), "json", _Json),
     Format("application/fits", ("fits", "image/fits"), "fits", FitsRows),
@@ -190,9 +198,11 @@ def find_format(wanted: str | None) -> Format:
     for candidate in FORMATS:
         if key in map(_key, (candidate.content_type, *candidate.names)):
             return candidate
-    names = ", ".join(candidate.names[0] for candidate in FORMATS)
+    names = ", ".join(candidate.names[0] for candidate in FORMATS if candidate.names)
     raise TAPError(f"RESPONSEFORMAT: {wanted[:100]!r} is not known; {names} are, and their MIME types")
 
 
 def _key(name: str) -> str:
-    return "".join(name.lower().split()).replace('"', "")
+    """What tells a format from others: parameters of MIME types in any order, and without what holds for all."""
+    kind, *parameters = "".join(name.lower().split()).replace('"', "").split(";")
+    return ";".join([kind, *sorted({*parameters} - {"", "charset=utf-8"})])

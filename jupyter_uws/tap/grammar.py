@@ -18,6 +18,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from .advice import misspelt
 from .errors import ADQLError, ArchiveUnavailable
+from .words import RESERVED
 
 MAX_LENGTH = 200_000  # characters; a list of 10 000 identifiers fits
 MAX_DEPTH = 30  # parentheses within parentheses: sqlglot recurses about 20 frames for each
@@ -110,6 +111,7 @@ _AFTER_AS = {TokenType.L_PAREN, *_NAMES, *_TYPES.values()}
 _BEGINNINGS = {
     TokenType.L_PAREN, TokenType.DASH, TokenType.PLUS, TokenType.DOT, TokenType.NULL, *_VALUES, *_TYPES.values(),
 }  # fmt: skip
+_BEGINNINGS_OF_CONDITIONS = {TokenType.NOT, TokenType.EXISTS, TokenType.TRUE, TokenType.FALSE}
 _NULL_ORDER = ("FIRST", "LAST")
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -326,7 +328,13 @@ def _check_order(text: str, found: list[Token]) -> None:
             raise _syntax_error(text, found, _SyntaxError("", token, at_end=False))
         written = text[token.start : token.end + 1]
         if kind == TokenType.ALIAS and (not after or after[0] not in _AFTER_AS):
-            raise ADQLError("AS is followed by a name", text, token.start)
+            word = text[found[index + 1].start : found[index + 1].end + 1] if after else ""
+            advice = f", and {word} is none unless it is in double quotes" if word.lower() in RESERVED else ""
+            raise ADQLError(f"AS is followed by a name{advice}", text, token.start)
+        if kind == TokenType.ON and (not after or after[0] not in _BEGINNINGS | _BEGINNINGS_OF_CONDITIONS):
+            raise ADQLError("ON is followed by a condition", text, token.start)
+        if kind == TokenType.USING and (after[:1] != [TokenType.L_PAREN] or after[1:] == [TokenType.R_PAREN]):
+            raise ADQLError("USING is followed by the names of columns, in parentheses", text, token.start)
         if kind == TokenType.NOT and after[:1] == [TokenType.NULL] and before != TokenType.IS:
             raise ADQLError("NOT NULL is not ADQL here: write IS NOT NULL", text, token.start)
         if kind == TokenType.VAR and after == [TokenType.L_PAREN, TokenType.SELECT] and written.upper() not in HINTS:

@@ -7,7 +7,7 @@ from sqlglot import exp
 from .advice import as_text, closest
 from .errors import ADQLError
 from .scope import Leaf, Name, Scope, Source, Value
-from .words import quoted
+from .words import RESERVED, quoted
 
 
 class Resolver:
@@ -23,7 +23,7 @@ class Resolver:
     # checks
 
     def error(self, message: str, node: exp.Expr) -> ADQLError:
-        return ADQLError(message, self.text, _offset(node))
+        return ADQLError(message, self.text, place_of(node))
 
     def only(self, node: exp.Expr, *known: str) -> None:
         """Refuse what the parser found on ``node`` beyond ``known``."""
@@ -41,6 +41,17 @@ class Resolver:
         if not isinstance(node, exp.Identifier):
             raise self.error("a name is expected", node)
         return Name(node.name, bool(node.args.get("quoted")), node.meta.get("start"))
+
+    def new_name(self, node: exp.Expr) -> Name:
+        """A name that the query gives."""
+        name = self.name(node)
+        if not name.quoted and name.text.lower() in RESERVED:
+            raise ADQLError(
+                f'{name} is a reserved word of ADQL: as a name it is written in double quotes, "{name}"',
+                self.text,
+                name.offset,
+            )
+        return name
 
     def whole_number(self, node: exp.Expr, clause: str) -> int:
         if isinstance(node, exp.Literal) and not node.is_string and node.name.isdecimal() and len(node.name) < 19:
@@ -85,7 +96,18 @@ class Resolver:
                 f"{name} is ambiguous, {len(found)} tables have it: write table.{name}", self.text, name.offset
             )
         self.leaves |= found[0].leaves
-        return found[0]
+        return self.one(found[0], scope, name.offset)
+
+    def one(self, value: Value, scope: Scope, offset: int | None) -> Value:
+        """A column that is asked for at ``offset``, where each row, or each group, has one value of it."""
+        if (found := scope.one(value)) is not None:
+            return found
+        raise ADQLError(
+            f"{value.name} is neither in GROUP BY nor within COUNT, MIN, MAX, SUM or AVG: a group may have several"
+            f" of it; write MIN({quoted(value.name)}), or put it into GROUP BY",
+            self.text,
+            offset,
+        )
 
     def _others_with(self, name: Name, scope: Scope) -> str:
         having = [s.names[0] for s in scope.sources if any(name.matches(value.name) for value in s.values)]
@@ -100,8 +122,8 @@ def _is_compared_with(node: exp.Expr) -> bool:
     return isinstance(node.parent, (exp.Predicate, exp.In)) and node is not node.parent.this
 
 
-def _offset(node: exp.Expr) -> int | None:
+def place_of(node: exp.Expr) -> int | None:
     starts: list[int] = [part.meta["start"] for part in node.walk() if "start" in part.meta]
     if starts:
         return min(starts)
-    return _offset(node.parent) if node.parent is not None else None
+    return place_of(node.parent) if node.parent is not None else None

@@ -70,6 +70,21 @@ class Scope:
     visible: list[Value] = field(default_factory=list)
     # the names that the SELECT list gives: ORDER BY knows them, the other clauses do not
     given: set[str] = field(default_factory=set)
+    # where rows become groups: the SQL of what all rows of a group have in common, and the form of each
+    grouped: Mapping[str, str] | None = None
+
+    def of_rows(self) -> Scope:
+        """The same names where they mean a row, as within COUNT(…)."""
+        return self if self.grouped is None else replace(self, grouped=None)
+
+    def one(self, value: Value) -> Value | None:
+        """``value`` where there is one: for each row, or for each group; None where a group may have several."""
+        if self.grouped is not None:
+            if value.sql in self.grouped:
+                return replace(value, alias=None, sky=None)  # what lies hidden beside it may differ in a group
+            if any(own.sql == value.sql for source in self.sources for own in source.values) or value in self.visible:
+                return None
+        return value if self.parent is None else self.parent.one(value)
 
     def find(self, name: Name) -> list[Value]:
         """What ``name`` can mean: nothing, one value, or several (ambiguous)."""

@@ -50,16 +50,18 @@ class Base64Rows:
     """Rows in base64, in pieces: what does not make up three bytes waits for the next piece."""
 
     def __init__(
-        self, fields: Sequence[Field], rows: Callable[[pa.RecordBatch, Sequence[Field]], bytes] = binary2_rows
+        self, fields: Sequence[Field], rows: Callable[[pa.RecordBatch, Sequence[Field]], memoryview] = binary2_rows
     ) -> None:
         self._fields = fields
         self._encoded = rows
         self._rest = b""
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
-        data = self._rest + self._encoded(batch, self._fields)
+        data = self._encoded(batch, self._fields)
+        if self._rest:
+            data = memoryview(self._rest + data)
         whole = len(data) - len(data) % 3
-        self._rest = data[whole:]
+        self._rest = bytes(data[whole:])
         return binascii.b2a_base64(data[:whole])
 
     def end(self) -> bytes:

@@ -86,6 +86,26 @@ async def test_a_query_that_is_cancelled_again_while_it_ends_gives_back_all_it_h
     engine.close()
 
 
+async def test_who_stops_reading_leaves_nothing_behind(archive: Path) -> None:
+    """The next piece is made while one is sent; where nobody wants it, neither its task nor its thread stays."""
+    engine = Engine(archive, max_queries=1)
+    for query in (
+        "SELECT n FROM test.numbers",
+        "SELECT MOD(n, 9000 - n) FROM test.numbers",
+    ):  # the other one fails soon
+        async with engine.query(query, maxrec=1_000_000) as result:
+            pieces = result.written(find_format("votable").writer(result.fields, ""))
+            assert len(await anext(pieces)) > 8192
+        await pieces.aclose()  # type: ignore[attr-defined]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert await rows(engine, "SELECT n FROM test.numbers") == 10
+    async with engine.query(query, maxrec=1_000_000) as result:
+        with pytest.raises(TAPError, match="Division by zero"):
+            await count(result)
+        assert not result.is_over
+    engine.close()
+
+
 async def test_closing_the_engine_ends_its_queries(archive: Path) -> None:
     engine = Engine(archive)
     task = asyncio.create_task(rows(engine, HEAVY))
@@ -200,10 +220,7 @@ async def test_a_query_has_its_memory_for_itself(archive: Path) -> None:
 async def test_errors_of_the_engine_are_one_sentence(archive: Path) -> None:
     engine = Engine(archive)
     for query, message in [
-        ("SELECT n, COUNT(*) FROM test.numbers", "must appear in the GROUP BY clause"),
         ("SELECT CAST('abc' AS DOUBLE PRECISION) FROM test.numbers", "Could not convert string 'abc' to DOUBLE"),
-        ("SELECT MAX(COUNT(*)) FROM test.numbers", "cannot be nested"),
-        ("SELECT n FROM test.numbers WHERE COUNT(*) > 1", "COUNT, SUM, … follow HAVING"),
         ("SELECT n FROM test.numbers WHERE n LIKE '1%'", r"^LIKE does not take a number and a text: CAST\("),
         ("SELECT SUM(t) AS s FROM test.kinds", "^SUM does not take a text"),
         ('SELECT "when" - x AS d FROM test.kinds, test.numbers', "^- does not take a time and a number"),

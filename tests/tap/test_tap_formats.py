@@ -82,6 +82,15 @@ def test_csv_tsv_json(server: Server) -> None:
     assert rows[3][6:9] == ["NaN", "-Inf", ""]
     assert b',-Inf,"",plain,"",' in answer.content  # an empty text is not a null
 
+    # parameters of the MIME type, in any order; the character set is the one there is
+    for kind in ("text/csv; header=present", 'TEXT/CSV;charset="UTF-8";header=PRESENT', "text/csv;charset=utf-8"):
+        assert ask(server, KINDS, RESPONSEFORMAT=kind).content == answer.content
+    for kind in ("text/csv;header=absent", "text/csv; charset=utf-8; header=absent"):
+        bare = ask(server, KINDS, RESPONSEFORMAT=kind)
+        assert bare.headers["Content-Type"] == "text/csv;header=absent"
+        assert bare.content == answer.content.split(b"\r\n", 1)[1]
+    assert ask(server, KINDS, RESPONSEFORMAT="text/csv;header=absent", MAXREC=0).content == b""
+
     lines = ask(server, KINDS, RESPONSEFORMAT="text/tab-separated-values").content.decode().splitlines()
     assert lines[0].split("\t") == NAMES
     assert lines[1].split("\t")[8] == 'a<b & "c", d'

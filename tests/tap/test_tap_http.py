@@ -109,6 +109,8 @@ def test_tables_without_columns_and_one_by_one(server: Server) -> None:
         ({"QUERY": "SELECT s_ra FROM ivoa.obscore WHERE t_min > '2020-01-01T06:00:00Z'"}, "as MJD it is 58849.25"),
         ({"QUERY": "SELECT s_ra FROM ivoa.obscore WHERE COUNT(*) > 3"}, "conditions on COUNT, SUM, … follow HAVING"),
         ({"QUERY": "SELECT * FROM read_csv('/etc/passwd')"}, "only tables may stand in FROM"),
+        ({"QUERY": TOP5, "RESPONSEFORMAT": "text/csv;header=maybe"}, "RESPONSEFORMAT: 'text/csv;header=maybe' is not"),
+        ({"QUERY": "SELECT s_ra, COUNT(*) FROM ivoa.obscore GROUP BY obs_id"}, "column 8: s_ra is neither in GROUP BY"),
         ({"QUERY": "SELECT x<y&z FROM ivoa.obscore"}, "'&' is not ADQL"),
     ],
 )

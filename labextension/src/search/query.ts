@@ -223,7 +223,7 @@ export function plain(value: number): string {
 /** How many rows a query finds, as a query. */
 export function countQuery(query: IFormQuery | string): string {
   if (typeof query === 'string') {
-    return `SELECT COUNT(*) AS total FROM (\n${query}\n) AS found`;
+    return `SELECT COUNT(*) AS total FROM (\n${query}\n) AS rows_found`;
   }
   return `SELECT COUNT(*) AS total FROM ivoa.obscore${query.where.length > 0 ? ` WHERE ${query.where.join(' AND ')}` : ''}`;
 }
