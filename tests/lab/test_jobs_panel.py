@@ -92,6 +92,38 @@ def test_a_file_of_jupyterlab(page: Page, lab: Any) -> None:
     expect(tab(page, "job").get_by_label("stdout", exact=True)).to_contain_text("3 ")
 
 
+def test_provenance(page: Page, lab: Any) -> None:
+    """From a job to the one whose result it was given, under another name, and back."""
+    describe_count_lines(lab)
+    maker = submit(page, lab.url, RUNID="maker", duration="0.1", PHASE="RUN")
+    panel = show_panel(page)
+    expect(panel.locator(".jp-UWSJobs-job")).to_have_attribute("data-phase", "COMPLETED")
+    report = page.request.get(f"{maker}/results/report", params=TOKEN).body()
+    file = {"name": "other name.txt", "mimeType": "text/plain", "buffer": report}
+    answer = page.request.post(
+        f"{lab.url}jupyter-uws/uws/count-lines",
+        params=TOKEN,
+        multipart={"text": file, "RUNID": "user", "PHASE": "RUN"},
+        max_redirects=0,
+    )
+    assert answer.status == 303, answer.text()
+    panel.get_by_role("button", name=re.compile("^count-lines")).first.click()
+    job = tab(page, "job-")
+    job.locator("summary", has_text="Provenance").click()
+    graph = job.get_by_role("group", name=re.compile("^From left to right"))
+    before = graph.get_by_role("button", name="Open sleeper maker, report → text, COMPLETED")
+    expect(before).to_be_visible()
+    expect(graph.locator("path")).to_have_count(1)
+    assert violations(page, ".jp-UWSProv") == []
+    shot_dark(page, "lab/job-provenance")
+    before.focus()
+    page.keyboard.press("Enter")
+    expect(job).to_contain_text("maker")
+    job.locator("summary", has_text="Provenance").click()
+    expect(graph.get_by_role("button", name=re.compile("^Open count-lines user, report → text"))).to_be_visible()
+    shot(page, "lab/job-provenance-forth")
+
+
 def test_story(page: Page, lab: Any) -> None:
     """From the form to the result, again with a change, compared, deleted."""
     panel = show_panel(page)
@@ -145,6 +177,7 @@ def test_story(page: Page, lab: Any) -> None:
     expect(toast).to_contain_text("sleeper night <b>1</b> is done")
     expect(toast.get_by_role("button", name="Open")).to_be_visible()
     shot_dark(page, "lab/job-done")
+    expect(job.locator("[data-result='report']")).to_contain_text("SHA-256 ")
     job.get_by_role("button", name="Open", exact=True).click()
     expect(tab(page, "result")).to_contain_text("slept for 0.2 s")
 

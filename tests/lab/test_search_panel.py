@@ -115,6 +115,10 @@ def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     runs = answer.json()["obs_publisher_dids"]
     assert [run[-6:] for run in runs] == ["100001", "100002"]
 
+    # what is in sight of the rows, on a laptop
+    visible = grid.evaluate("grid => grid.clientHeight") // 22
+    assert visible >= 8, visible
+
     # and on in Python
     search.get_by_role("button", name="Open in notebook").click()
     output = page.locator(".jp-Notebook .jp-OutputArea-output").first
@@ -230,13 +234,38 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     expect(search.get_by_label("From", exact=False).first).to_have_value("2001-01-01T00:00:00")
     expect(search.get_by_label("From, TT")).to_have_value("2001-01-01T00:01:04.184")
 
-    # a query by hand, wrong at a place
+    # the tables with their rows, and queries to begin with
+    search.get_by_role("button", name="Tables", exact=True).click()
+    tables = search.locator(".jp-UWSSearch-schema")
+    count = {"QUERY": "SELECT COUNT(*) FROM ivoa.obscore", "LANG": "ADQL", "FORMAT": "csv"}
+    rows = page.request.post(archive.root, params={"token": "of-the-tests"}, form=count).text().split()[1]
+    expect(tables.locator("summary", has_text="ivoa.obscore").first).to_contain_text(f"{rows} rows · ")
+    shot(page, "lab/search-tables")
+    search.get_by_role("button", name="Queries", exact=True).click()
+    search.get_by_role("button", name="Time on each target", exact=True).click()
     editor = search.locator(".cm-content")
+    expect(editor).to_contain_text("SUM(t_exptime)")
+    shot(page, "lab/search-queries")
+    search.get_by_role("button", name="Queries", exact=True).click()
+
+    # a query by hand is looked at while it is written, and mended by a click
     editor.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("SELECT obs_idd FROM ivoa.obscore")
+    page.keyboard.press("Escape")
+    expect(search.get_by_text("edited by hand")).to_be_visible()
+    mark = search.locator(".cm-lintRange-error")
+    expect(mark).to_have_text("obs_idd")
+    mark.hover()
+    shot(page, "lab/search-fix")
+    page.get_by_role("button", name="Write obs_id").click()
+    expect(editor).to_have_text("SELECT obs_id FROM ivoa.obscore")
+    expect(mark).to_have_count(0)
+
+    # a query by hand, wrong at a place
     page.keyboard.press("Control+a")
     page.keyboard.type("SELECT nothing_such FROM ivoa.obscore")
     page.keyboard.press("Escape")
-    expect(search.get_by_text("edited by hand")).to_be_visible()
     page.keyboard.press("Control+Enter")
     expect(search.get_by_role("alert")).to_contain_text("line 1, column 8")
     expect(search.locator(".cm-lintRange-error")).to_have_text("nothing_such")
@@ -251,6 +280,7 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     shot(page, "lab/search-narrow-dark")
     search.get_by_role("button", name="Back to the form").click()
     expect(editor).to_contain_text("CIRCLE(83.63")
+    set_theme(page, "JupyterLab Light")
     assert browsing.foreign == []
     browsing.errors[:] = [text for text in browsing.errors if "503" not in text and "400" not in text]
     assert browsing.errors == []

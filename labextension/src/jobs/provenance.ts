@@ -98,7 +98,8 @@ export function readProvenance(json: Readonly<Record<string, unknown>>, middle: 
       const level = levels.get(node.key);
       return level === undefined ? [] : [{ ...node, level }];
     }),
-    edges: all,
+    // what else went into the jobs that used the results is their own affair
+    edges: all.filter(edge => levels.has(edge.source) && levels.has(edge.target)),
     isCut: activities[start]?.['uws:is_cut'] === true
   };
 }

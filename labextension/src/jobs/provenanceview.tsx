@@ -1,7 +1,7 @@
 /**
  * Where a job's results come from, and what was made of them, as a small graph from left to right.
  */
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { JSX } from 'react';
 
 import { messageOf } from '../errors';
@@ -60,12 +60,31 @@ function Graph({ found, host }: { found: IProvenance; host: IHost }): JSX.Elemen
   const { nodes, edges } = found;
   const { places, width, height } = layoutOf(found);
   const levels = [...new Set(nodes.map(node => node.level))].sort((one, other) => one - other);
+  const box = useRef<HTMLDivElement>(null);
+  const middle = places.get(nodes.find(node => node.level === 0)?.key ?? '')?.x ?? 0;
+  useEffect(() => {
+    if (box.current !== null) {
+      box.current.scrollLeft = middle + NODE.width / 2 - box.current.clientWidth / 2;
+    }
+  }, [middle, width]);
   const titleOf = (level: number): string =>
-    level === 0 ? trans.__('This job') : level < 0 ? trans.__('Made from, step %1', String(-level)) : trans.__('Used by, step %1', String(level));
+    level === 0
+      ? trans.__('This job')
+      : level < 0
+        ? trans.__('Made from, step %1', String(-level))
+        : trans.__('Used by, step %1', String(level));
   return (
     <>
-      {nodes.length === 1 && <p className="jp-UWSJobs-small">{trans.__('No runs and no files went into it, and no job has used its results.')}</p>}
-      <div className="jp-UWSProv-graph" tabIndex={0} role="group" aria-label={trans.__('From left to right: what it was made from, the job, what used it')}>
+      {nodes.length === 1 && (
+        <p className="jp-UWSJobs-small">{trans.__('No runs and no files went into it, and no job has used its results.')}</p>
+      )}
+      <div
+        ref={box}
+        className="jp-UWSProv-graph"
+        tabIndex={0}
+        role="group"
+        aria-label={trans.__('From left to right: what it was made from, the job, what used it')}
+      >
         <div style={{ width, height }}>
           <svg width={width} height={height} aria-hidden="true">
             {edges.map(edge => (

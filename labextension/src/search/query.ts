@@ -247,11 +247,11 @@ export function selectionQuery(dids: readonly string[]): string {
 /** Rows that services send where no number is asked for; ours, and most others at least so many. */
 const UNASKED = 100_000;
 
-/** What is done with the rows in Python: shown, made a DataStore of gammapy, or sent to other programs by SAMP. */
+/** What is done with the rows in Python: shown, fetched as a DataStore of gammapy, or sent to other programs by SAMP. */
 export type Then = 'rows' | 'store' | 'samp';
 const THEN: Readonly<Record<Then, readonly string[]>> = {
   rows: ['rows'],
-  store: ['store = archive.data_store(rows)', 'store.obs_table'],
+  store: ['store = archive.data_store(rows, "runs")  # their files, in the folder runs', 'store.obs_table'],
   samp: ['', 'from jupyter_uws.client import send_samp', '', 'send_samp(rows)']
 };
 

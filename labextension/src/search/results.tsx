@@ -224,7 +224,7 @@ function Selected({ model, baskets, actions, trans }: IResultsProps): JSX.Elemen
             <option value="" disabled>
               {trans.__('Copy, download, send …')}
             </option>
-            {model.remote === null && <option value="store">{trans.__('In notebook: as DataStore of gammapy')}</option>}
+            {model.remote === null && <option value="store">{trans.__('In notebook: fetch the files, as DataStore of gammapy')}</option>}
             <option value="samp">{trans.__('In notebook: send to TOPCAT, Aladin (SAMP)')}</option>
             <option value="adql">{trans.__('Copy ADQL')}</option>
             <option value="python">{trans.__('Copy as Python')}</option>

@@ -22,6 +22,7 @@ const DOCUMENT = {
     'service:uws/spectrum/1/results/model': { 'prov:label': 'model', 'uws:sha256': 'ab' },
     'service:uws/gammapy/2/results/fit': { 'prov:label': 'fit', 'uws:sha256': 'cd' },
     'sha256:ef': { 'prov:label': 'config.yaml', 'uws:sha256': 'ef', 'prov:location': 'https://a.org/c' },
+    'sha256:01': { 'prov:label': 'of its own', 'uws:sha256': '01' },
     'ivo:a?1': { 'prov:label': 'ivo://a?1' },
     'ivo:a?2': { 'prov:label': 'ivo://a?2' }
   },
@@ -35,7 +36,8 @@ const DOCUMENT = {
     c: use('service:uws/gammapy/2', 'ivo:a?1', 'obs_ids'),
     d: use('service:uws/gammapy/2', 'ivo:a?2', 'obs_ids'),
     e: use('service:uws/own/3', 'service:uws/gammapy/2/results/fit', 'table'),
-    f: use('service:uws/own/4', 'service:uws/gammapy/2/results/fit', 'table')
+    f: use('service:uws/own/4', 'service:uws/gammapy/2/results/fit', 'table'),
+    g: use('service:uws/own/4', 'sha256:01', 'more')
   },
   wasInformedBy: {
     a: { 'prov:informed': 'service:uws/own/3', 'prov:informant': 'service:uws/gammapy/2' },
@@ -58,6 +60,7 @@ describe('provenance', () => {
     const words = found.edges.map(edge => `${edge.source} ${edge.target} ${edge.result} ${edge.parameter}`);
     expect(words).toContain('service:uws/spectrum/1 service:uws/gammapy/2 model models');
     expect(words).toContain('service:uws/own/3 service:uws/own/4  ');
+    expect(words.filter(text => text.endsWith(' more'))).toEqual([]);
     // that it ran after goes without saying where it used a result
     expect(words.filter(text => text.startsWith('service:uws/gammapy/2 service:uws/own/3'))).toHaveLength(1);
   });

@@ -61,6 +61,22 @@ describe('SearchModel', () => {
     expect([again.remote, again.hasObscore, again.isEdited]).toEqual([null, true, false]);
   });
 
+  it('never shows the rows of one service as those of another', async () => {
+    const service = new MemoryArchive();
+    const far = new MemoryArchive();
+    service.others.set('far', far);
+    const model = new SearchModel(service);
+    await model.load();
+    await model.run();
+    expect(model.rows.table?.rowCount).toBe(3);
+    far.trouble = new Error('connection refused');
+    await model.setService('far');
+    expect([model.unreachable, model.answer.result]).toEqual(['connection refused', null]);
+    await model.run();
+    expect([model.answer.result, model.answer.failure?.message]).toEqual([null, 'connection refused']);
+    expect(far.asked.at(-1)).toContain('FROM ivoa.obscore');
+  });
+
   it('learns what there is, and says where it could not', async () => {
     const service = new MemoryArchive();
     const model = new SearchModel(service);

@@ -92,7 +92,10 @@ describe('code', () => {
     for (const make of [selectionQuery, named, (dids: readonly string[]) => pythonOf('', dids)]) {
       expect(() => make(many)).toThrow('selection: 10001 runs are too many');
     }
-    expect(pythonOf('SELECT *', ['ivo://a?1'], '', 0, 'store').split('\n').slice(-2)).toEqual(['store = archive.data_store(rows)', 'store.obs_table']);
+    expect(pythonOf('SELECT *', ['ivo://a?1'], '', 0, 'store').split('\n').slice(-2)).toEqual([
+      'store = archive.data_store(rows, "runs")  # their files, in the folder runs',
+      'store.obs_table'
+    ]);
     expect(pythonOf('SELECT *', [], 'https://a/tap', 0, 'samp')).toMatch(/to_table\(\)\n\nfrom .* import send_samp\n\nsend_samp\(rows\)$/);
     expect(pythonOf('SELECT """', [])).toContain('archive.adql("SELECT \\"\\"\\"")');
   });
