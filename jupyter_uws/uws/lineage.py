@@ -17,6 +17,8 @@ from .store import JobStore
 
 #: Steps that are followed, back and forth, and jobs that are told of.
 DEPTH, MOST = 3, 100
+#: Files of one step that are looked for: SQLite takes no longer condition.
+FILES = 400
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _behind(store: JobStore, level: list[Job]) -> _Found:
     """The jobs that were given results of those of the level, and those that ran after them."""
     ids = {job.job_id for job in level}
     digests = {result.sha256 for job in level for result in job.results if result.sha256 and result.size}
-    later = store.users(level[0].owner, digests, ids, since=min(job.creation_time for job in level))
+    later = store.users(level[0].owner, sorted(digests)[:FILES], ids, since=min(job.creation_time for job in level))
     makers = _makers(store, later)
     for job in later:
         for upload in job.uploads:
@@ -115,7 +117,7 @@ def _makers(store: JobStore, jobs: Iterable[Job]) -> list[Job]:
     digests = {upload.sha256 for job in given for upload in job.uploads if upload.size}
     if not digests:
         return []
-    return store.makers(given[0].owner, digests, until=max(job.creation_time for job in given))
+    return store.makers(given[0].owner, sorted(digests)[:FILES], until=max(job.creation_time for job in given))
 
 
 def _maker(makers: Iterable[Job], job: Job, upload: Upload) -> Used | None:

@@ -5,6 +5,7 @@ The first test is the story of an observer; the second shows the states that a s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -246,6 +247,12 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     editor = search.locator(".cm-content")
     expect(editor).to_contain_text("SUM(t_exptime)")
     shot(page, "lab/search-queries")
+    search.get_by_label("Name of the query").fill("hours")
+    search.get_by_role("button", name="Save", exact=True).click()
+    search.get_by_role("button", name='Forget "hours"').click()
+    expect(search.get_by_role("button", name="hours", exact=True)).to_have_count(0)
+    search.get_by_role("button", name="Undo").click()
+    expect(search.get_by_role("button", name="hours", exact=True)).to_have_attribute("title", re.compile("SUM"))
     search.get_by_role("button", name="Queries", exact=True).click()
 
     # a query by hand is looked at while it is written, and mended by a click

@@ -10,7 +10,7 @@ function use(job: string, entity: string, role: string): object {
   return { 'prov:activity': job, 'prov:entity': entity, 'prov:role': role };
 }
 
-/** spectrum, of two runs, made a model; gammapy took that and a file; two ran after it, one of them with a result of each. */
+/** spectrum made a model; gammapy took that, a file and two runs; two used its result, one of them after the other. */
 const DOCUMENT = {
   activity: {
     'service:uws/spectrum/1': activity('1', 'spectrum', 'first'),
@@ -80,7 +80,8 @@ describe('provenance', () => {
   it('is that job alone where nothing is known, and ends where a document goes round', () => {
     const alone = readProvenance({ activity: { a: activity('2', 'gammapy') } }, { id: '2', type: 'gammapy' });
     expect([alone.nodes.length, alone.edges.length, alone.isCut]).toEqual([1, 0, false]);
-    const round = { ...DOCUMENT, used: {}, wasInformedBy: { a: DOCUMENT.wasInformedBy.a, b: { 'prov:informed': 'service:uws/gammapy/2', 'prov:informant': 'service:uws/own/3' } } };
+    const back = { 'prov:informed': 'service:uws/gammapy/2', 'prov:informant': 'service:uws/own/3' };
+    const round = { ...DOCUMENT, used: {}, wasInformedBy: { a: DOCUMENT.wasInformedBy.a, b: back } };
     expect(readProvenance(round, { id: '2', type: 'gammapy' }).nodes).toHaveLength(2);
   });
 });

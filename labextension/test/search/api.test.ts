@@ -19,8 +19,9 @@ function serving(...answers: Response[]): { service: ArchiveService; asked: stri
 
 function votable(rows: string, status = 'OK'): Response {
   const info = `<INFO name="QUERY_STATUS" value="${status}">${status === 'ERROR' ? rows : ''}</INFO>`;
-  const data = `<TABLE><FIELD name="n" datatype="char" arraysize="*"/><DATA><TABLEDATA>${rows}</TABLEDATA></DATA></TABLE>`;
-  const text = `<?xml version="1.0"?><VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE type="results">${info}${status === 'ERROR' ? '' : data}</RESOURCE></VOTABLE>`;
+  const field = '<FIELD name="n" datatype="char" arraysize="*"/>';
+  const table = status === 'ERROR' ? '' : `<TABLE>${field}<DATA><TABLEDATA>${rows}</TABLEDATA></DATA></TABLE>`;
+  const text = `<VOTABLE version="1.4"><RESOURCE type="results">${info}${table}</RESOURCE></VOTABLE>`;
   return new Response(text, { status: status === 'ERROR' ? 400 : 200, headers: { 'Content-Type': 'application/x-votable+xml' } });
 }
 

@@ -45,11 +45,16 @@ FROM ivoa.obscore WHERE n &lt; 3</pre></div><div typeof="example"><script>window
 
 describe('fixes', () => {
   it.each([
-    ['SELECT o.obs_idd FROM t', 9, 'there is no column obs_idd in o; did you mean obs_id or obs_mode?', ['SELECT o.obs_id FROM t', 'SELECT o.obs_mode FROM t']],
-    ['SELECT a FROM ivoa.obscor', 14, "there is no table 'ivoa.obscor'; did you mean ivoa.obscore?", ['SELECT a FROM ivoa.obscore']],
+    [
+      'SELECT o.obs_idd FROM t',
+      9,
+      'there is no column obs_idd in o; did you mean obs_id or obs_mode?',
+      ['SELECT o.obs_id FROM t', 'SELECT o.obs_mode FROM t']
+    ],
+    ['FROM ivoa.obscor', 5, "there is no table 'ivoa.obscor'; did you mean ivoa.obscore?", ['FROM ivoa.obscore']],
     ['SELECT SQR(a) FROM t', 7, 'there is no function SQR; did you mean SQRT?', ['SELECT SQRT(a) FROM t']],
     ['SELECT a form t', 14, "'t' is not expected here; did you mean FROM instead of form?", ['SELECT a FROM t']],
-    ['SELECT a FROM t WHERE b = "O Crab"', 26, `there is no column "O Crab"; a text is written in single quotes, 'O Crab'`, [`SELECT a FROM t WHERE b = 'O Crab'`]],
+    ['WHERE b = "O Crab"', 10, `there is no column "O Crab"; a text is written in single quotes, 'O Crab'`, [`WHERE b = 'O Crab'`]],
     // where the query is another by now, and where nothing is proposed
     ['SELECT b FROM t', 7, 'there is no column obs_idd; did you mean obs_id?', []],
     ['SELCT a', 0, "a query begins with SELECT, not 'SELCT'", []]

@@ -124,3 +124,7 @@ async def test_it_ends_somewhere(store: JobStore) -> None:
         store.create(make_job(number, creation_time=T0 + timedelta(seconds=number), info=after))
     lineage = trace(store, row[0])
     assert (len(lineage.jobs), lineage.is_cut) == (MOST, True)
+    files = tuple(Upload("TABLE", f"uploads/{n}", "a", "text/csv", 5, f"{n:064x}") for n in range(2000))
+    made = tuple(Result(f"list{n}", "list", "text/csv", 5, f"{n + 5000:064x}") for n in range(2000))
+    store.create(chained(999, uploads=files, results=made))
+    assert trace(store, chained(999, uploads=files, results=made)).used
