@@ -65,8 +65,8 @@ def test_a_notebook_of_the_file_browser(browsing: Browsing, lab: Lab) -> None:
     again.get_by_role("button", name="Run now").click()
     expect(job.locator("[data-result=report] iframe").content_frame.get_by_text("M 87 2.0")).to_be_visible()
 
-    # Chromium tells of a request before it stops it; none comes to where the page could be answered
-    assert set(browsing.foreign) == {"https://tracker.invalid/x.png"}
+    # Chromium may tell of a request before it stops it; none comes to where the page could be answered
+    assert set(browsing.foreign) <= {"https://tracker.invalid/x.png"}
     assert reached == []
     assert [text for text in browsing.errors if not re.search("Content Security Policy|sandboxed", text)] == []
     # as it ran, beside the one that it was made from
