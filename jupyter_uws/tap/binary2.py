@@ -50,6 +50,8 @@ def _rows(
 ) -> memoryview:
     """``block`` is what each row begins with."""
     count = len(columns[0])
+    if not count:
+        return memoryview(b"")
     pieces: list[pa.Array] = []  # blocks of one width, with a text, or an array, between them
     for array, field in zip(columns, fields, strict=True):
         if field.is_array and field.length is not None:
@@ -64,7 +66,9 @@ def _rows(
     if block:
         pieces.append(_block(block))
     rows = pc.binary_join_element_wise(*pieces, pa.scalar(b"", pa.large_binary()))
-    return memoryview(rows.buffers()[2] or b"")  # one row after the other
+    _, offsets, data = rows.buffers()
+    first, last = np.frombuffer(offsets, np.int64)[[rows.offset, rows.offset + count]].tolist()
+    return memoryview(data)[first:last]  # one row after the other
 
 
 def _block(parts: Sequence[_Bytes]) -> pa.Array:

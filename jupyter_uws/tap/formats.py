@@ -203,6 +203,9 @@ def find_format(wanted: str | None) -> Format:
 
 
 def _key(name: str) -> str:
-    """What tells a format from others: parameters of MIME types in any order, and without what holds for all."""
-    kind, *parameters = "".join(name.lower().split()).replace('"', "").split(";")
+    """What tells a format from others: parameters of MIME types in any order, and without what holds for all.
+
+    A + that its client did not encode arrives as a blank, so neither counts.
+    """
+    kind, *parameters = "".join(name.lower().split()).replace('"', "").replace("+", "").split(";")
     return ";".join([kind, *sorted({*parameters} - {"", "charset=utf-8"})])

@@ -72,6 +72,10 @@ class SyncMixin(_Handler, FormMixin):
     async def get(self) -> None:
         await self._answer()
 
+    async def head(self) -> None:
+        """What would be answered to GET, as far as it is known without asking the archive."""
+        self._describe(read_request(canonical(self.read_form()), self.limits))
+
     async def post(self) -> None:
         await self._answer()
 
@@ -106,10 +110,13 @@ class SyncMixin(_Handler, FormMixin):
         )  # fmt: skip
         async with query as result:
             writer = asked.kind.writer(result.fields, asked.query)
-            self.set_header("Content-Type", asked.content_type)
-            self.set_header("Content-Disposition", f'inline; filename="result.{asked.kind.extension}"')
-            self.set_header("X-Content-Type-Options", "nosniff")
+            self._describe(asked)
             await self._send(result, writer)
+
+    def _describe(self, asked: QueryRequest) -> None:
+        self.set_header("Content-Type", asked.content_type)
+        self.set_header("Content-Disposition", f'inline; filename="result.{asked.kind.extension}"')
+        self.set_header("X-Content-Type-Options", "nosniff")
 
     def _parts(self) -> list[Part]:
         return [

@@ -135,6 +135,16 @@ def test_parameters_are_read_as_dali_says(server: Server) -> None:
     ):
         answer = requests.post(server.url + "/sync", data=parameters, timeout=60)
         assert answer.text.splitlines()[:2] == ["obs_id,s_ra", "o0,0"]
+    # HEAD asks for the same without the rows
+    answer = requests.head(server.url + "/sync", params={"QUERY": TOP5, "FORMAT": "csv"}, timeout=60)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Type"] == "text/csv;header=present"
+    assert requests.head(server.url + "/sync", params={"QUERY": TOP5, "FORMAT": "xls"}, timeout=60).status_code == 400
+    # a + that was not encoded is a blank
+    address = (
+        f"{server.url}/sync?QUERY={TOP5.replace(' ', '+')}&FORMAT=application/x-votable+xml;serialization=tabledata"
+    )
+    assert b"<TABLEDATA>" in requests.get(address, timeout=60).content
     # some in the address, some in the body
     answer = requests.post(server.url + "/sync?LANG=ADQL&FORMAT=csv", data={"QUERY": TOP5}, timeout=60)
     assert answer.text.startswith("obs_id,s_ra\r\no0,")
