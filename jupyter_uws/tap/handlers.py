@@ -242,8 +242,8 @@ class TablesMixin(_DocumentMixin):
             if detail not in ("min", "max"):
                 raise HTTPError(400, f"detail: {detail[:40]!r} is not known; min and max are")
             self.document(vosi.tables_document(tables, keys, rows, columns=detail == "max"))
-        elif name in tables:
-            self.document(vosi.table_document(tables[name], keys, rows))
+        elif table := tables.get(name) or tables.get(name.lower()):  # ADQL does not look at the case either
+            self.document(vosi.table_document(table, keys, rows))
         else:
             raise HTTPError(404, f"there is no table {name[:100]!r}")
 
