@@ -133,7 +133,10 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     rf"{QUERY}/results/([^/]+)": ("ANSWERED/results/result", OWN),
     rf"{QUERY}/(stdout|stderr)": ("ANSWERED/stdout", OWN),
     rf"{QUERY}/provenance": ("ANSWERED/provenance", OWN),
-    r"/tap/sync": ("tap/sync?LANG=ADQL&QUERY=SELECT+TOP+1+*+FROM+ivoa.obscore", {"GET": "200", "POST a=b": "200"}),
+    r"/tap/sync": (
+        "tap/sync?LANG=ADQL&QUERY=SELECT+TOP+1+*+FROM+ivoa.obscore",
+        {"GET": "200", "HEAD": "200", "POST a=b": "200"},
+    ),
     r"/tap/capabilities": ("tap/capabilities", PAGE),
     r"/tap/availability": ("tap/availability", PAGE),
     r"/tap/tables": ("tap/tables", PAGE),
