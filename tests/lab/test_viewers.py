@@ -38,9 +38,32 @@ def write_files(root: Path) -> WCS:
     table["flux"].description = "above 1 TeV"
     table.write(root / "sources.vot", format="votable", tabledata_format="binary2")
     table.write(root / "sources.ecsv")
+    oifits(root / "star.oifits")
     (root / "damaged.fits").write_bytes((root / "map.fits").read_bytes()[:1000])
     (root / "cut.fits").write_bytes((root / "map.fits").read_bytes()[:-40_000])
     return wcs
+
+
+def oifits(path: Path) -> None:
+    """An observation of an interferometer (OIFITS 2, Duvert et al. 2017): texts, pairs of stations, a row for each
+    baseline with values and flags at each wavelength."""
+    shape = (6, 8)
+    visibilities = np.linspace(0, 1, 48).reshape(shape)
+    columns = {
+        "OI_TARGET": [("TARGET_ID", "I", [1]), ("TARGET", "32A", ["alf Boo"]), ("RAEP0", "D", [213.915])],
+        "OI_WAVELENGTH": [("EFF_WAVE", "E", np.linspace(1.5e-6, 2.4e-6, 8)), ("EFF_BAND", "E", np.full(8, 5e-8))],
+        "OI_VIS2": [
+            ("MJD", "D", np.full(6, 53340.5)),
+            ("VIS2DATA", "8D", visibilities),
+            ("FLAG", "8L", visibilities > 0.9),
+            ("STA_INDEX", "2I", [(1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4)]),
+        ],
+    }
+    tables = [
+        fits.BinTableHDU.from_columns([fits.Column(name, form, array=values) for name, form, values in each], name=name)
+        for name, each in columns.items()
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
 
 
 def open_file(page: Page, name: str) -> Locator:
@@ -111,6 +134,15 @@ def test_files_open_from_the_file_browser(browsing: Any, lab: Any) -> None:
         view.get_by_role("button", name="Columns").click()
         expect(view.locator("tbody tr").nth(1)).to_contain_text("above 1 TeV")
         shot(page, f"lab/viewers-{name}")
+
+    view = open_file(page, "star.oifits")
+    parts = view.get_by_label("HDU", exact=True)
+    expect(parts).to_contain_text("Squared visibilities")
+    parts.select_option("3")
+    expect(view.get_by_role("status")).to_have_text("6 rows")
+    shot(page, "lab/viewers-oifits")
+    text = copied(page, view.locator(".jp-UWSTable-grid .lm-DataGrid"), 72 + 140, 48 + 12)
+    assert "0, 0.0212765" in text  # the first values, 0 and 1/47
 
     view = open_file(page, "damaged.fits")
     expect(view.get_by_role("alert")).to_contain_text("The header of HDU 0 has no END")
