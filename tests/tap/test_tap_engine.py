@@ -94,12 +94,10 @@ async def test_who_stops_reading_leaves_nothing_behind(archive: Path) -> None:
         assert len(await anext(pieces)) > 8192
     await pieces.aclose()  # type: ignore[attr-defined]
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    # one that fails when some pieces are out
-    async with engine.query("SELECT MOD(n, 900000 - n) AS m FROM test.numbers", maxrec=1_000_000) as result:
-        with pytest.raises(TAPError, match="Division by zero"):
+    # one that fails, mostly when some pieces are out: the engine's threads begin in several places
+    with pytest.raises(TAPError, match="Division by zero"):
+        async with engine.query("SELECT MOD(n, 900000 - n) AS m FROM test.numbers", maxrec=1_000_000) as result:
             await count(result)
-        assert result.rows > 8192
-        assert not result.is_over
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert await rows(engine, "SELECT n FROM test.numbers") == 10
     engine.close()
