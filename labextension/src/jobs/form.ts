@@ -45,9 +45,11 @@ export const RUN_ID = 'RUNID';
 export const DURATION = 'EXECUTIONDURATION';
 
 export class JobForm {
+  /** With `files` that are given already, by parameter. */
   constructor(
     private readonly _service: IFormService,
-    readonly asked: INewJob
+    readonly asked: INewJob,
+    private readonly _files: Readonly<Record<string, readonly File[]>> = {}
   ) {}
 
   get changed(): ISignal<this, void> {
@@ -80,9 +82,11 @@ export class JobForm {
         this._error = `There is no job type '${this.asked.type}' here.`;
       }
       this._begin(wanted ?? this._types[0] ?? null);
-      if (this.asked.again && wanted) {
-        for (const [name, files] of await this._service.files(this.asked.again)) {
+      if (wanted) {
+        const again = this.asked.again ? await this._service.files(this.asked.again) : [];
+        for (const [name, files] of [...again, ...Object.entries(this._files)]) {
           this._given.set(name, files);
+          this._touched.add(name);
         }
       }
     });
@@ -113,7 +117,8 @@ export class JobForm {
   addFiles(parameter: IParameter, files: readonly File[]): void {
     const given = this.given(parameter.name);
     const kept = parameter.multiple && !isText(given) ? given : [];
-    this.set(parameter.name, parameter.multiple ? [...kept, ...files] : files.slice(0, 1));
+    const all = parameter.multiple ? [...kept, ...files] : files.slice(0, 1);
+    this.set(parameter.name, all.length > 0 ? all : '');
   }
 
   /** Leave a field: from now on it says what is wrong with it. */

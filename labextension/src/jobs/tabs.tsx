@@ -61,7 +61,7 @@ export class Tabs {
 
   /** With `files` that are given already, by parameter. */
   openNewJob(asked: INewJob, files: Readonly<Record<string, readonly File[]>> = {}): void {
-    const form = new JobForm(this._service, asked);
+    const form = new JobForm(this._service, asked, files);
     const id = `jupyter-uws-form-${Date.now()}`;
     this._open(id, () => {
       const done = (job: IJobRef): void => {
@@ -69,11 +69,7 @@ export class Tabs {
         tab.dispose();
       };
       const tab = this._tab(<FormView form={form} host={this._host} done={done} />, this._host.trans.__('New job'));
-      void form.load().then(() => {
-        for (const [name, given] of Object.entries(files)) {
-          form.set(name, given);
-        }
-      });
+      void form.load();
       return tab;
     });
   }

@@ -114,9 +114,9 @@ class Service implements IFormService {
   }
 }
 
-async function opened(asked: INewJob): Promise<[JobForm, Service]> {
+async function opened(asked: INewJob, files = {}): Promise<[JobForm, Service]> {
   const service = new Service();
-  const form = new JobForm(service, asked);
+  const form = new JobForm(service, asked, files);
   await form.load();
   return [form, service];
 }
@@ -220,6 +220,15 @@ describe('the form', () => {
     expect(formCode(form)).toContain('    far=["b", "c", "d"],  # a file of your computer: upload it beside the notebook\n');
     await form.submit(true);
     expect(service.sent[0]?.[1].getAll('far').map(file => (file as File).name)).toEqual(['b', 'c', 'd']);
+  });
+
+  it('has no files where none was chosen, and those that it was opened with after a second answer, too', async () => {
+    const [form] = await opened({ type: 'files' }, { near: [new File(['1'], 'given')] });
+    expect(form.text('near')).toBe('given');
+    await form.load();
+    expect(form.text('near')).toBe('given');
+    form.addFiles(parameter('near', { type: 'file', required: true }), []);
+    expect(form.given('near')).toBe('');
   });
 
   it('names files in Python as Python finds them', async () => {
