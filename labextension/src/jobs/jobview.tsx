@@ -81,8 +81,8 @@ function Head({ page, job, service, host }: IPart & { service: JobService }): JS
   const again = (): void => {
     const files = Object.keys(job.uploads);
     const given = Object.entries(job.parameters).filter(([name]) => !files.includes(name));
-    const again = files.length ? { again: refOnly(job) } : {};
-    host.openNewJob({ type: job.type, run_id: job.runId, parameters: Object.fromEntries(given), ...again });
+    const kept = files.length ? { again: refOnly(job) } : {};
+    host.openNewJob({ type: job.type, run_id: job.runId, parameters: Object.fromEntries(given), ...kept });
   };
   const repeat = async (): Promise<void> => {
     host.openJob(await service.repeat(job));
@@ -235,10 +235,11 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
   const View = viewerFor(result);
   const [open, setOpen] = useState(() => isShownAtOnce(result, job.resultFiles));
   const file = service.resultFile(job, result);
-  const openNotebook = host.openNotebook && isNotebook(result) && (async (): Promise<void> => {
+  const { openNotebook } = host;
+  const asNotebook = async (open: NonNullable<typeof openNotebook>): Promise<void> => {
     const name = fileName(result).replace(/\.ipynb$/, `-${job.id}.ipynb`);
-    await host.openNotebook?.(name, await (await file.range(0, Number.MAX_SAFE_INTEGER)).text());
-  });
+    await open(name, await (await file.range(0, Number.MAX_SAFE_INTEGER)).text());
+  };
   const hash = result.sha256 === null ? '' : `SHA-256 ${result.sha256.slice(0, 8)}…`;
   return (
     <article className="jp-UWSPage-file" data-result={result.name}>
@@ -257,7 +258,9 @@ function Result(props: { job: IJobDocument; result: IResult; service: JobService
         </span>
         <span className="jp-UWSPage-space" />
         {View && <Button act={() => { host.openResult(job, result); }}>{trans.__('Open')}</Button>}
-        {openNotebook && <Button act={() => { attempt(host, openNotebook); }}>{trans.__('Open as notebook')}</Button>}
+        {openNotebook && isNotebook(result) && (
+          <Button act={() => { attempt(host, () => asNotebook(openNotebook)); }}>{trans.__('Open as notebook')}</Button>
+        )}
         {job.service === undefined && (
           <Button act={() => { attempt(host, () => host.insertCode(reading(job, result))); }}>{trans.__('To notebook')}</Button>
         )}

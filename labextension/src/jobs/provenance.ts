@@ -136,10 +136,15 @@ export interface ILayout {
   readonly height: number;
 }
 
-/** Columns by level, each in the middle of the height. */
-export function layoutOf({ nodes }: IProvenance): ILayout {
+/** The nodes level by level. */
+export function columnsOf({ nodes }: IProvenance): IProvNode[][] {
   const levels = [...new Set(nodes.map(node => node.level))].sort((one, other) => one - other);
-  const columns = levels.map(level => nodes.filter(node => node.level === level));
+  return levels.map(level => nodes.filter(node => node.level === level));
+}
+
+/** Columns by level, each in the middle of the height. */
+export function layoutOf(found: IProvenance): ILayout {
+  const columns = columnsOf(found);
   const size = (count: number, side: number, gap: number): number => Math.max(0, count * (side + gap) - gap);
   const height = size(Math.max(0, ...columns.map(column => column.length)), NODE.height, GAP.y);
   const places = new Map<string, IPlace>();

@@ -8,7 +8,7 @@ import { messageOf } from '../errors';
 import { attempt, IHost } from './host';
 import { IJobDocument } from './job';
 import { Button, Phase } from './parts';
-import { IProvEdge, IProvenance, IProvNode, layoutOf, NODE } from './provenance';
+import { columnsOf, IProvEdge, IProvenance, IProvNode, layoutOf, NODE } from './provenance';
 import { lineage } from './python';
 
 interface IProps {
@@ -59,7 +59,6 @@ function Graph({ found, host }: { found: IProvenance; host: IHost }): JSX.Elemen
   const { trans } = host;
   const { nodes, edges } = found;
   const { places, width, height } = layoutOf(found);
-  const levels = [...new Set(nodes.map(node => node.level))].sort((one, other) => one - other);
   const box = useRef<HTMLDivElement>(null);
   const middle = places.get(nodes.find(node => node.level === 0)?.key ?? '')?.x ?? 0;
   useEffect(() => {
@@ -91,15 +90,13 @@ function Graph({ found, host }: { found: IProvenance; host: IHost }): JSX.Elemen
               <path key={JSON.stringify(edge)} d={curve(edge, places)} />
             ))}
           </svg>
-          {levels.map(level => (
-            <ul key={level} aria-label={titleOf(level)}>
-              {nodes
-                .filter(node => node.level === level)
-                .map(node => (
-                  <li key={node.key} style={{ left: places.get(node.key)?.x, top: places.get(node.key)?.y, ...NODE }}>
-                    <Node node={node} words={relations(node, edges, trans.__('ran before'), trans.__('ran after'))} host={host} />
-                  </li>
-                ))}
+          {columnsOf(found).map(column => (
+            <ul key={column[0]?.level} aria-label={titleOf(column[0]?.level ?? 0)}>
+              {column.map(node => (
+                <li key={node.key} style={{ left: places.get(node.key)?.x, top: places.get(node.key)?.y, ...NODE }}>
+                  <Node node={node} words={relations(node, edges, trans.__('ran before'), trans.__('ran after'))} host={host} />
+                </li>
+              ))}
             </ul>
           ))}
         </div>

@@ -49,8 +49,8 @@ export function formCode(form: JobForm): string {
     return '';
   }
   const given = [...form.changes()].map(([name, text]): IArgument => {
-    const given = form.given(name);
-    return isText(given) ? { name, code: literal(typed(type, name, text)) } : filesArgument(name, given);
+    const value = form.given(name);
+    return isText(value) ? { name, code: literal(typed(type, name, text)) } : filesArgument(name, value);
   });
   const duration = form.text(DURATION).trim();
   if (duration) {

@@ -100,7 +100,7 @@ function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full
   const size = full ? FULL : INLINE;
   const { text, error } = useText(file, size);
   const { result } = file;
-  const cut = (result.size ?? 0) > size;
+  const cut = isCut(result, size);
   return (
     <>
       {error !== null && <p role="alert">{error}</p>}
@@ -109,11 +109,7 @@ function TextViewer({ file, host, full }: { file: IResultFile; host: IHost; full
           {cut ? text : pretty(result, text)}
         </pre>
       )}
-      {cut && (
-        <p className="jp-UWSJobs-note">
-          {host.trans.__('The first %1 of %2.', formatSize(size), formatSize(result.size))}
-        </p>
-      )}
+      <CutNote result={result} size={size} host={host} />
     </>
   );
 }
@@ -126,15 +122,10 @@ const PAGE = 5e7;
 function PageViewer({ file, host, full }: { file: IResultFile; host: IHost; full: boolean }): JSX.Element {
   const { text, error } = useText(file, PAGE);
   const { result } = file;
-  const large = (result.size ?? 0) > PAGE;
   return (
     <div className={full ? 'jp-UWSPage-view jp-mod-full' : 'jp-UWSPage-view'}>
       {error !== null && <p role="alert">{error}</p>}
-      {large && (
-        <p className="jp-UWSJobs-note">
-          {host.trans.__('The first %1 of %2.', formatSize(PAGE), formatSize(result.size))}
-        </p>
-      )}
+      <CutNote result={result} size={PAGE} host={host} />
       {text !== null && (
         <iframe
           className="jp-UWSPage-html"
@@ -145,6 +136,19 @@ function PageViewer({ file, host, full }: { file: IResultFile; host: IHost; full
       )}
     </div>
   );
+}
+
+function isCut(result: IResult, size: number): boolean {
+  return (result.size ?? 0) > size;
+}
+
+/** Says of a result that its first bytes are shown only. */
+function CutNote({ result, size, host }: { result: IResult; size: number; host: IHost }): JSX.Element | null {
+  return isCut(result, size) ? (
+    <p className="jp-UWSJobs-note">
+      {host.trans.__('The first %1 of %2.', formatSize(size), formatSize(result.size))}
+    </p>
+  ) : null;
 }
 
 /** The first bytes of a file as text, once they are there, or why they are not. */
