@@ -11,7 +11,6 @@ import difflib
 import json
 import keyword
 import logging
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -32,7 +31,6 @@ NAME = "notebook"
 DEFAULTS, INJECTED = "parameters", "injected-parameters"
 #: Seconds between two versions of the result while cells run.
 SAVED = 2.0
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @job_type(
@@ -205,7 +203,7 @@ def _run(job: JobContext, document: NotebookNode, target: Path) -> str | None:
     try:
         client.execute()
     except CellExecutionError as error:
-        return f"{current}: {error.ename}: {_ANSI.sub('', error.evalue)}"[:1000]
+        return f"{current}: {error.ename}: {_plain(error.evalue)}"[:1000]
     except DeadKernelError:
         return f"{current}: the kernel died, perhaps for want of memory"
     finally:
@@ -232,9 +230,17 @@ def _say(kind: str, content: Mapping[str, Any]) -> None:
         stream = sys.stderr if content["name"] == "stderr" else sys.stdout
         print(content["text"], end="", file=stream, flush=True)
     elif kind == "error":
-        print(_ANSI.sub("", "\n".join(content["traceback"])), file=sys.stderr, flush=True)
+        print(_plain("\n".join(content["traceback"])), file=sys.stderr, flush=True)
     elif text := content.get("data", {}).get("text/plain"):
         print(text, flush=True)
+
+
+def _plain(text: str) -> str:
+    """Without the colours of a terminal."""
+    from nbconvert.filters import strip_ansi
+
+    found: str = strip_ansi(text)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _page(document: NotebookNode, name: str) -> str:
