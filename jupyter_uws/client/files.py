@@ -24,11 +24,13 @@ _CHUNK = 1 << 20
 HDU_TYPES = {"event-list": "events", "aeff": "aeff", "edisp": "edisp", "psf": "psf", "bkgrate": "bkg"}
 
 
-def cache_folder() -> Path:
-    """``$JUPYTER_UWS_CACHE``, else ``jupyter-uws`` in the user's cache folder."""
+def cache_folder(part: str) -> Path:
+    """A folder of the cache, for its user only: in ``$JUPYTER_UWS_CACHE``, else ``jupyter-uws`` in the user's cache."""
     named = os.environ.get("JUPYTER_UWS_CACHE")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(named).expanduser() if named else cache / "jupyter-uws"
+    folder = (Path(named).expanduser() if named else cache / "jupyter-uws") / part
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def links(connection: Connection, dids: Sequence[str]) -> Table:
@@ -87,7 +89,8 @@ def fetch(
     ServiceError, ServiceUnreachable
         It cannot be had.
     """
-    folder = folder or cache_folder() / "files"
+    if folder is None:
+        folder = cache_folder("files")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = {url: folder / file_name(url) for url in sizes}
     missing = [url for url, path in paths.items() if not _is_there(path, sizes[url])]

@@ -190,10 +190,8 @@ class Result:
         """A file with the content in the cache, for programs that want one."""
         from .files import cache_folder
 
-        folder = cache_folder() / "results"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = sha256(self.url.encode()).hexdigest()[:12]
-        target = folder / f"{name}-{self.file_name}"
+        target = cache_folder("results") / f"{name}-{self.file_name}"
         if not target.is_file() or (self.size is not None and target.stat().st_size != self.size):
             self.save(target)
         return target

@@ -28,16 +28,11 @@ def send_samp(table: Table, to: str | None = None, name: str = "table") -> list[
 
     Returns the names of the programs; raises as :func:`send_file`.
     """
-    from io import BytesIO
-
     from .files import cache_folder
+    from .votable import written
 
-    buffer = BytesIO()
-    table.write(buffer, format="votable", tabledata_format="binary2")
-    content = buffer.getvalue()
-    folder = cache_folder() / "samp"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.vot"
+    content = written(table)
+    path = cache_folder("samp") / f"{hashlib.sha256(content).hexdigest()[:16]}.vot"
     path.write_bytes(content)
     return send_file(VOTABLE, path, name, to)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from astropy.table import Table
 
 from .errors import BadValue
 from .resolver import as_target
+from .votable import written
 
 #: Most targets of a search.
 TARGETS = 10_000
@@ -57,9 +57,7 @@ class TargetList:
                 "target_dec": icrs.dec.deg * u.deg,
             }
         )
-        file = io.BytesIO()
-        table.write(file, format="votable")
-        return file.getvalue()
+        return written(table)
 
 
 def as_target_list(value: Any) -> TargetList:

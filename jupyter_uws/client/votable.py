@@ -59,6 +59,13 @@ def read_votable(source: Source) -> tuple[Table, bool]:
     return _whole(b"".join(chain([bytes(head)], pieces)))
 
 
+def written(table: Table) -> bytes:
+    """A table as a VOTable, in BINARY2."""
+    document = BytesIO()
+    table.write(document, format="votable", tabledata_format="binary2")
+    return document.getvalue()
+
+
 def _pieces(source: Source) -> Iterator[bytes]:
     if isinstance(source, bytes):
         return iter([source])

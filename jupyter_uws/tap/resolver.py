@@ -123,6 +123,7 @@ def _is_compared_with(node: exp.Expr) -> bool:
 
 
 def place_of(node: exp.Expr) -> int | None:
+    """Where a node begins in the query, or what it is part of; None where that is not known."""
     starts: list[int] = [part.meta["start"] for part in node.walk() if "start" in part.meta]
     if starts:
         return min(starts)

@@ -164,6 +164,7 @@ def sql_identifier(name: str) -> str:
 
 
 def sql_text(value: str) -> str:
+    """A literal of SQL: no value can end it."""
     return "'" + value.replace("'", "''") + "'"
 
 
