@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOTS = ROOT / "screenshots"
@@ -36,6 +36,12 @@ def open_lab(page: Page, url: str, path: str = "", reset: str = "&reset") -> Non
     """Go to JupyterLab with nothing open, but for the file of ``path``; without ``reset`` as it was left."""
     page.goto(f"{url}lab{path}?token=of-the-tests{reset}")
     wait_for_lab(page)
+
+
+def open_search(page: Page) -> Locator:
+    """The archive search, opened by its card in the launcher."""
+    page.locator(".jp-LauncherCard", has_text="Archive search").click()
+    return page.locator(".jp-UWSSearch")
 
 
 def wait_for_lab(page: Page) -> None:

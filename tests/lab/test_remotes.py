@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import open_lab, shot
+from browsers import open_lab, open_search, shot
 from lab.conftest import Lab, run_lab
 from playwright.sync_api import expect
 from running import RunningService, run_service
@@ -42,8 +42,7 @@ def test_search_another_archive(browsing: Any, lab: Lab, far: RunningService) ->
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/sync") else None)
     open_lab(page, lab.url)
-    page.locator(".jp-LauncherCard", has_text="Archive search").click()
-    search = page.locator(".jp-UWSSearch")
+    search = open_search(page)
     search.get_by_label("Archive", exact=True).select_option("Far archive")
     editor = search.locator(".cm-content")
     expect(editor).to_contain_text("access_url")

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from browsers import open_lab, set_theme, shot, violations
+from browsers import open_lab, open_search, set_theme, shot, violations
 from playwright.sync_api import Locator, Page, Route, expect
 
 pytestmark = pytest.mark.browser
@@ -28,8 +28,7 @@ def drawn(place: Locator, change: Callable[[], Any]) -> bool:
 def test_from_a_name_to_a_notebook(browsing: Any, lab: Any) -> None:
     page = browsing.page
     open_lab(page, lab.url)
-    page.locator(".jp-LauncherCard", has_text="Archive search").click()
-    search = page.locator(".jp-UWSSearch")
+    search = open_search(page)
     target = search.get_by_label("Target", exact=True)
     target.click()
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
@@ -162,8 +161,7 @@ class Archive:
 def test_several_targets_pasted_from_a_table(browsing: Any, lab: Any) -> None:
     page = browsing.page
     open_lab(page, lab.url)
-    page.locator(".jp-LauncherCard", has_text="Archive search").click()
-    search = page.locator(".jp-UWSSearch")
+    search = open_search(page)
     target = search.get_by_label("Target", exact=True)
     expect(search.locator(".cm-content")).to_contain_text("ivoa.obscore")
     target.fill("Sgr A*; ")
@@ -196,8 +194,7 @@ def test_every_state_has_its_words(browsing: Any, lab: Any) -> None:
     archive = Archive(page, lab.url)
     archive.trouble = "away"
     open_lab(page, lab.url)
-    page.locator(".jp-LauncherCard", has_text="Archive search").click()
-    search = page.locator(".jp-UWSSearch")
+    search = open_search(page)
     expect(search).to_contain_text("the service runs on host node7, not here")
     shot(page, "lab/search-away")
 

@@ -15,7 +15,7 @@ from typing import Any
 import npm
 import numpy as np
 import pytest
-from browsers import PATIENCE, open_lab, run_chromium, set_theme, shot, violations
+from browsers import PATIENCE, open_lab, open_search, run_chromium, set_theme, shot, violations
 from lab.conftest import Lab, note_foreign, run_lab
 from PIL import Image
 from playwright.sync_api import Frame, Locator, Page, expect
@@ -160,8 +160,7 @@ def test_survey_images_behind_the_sky(lab_with_images: Lab, outside: Outside, ch
         page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
         page.on("request", lambda request: note_foreign(request.url, lab.url, foreign))
         open_lab(page, lab.url)
-        page.locator(".jp-LauncherCard", has_text="Archive search").click()
-        search = page.locator(".jp-UWSSearch")
+        search = open_search(page)
         search.get_by_label("Target", exact=True).fill("83.63 22.01")
         search.get_by_label("Radius").fill("3")
         run = search.get_by_role("button", name="Search", exact=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import PATIENCE, open_lab, shot, shot_dark
+from browsers import PATIENCE, open_lab, open_search, shot, shot_dark
 from lab.conftest import Browsing, Lab, run_lab
 from playwright.sync_api import Page, expect
 from test_jobs_panel import tab
@@ -33,8 +33,7 @@ def test_from_a_name_to_a_map(browsing: Browsing, lab: Lab, archive: str) -> Non
     page, (collection, count) = browsing.page, ARCHIVES[archive]
     open_lab(page, lab.url)
     page.get_by_role("tab", name="Jobs", exact=True).click()
-    page.locator(".jp-LauncherCard", has_text="Archive search").click()
-    search = page.locator(".jp-UWSSearch")
+    search = open_search(page)
     search.get_by_label("Target", exact=True).press_sequentially("crab")
     search.get_by_role("option", name="Crab Nebula").click()
     search.get_by_role("button", name="Search", exact=True).click()
