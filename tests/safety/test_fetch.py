@@ -325,8 +325,9 @@ async def test_a_slow_drip_has_an_end(server: Server, tmp_path: Path, start: str
 
     server.answer = drip
     begin = asyncio.get_running_loop().time()
-    with pytest.raises(FetchError, match=r"did not send the file within 0\.4 s"):
-        await get(server.url(), tmp_path, timeout=0.4)
+    # on a machine that is busy the server must have begun by then: else there is nothing that could end
+    with pytest.raises(FetchError, match="did not send the file within 2 s"):
+        await get(server.url(), tmp_path, timeout=2)
     assert asyncio.get_running_loop().time() - begin < 20
     await asyncio.wait_for(gone.wait(), 30)
     assert left_in(tmp_path) == []
