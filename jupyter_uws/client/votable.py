@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 import warnings
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.parsers import expat
 
 import numpy as np
+import pybase64
 from astropy.table import MaskedColumn, Table
 
 from .binary import Rows, Unsupported
@@ -136,7 +136,7 @@ def _binary(head: bytes, first: bytes, pieces: Iterator[bytes], opened: _Opened)
         if rows.rest:
             raise ServiceError("The archive's answer breaks off in the midst of a row.")
         return filled(_empty(_first_table(document)), rows.columns()), overflow
-    except (ValueError, MemoryError) as error:  # binascii's and numpy's
+    except (ValueError, MemoryError) as error:  # pybase64's and numpy's
         raise ServiceError(f"The archive's answer is not a VOTable: {type(error).__name__}.") from None
 
 
@@ -147,7 +147,7 @@ def _decoded(pieces: Iterator[bytes], tail: list[bytes]) -> Iterator[bytes]:
         content, end, after = piece.partition(b"<")
         left += content.translate(None, b" \t\r\n")
         whole = len(left) - (0 if end else len(left) % 4)
-        yield binascii.a2b_base64(left[:whole])
+        yield pybase64.b64decode(left[:whole], validate=True)
         left = left[whole:]
         if end:
             tail.extend([end + after, *pieces])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import pyarrow as pa
+import pybase64
 
 from ..markup import DECLARATION, leaf, tag, text
 from .binary2 import binary2_rows
@@ -62,10 +62,10 @@ class Base64Rows:
             data = memoryview(self._rest + data)
         whole = len(data) - len(data) % 3
         self._rest = bytes(data[whole:])
-        return binascii.b2a_base64(data[:whole])
+        return pybase64.b64encode(data[:whole]) + b"\n"
 
     def end(self) -> bytes:
-        return binascii.b2a_base64(self._rest) if self._rest else b""
+        return pybase64.b64encode(self._rest)
 
 
 @lru_cache(1000)
