@@ -1,13 +1,14 @@
 # ruff: noqa: S608
 """Cones inside the engine and inside PostgreSQL with pgSphere's index, on the same rows and in turns: no HTTP, no ADQL.
 
+The engine finds them by pages beside the archive (``jupyter_uws/tap/pages.py``); DuckDB's own way is told as well.
+
 ``python benchmarks/cones.py FILE --postgres URL`` takes an archive of simulated_archive.py. Its rows go to a temporary
 table, so the database keeps nothing; it must have pgSphere (``postgresql-15-pgsphere`` in Debian, then ``CREATE
 EXTENSION pg_sphere``), and its server run here, for the CPU time of its process is read.
 
-Each side gets the text of the query and gives its rows to a client: as Arrow, or as PostgreSQL's own text, which
-psycopg takes in. CPU time is that of the side which finds the rows: of all threads of this process for DuckDB, of the
-server's process for PostgreSQL.
+Each side gets the query and gives its rows to a client: as Arrow, or as PostgreSQL's own text, which psycopg takes in.
+CPU time is that of the side which finds the rows: of all threads of this process, or of PostgreSQL's server.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import psycopg
 from tap import COLUMNS, RADII, centres, cone
 from uws import Table
 
-from jupyter_uws.tap.adql import MOST_GATHERED, translate
+from jupyter_uws.tap.adql import MOST_GATHERED, Query, translate
 from jupyter_uws.tap.engine import BATCH_ROWS
 from jupyter_uws.tap.snapshot import Snapshot
 
@@ -85,9 +86,14 @@ def main() -> None:
     run(con, f"PREPARE near (float8, float8, float8) AS {pgsphere('$1', '$2', '$3')}")
     server = con.info.backend_pid
 
-    def ours(sql: str) -> int:
-        reader = cursor.execute(sql).to_arrow_reader(BATCH_ROWS)
-        return sum(batch.num_rows for batch in reader) if reader else 0
+    def ours(query: Query) -> int:
+        reader = snapshot.cone(query, _ROOT, BATCH_ROWS)
+        if reader is None:
+            raise SystemExit(f"{arguments.file} has no pages beside it")
+        return sum(batch.num_rows for batch in reader)
+
+    def engine(query: Query) -> int:
+        return sum(batch.num_rows for batch in cursor.execute(query.sql).to_arrow_reader(BATCH_ROWS))
 
     def theirs(sql: str) -> int:
         return len(run(con, sql).fetchall())
@@ -96,11 +102,13 @@ def main() -> None:
         return cpu_of(server)
 
     for radius in RADII:
-        found: dict[str, list[tuple[int, float, float]]] = {"ours": [], "pgSphere": [], "pgSphere, prepared": []}
+        sides = ("ours", "DuckDB", "pgSphere", "pgSphere, prepared")
+        found: dict[str, list[tuple[int, float, float]]] = {side: [] for side in sides}
         for lon, lat in centres(arguments.count + _WARM):
-            sql = f"{translate(cone(lon, lat, radius), snapshot.tables).sql} LIMIT {MOST_GATHERED + 1}"
+            query = translate(cone(lon, lat, radius), snapshot.tables, limit=MOST_GATHERED)
             text, prepared = pgsphere(lon, lat, radius), f"EXECUTE near ({lon}, {lat}, {radius})"
-            found["ours"].append(measured(partial(ours, sql), time.process_time))
+            found["ours"].append(measured(partial(ours, query), time.process_time))
+            found["DuckDB"].append(measured(partial(engine, query), time.process_time))
             found["pgSphere"].append(measured(partial(theirs, text), server_cpu))
             found["pgSphere, prepared"].append(measured(partial(theirs, prepared), server_cpu))
         counts = [[rows for rows, *_ in values] for values in found.values()]
@@ -113,8 +121,9 @@ def main() -> None:
             medians[name] = cpu, passed
             table.add(f"  {name}", cpu, "ms CPU")
             table.add(f"  {name}, time that passed", passed, "ms")
-        table.add("  ours / pgSphere, CPU", medians["ours"][0] / medians["pgSphere"][0], "", 5.0)
-        table.add("  ours / pgSphere, time that passed", medians["ours"][1] / medians["pgSphere"][1], "", 5.0)
+        for name in ("pgSphere", "pgSphere, prepared"):
+            table.add(f"  ours / {name}, CPU", medians["ours"][0] / medians[name][0], "", 5.0)
+            table.add(f"  ours / {name}, time that passed", medians["ours"][1] / medians[name][1], "", 5.0)
     table.print()
 
 

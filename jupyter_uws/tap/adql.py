@@ -18,7 +18,7 @@ from .advice import closest
 from .errors import ADQLError
 from .expressions import Expressions
 from .grouping import aggregates, bare, form_of, makes_groups
-from .narrowing import Near, Spread
+from .narrowing import Disc, Near, Spread
 from .relations import SPREAD, Item, Relation
 from .resolver import place_of
 from .schema import Table
@@ -47,6 +47,9 @@ MAX_COLUMNS = 2000
 # the engine gathers the rows of a LIMIT before it gives the first: of more than these, who reads them keeps count
 MOST_GATHERED = 10_000
 
+# what a query may have besides columns, tables, WHERE and TOP
+_MORE = ("with_", "distinct", "group", "having", "order", "offset")
+
 
 @dataclass(frozen=True)
 class Query:
@@ -54,6 +57,7 @@ class Query:
 
     It ``is_short`` where it reads a table or two, and of these only rows near a position, or TAP_SCHEMA. ``most`` is
     the number of rows that its LIMIT lets through; where it has none, ``top`` may be the number to stop at.
+    Where it asks for columns of one table as they are, of rows that lie in a disc, and for nothing else, that ``disc``.
     """
 
     sql: str
@@ -61,6 +65,7 @@ class Query:
     is_short: bool
     top: int | None = None
     most: int | None = None
+    disc: Disc | None = None
 
 
 def translate(text: str, tables: Mapping[str, Table], *, limit: int | None = None, trees: Trees | None = None) -> Query:
@@ -85,7 +90,7 @@ def _translated(text: str, tree: exp.Expr, tables: Mapping[str, Table], limit: i
         translator = _Translator(text, tables)
         sql, values = translator.rows(tree, None, limit)
         is_short = translator.read <= 2 and not translator.whole
-        return Query(sql, values, is_short, translator.top, translator.most)
+        return Query(sql, values, is_short, translator.top, translator.most, translator.disc)
     except RecursionError:
         raise ADQLError("the query is nested too deeply") from None
 
@@ -99,6 +104,8 @@ class _Translator(Expressions):
         self.spread: dict[str, Spread] = {}
         self.top: int | None = None
         self.most: int | None = None
+        self.discs: dict[str, Disc] = {}  # by alias, where the rows in it are those that WHERE lets through
+        self.disc: Disc | None = None
         self.whole: set[str] = set()  # aliases of tables that are read whole
         self.common: dict[str, tuple[str, tuple[Value, ...], int]] = {}  # WITH: name -> SQL name, columns, tables
 
@@ -156,6 +163,10 @@ class _Translator(Expressions):
         elif rows is not None:
             parts.append(self._limit(rows, limit))
         parts.extend(offset)
+        if limit is not None and len(pieces) == 1 and not any(node.args.get(name) for name in _MORE):
+            alias = values[0].alias
+            if alias is not None and all(value.alias == alias for value in values):
+                self.disc = self.discs.get(alias)
         return " ".join(parts), values
 
     def _set_operation(
@@ -326,15 +337,19 @@ class _Translator(Expressions):
         here = {piece.alias for piece in pieces if isinstance(piece, Item)}
         taken = {value.sql.lower() for source in scope.sources for value in source.values}
         conditions = []
+        near = None
         for found in self.filtered(node, scope):
             if isinstance(found, str):
                 conditions.append(found)
             elif isinstance(found, Near):
+                near = found
                 conditions.append(found.sql)
                 self.whole -= here & {found.alias}
             elif found.alias in here - self.spread.keys() and f'{found.alias}."{SPREAD}"' not in taken:
                 self.spread[found.alias] = found
                 conditions.append(f"{found.alias}.{SPREAD} = {found.cell}")
+        if near is not None and near.disc is not None and len(conditions) == 2:  # that of the disc, and of its cells
+            self.discs[near.alias] = near.disc
         return " AND ".join(conditions)
 
     def _written(self, pieces: Iterable[str | Item]) -> str:

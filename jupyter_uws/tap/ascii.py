@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from .schema import Table, insert_rows
+from .schema import Table, insert_rows, rows_of
 from .scope import Leaf, sql_identifier
 
 _NOTES = "tap_schema._ascii"
@@ -31,12 +31,7 @@ def note_ascii(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
 
 def read_notes(con: duckdb.DuckDBPyConnection) -> dict[Leaf, bool]:
     """What is noted in the database that ``con`` uses."""
-    there = con.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
-        " AND schema_name || '.' || table_name = ?", [_NOTES],
-    ).fetchall()  # fmt: skip
-    rows = con.execute(f"SELECT * FROM {_NOTES}").fetchall() if there else []  # noqa: S608
-    return {(table, column): ascii_only for table, column, ascii_only in rows}
+    return {(table, column): ascii_only for table, column, ascii_only in rows_of(con, _NOTES)}
 
 
 def look_up(con: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:

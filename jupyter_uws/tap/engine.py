@@ -335,18 +335,24 @@ class Result:
         query = self._translated
         if query is None:
             query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
-        if query.top is not None and query.top <= self._maxrec:
-            self._most, self._by_top = query.top, True
+        top = query.most if query.top is None else query.top
+        if top is not None and top <= self._maxrec:
+            self._most, self._by_top = top, True
         ascii_only = [
             all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves) for value in query.values
         ]
         are_few = query.most is not None and query.most <= MOST_GATHERED
-        # few rows are planned once, and gathered; to send rows as they are found, the engine plans twice
-        found = cursor.execute(query.sql) if are_few else cursor.sql(query.sql)
-        reader: pa.RecordBatchReader = found.to_arrow_reader(BATCH_ROWS)
-        self._reader = reader
+        self._reader = reader = self._found(query, cursor, are_few)
         self._come_soon = are_few or query.is_short
         self.fields = _fields(query, reader.schema, ascii_only)
+
+    def _found(self, query: Query, cursor: duckdb.DuckDBPyConnection, are_few: bool) -> pa.RecordBatchReader:
+        by_pages = self._snapshot.cone(query, self._variables, BATCH_ROWS)
+        if by_pages is not None:
+            return by_pages
+        # few rows are planned once, and gathered; to send rows as they are found, DuckDB plans twice
+        found = cursor.execute(query.sql) if are_few else cursor.sql(query.sql)
+        return found.to_arrow_reader(BATCH_ROWS)
 
     def _go_on(self) -> None:
         """Raises QueryTimeout where the query is not to go on: an interrupt before it runs in DuckDB is lost."""

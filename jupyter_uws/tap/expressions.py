@@ -270,8 +270,11 @@ class Expressions(UserFunctions):
             yield self.condition(part, scope)
             if found := _nearer(part):
                 start, end = self.ends(found[0], scope)
+                if start.place is None:
+                    start, end = end, start
                 radius = self.value(found[1], scope)
-                yield from narrowed(start, sphere.Circle(end, f"CAST({radius} AS DOUBLE)"))
+                circle = sphere.Circle(end, f"CAST({radius} AS DOUBLE)")
+                yield from narrowed(start, circle, is_open=isinstance(part, (exp.LT, exp.GT)))
 
     def _check_kinds(self, operands: list[exp.Expr], scope: Scope) -> None:
         """Refuse to compare a number with text: the engine notices at some row, and does not name the column."""

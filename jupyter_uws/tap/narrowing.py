@@ -13,11 +13,25 @@ _ALIAS = re.compile(r"\b(t[0-9]+)\.")
 
 
 @dataclass(frozen=True)
+class Disc:
+    """A circle on the sky (deg), with its rim or, where it ``is_open``, without."""
+
+    lon: float
+    lat: float
+    radius: float
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
 class Near:
-    """Only rows of ``alias`` for which the condition ``sql`` holds."""
+    """Only rows of ``alias`` for which the condition ``sql`` holds.
+
+    Where it follows from a condition that says that the row's own position lies in a ``disc``, and no more.
+    """
 
     alias: str
     sql: str
+    disc: Disc | None = None
 
 
 @dataclass(frozen=True)
@@ -32,8 +46,11 @@ class Spread:
     cell: str
 
 
-def narrowed(first: Shape, second: Shape) -> Iterator[Near | Spread]:
-    """What holds wherever the two shapes have a point in common: one thing at most."""
+def narrowed(first: Shape, second: Shape, *, is_open: bool = False) -> Iterator[Near | Spread]:
+    """What holds wherever the two shapes have a point in common: one thing at most.
+
+    ``is_open`` tells of a point and a circle that one on its rim does not count.
+    """
     for one, other in ((first, second), (second, first)):
         place, bound = _place_of(one), bound_of(other)
         if place is None or bound is None:
@@ -46,7 +63,9 @@ def narrowed(first: Shape, second: Shape) -> Iterator[Near | Spread]:
         cell = f"{place.alias}.{places.CELL}"
         if lon is not None and lat is not None:
             if radius <= places.WIDEST and abs(lat) <= 90:
-                yield Near(place.alias, places.in_ranges(cell, lon, lat, radius))
+                is_cone = isinstance(one, Point) and isinstance(other, Circle)
+                disc = Disc(lon, lat, radius, is_open) if is_cone else None
+                yield Near(place.alias, places.in_ranges(cell, lon, lat, radius), disc)
             return
         aliases = set(_ALIAS.findall(f"{centre.lon} {centre.lat}"))
         if len(aliases) == 1 and place.alias not in aliases and radius <= places.WIDEST:

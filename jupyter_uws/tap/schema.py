@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -285,3 +286,12 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple
     con.register("incoming_rows", incoming)
     con.execute(f"INSERT INTO {table} FROM incoming_rows")
     con.unregister("incoming_rows")
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[Any, ...]]:
+    """The rows of a table of the database that ``con`` uses; none where it is not there."""
+    there = con.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
+        " AND schema_name || '.' || table_name = ?", [table],
+    ).fetchall()  # fmt: skip
+    return con.execute(f"SELECT * FROM {table}").fetchall() if there else []  # noqa: S608

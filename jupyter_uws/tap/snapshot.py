@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from . import udfs
-from .adql import CATALOG
+from .adql import CATALOG, Query
 from .ascii import look_up, read_notes
 from .errors import ArchiveUnavailable
 from .fields import TEXTS
 from .identity import file_identity
+from .pages import read_pages
 from .places import read_sky
 from .schema import ForeignKey, Table, read_keys, read_tap_schema
 from .scope import NOT_ASCII, Leaf, sql_identifier, sql_text
@@ -61,6 +63,7 @@ class Snapshot:
                 self.tables: dict[str, Table] = read_sky(cursor, read_tap_schema(cursor))
                 self.keys: tuple[ForeignKey, ...] = read_keys(cursor)
                 self._ascii = read_notes(cursor)
+                self._pages = read_pages(cursor, path.parent, self.tables)
             self._numbers = {
                 (table.name, column.name)
                 for table in self.tables.values()
@@ -145,6 +148,14 @@ class Snapshot:
             surplus = self._idle.pop(0)[1] if len(self._idle) > IDLE_CURSORS else None
         if surplus is not None:
             surplus.close()
+
+    def cone(self, query: Query, variables: Mapping[str, str], batch_rows: int) -> pa.RecordBatchReader | None:
+        """The rows of a query that is a cone and nothing else, without its TOP; None where DuckDB is to find them."""
+        if query.disc is None:
+            return None
+        leaves = [leaf for value in query.values for leaf in value.leaves]
+        pages = self._pages.get(leaves[0][0])
+        return pages and pages.within(query.disc, [column for _, column in leaves], variables, batch_rows)
 
     def rows(self) -> dict[str, int]:
         """How many rows each table has, by its name; counted once, for the file does not change.

@@ -19,6 +19,7 @@ from jupyter_uws.tap import places
 from jupyter_uws.tap.engine import Engine
 from jupyter_uws.tap.handlers import make_routes
 from jupyter_uws.tap.jobs import TAP, QueryExecutor, job_type
+from jupyter_uws.tap.pages import write_pages
 from jupyter_uws.tap.schema import Column, Table, write_tap_schema
 from jupyter_uws.uws import handlers as uws_handlers
 from jupyter_uws.uws.errors import UWSError
@@ -105,6 +106,7 @@ def make_archive(path: Path) -> Path:
         )
         con.execute("CREATE TABLE test.numbers AS SELECT range AS n, (range * 0.5)::DOUBLE AS x FROM range(1000000)")
         write_tap_schema(con, [OBSCORE, KINDS, NUMBERS], schemas={"test": "tables of the tests"})
+        write_pages(con, OBSCORE, path.with_name(f"{path.name}.arrow"), variables={"access_url": "root_url"})
     return path
 
 
