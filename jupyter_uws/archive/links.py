@@ -54,7 +54,10 @@ class StoredHdu:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run of the archive and its HDUs, in the order of the store's index; degrees (ICRS), live time in s."""
+    """A run of the archive and its HDUs, in the order of the store's index.
+
+    Degrees (ICRS), MJD in TT, live time in s.
+    """
 
     did: str
     collection: str
@@ -62,6 +65,8 @@ class StoredRun:
     target_name: str | None
     ra: float
     dec: float
+    t_min: float
+    t_max: float
     livetime: float | None
     hdus: tuple[StoredHdu, ...]
 
@@ -104,8 +109,8 @@ class Link:
 
 
 _HDUS = """
-    SELECT r.obs_publisher_did, r.collection, r.obs_id, o.target_name, o.s_ra, o.s_dec, o.t_exptime,
-           h.hdu_type, h.hdu_class, h.hdu_name, f.root, f.path, f.name
+    SELECT r.obs_publisher_did, r.collection, r.obs_id, o.target_name, o.s_ra, o.s_dec, o.t_min, o.t_max,
+           o.t_exptime, h.hdu_type, h.hdu_class, h.hdu_name, f.root, f.path, f.name
     FROM _archive.run r JOIN _archive.obscore o USING (obs_publisher_did)
          JOIN _archive.hdu h USING (obs_publisher_did)
          JOIN _archive.file f ON f.collection = h.collection AND f.name = h.file_name

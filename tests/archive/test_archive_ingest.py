@@ -239,6 +239,7 @@ def test_the_index_gives_the_energy_range_first(write_store: WriteStore, tmp_pat
         ({"RADECSYS": "GALACTIC"}, "unknown coordinate system 'GALACTIC'"),
         ({"TIMESYS": "LOCAL"}, "unknown time system 'local'"),
         ({"DEC_PNT": 123.0}, "not on the sky"),
+        ({"TIMEUNIT": "d"}, "times of the EVENTS header are in 'd', not in 's'"),
     ],
 )
 def test_a_header_that_makes_no_sense(

@@ -24,6 +24,7 @@ import pyvo
 import requests
 import tornado.httpserver
 import tornado.web
+from astropy import units as u
 from astropy.io import fits
 from astropy.io.votable import parse_single_table
 from tornado.testing import bind_unused_port
@@ -359,12 +360,23 @@ def test_the_bundle_is_a_data_store(server: Server, simulated: Path, tmp_path: P
     with fits.open(store / "hdu-index.fits.gz") as hdus:
         hdus.verify("exception")
         assert list(hdus[1].data["HDU_TYPE"]) == ["events", "gti", "aeff", "edisp", "psf", "bkg"]
+    # what GADF 0.3 requires of the observation index: columns, and how its times are to be read
+    with fits.open(store / "obs-index.fits.gz") as hdus, fits.open(store / name) as files:
+        hdus.verify("exception")
+        index, events = hdus[1], files["EVENTS"].header
+        assert {"OBS_ID", "RA_PNT", "DEC_PNT", "TSTART", "TSTOP"} <= set(index.columns.names)
+        assert (index.header["TIMESYS"], index.header["TIMEUNIT"]) == (events["TIMESYS"], "s") == ("TT", "s")
+        offset = (events["MJDREFI"] - index.header["MJDREFI"]) + (events["MJDREFF"] - index.header["MJDREFF"])
+        for key in ("TSTART", "TSTOP"):
+            assert index.data[key][0] == pytest.approx(events[key] + offset * 86400, abs=1e-5)
+            assert index.columns[key].unit == "s"
     report = add_store(tmp_path / "again.duckdb", store)
     assert (report.added, report.skipped) == (1, [])
 
 
 @pytest.mark.gamma
 def test_gammapy_opens_a_bundle_of_several_runs(server: Server, tmp_path: Path) -> None:
+    from astropy.time import Time
     from gammapy.data import DataStore
 
     answer = server.get("datalink/bundle", DID, "ivo://jupyter-uws/SIM-DR1?100002")
@@ -376,6 +388,8 @@ def test_gammapy_opens_a_bundle_of_several_runs(server: Server, tmp_path: Path) 
     observations = store.get_observations(required_irf="full-enclosure")
     assert [obs.obs_id for obs in observations] == [100001, 100002]
     assert all(len(obs.events.table) and obs.gti is not None for obs in observations)
+    second = observations[1].tstart + [0, 10] * u.s
+    assert list(store.obs_table.select_time_range(Time(second), partial_overlap=True)["OBS_ID"]) == [100002]
     assert np.isclose(
         store.obs_table["RA_PNT"].quantity[0].to_value("deg"), observations[0].events.table.meta["RA_PNT"]
     )

@@ -48,7 +48,7 @@ pol_states        char   -      Char.PolarizationAxis.stateList                 
 pol_xel           long   -      Char.PolarizationAxis.numBins                                 meta.number
 facility_name     char   -      Provenance.ObsConfig.Facility.name                            meta.id;instr.tel
 instrument_name   char   -      Provenance.ObsConfig.Instrument.name                          meta.id;instr
-"""
+"""  # noqa: E501
 NOT_NULL = ("calib_level", "obs_collection", "obs_id", "obs_publisher_did")
 
 
