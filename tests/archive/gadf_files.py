@@ -24,9 +24,9 @@ def events_hdu(obs_id: int, n: int = 10, **cards: Any) -> fits.BinTableHDU:
 def aeff_hdu(name: str = "AEFF", **cards: Any) -> fits.BinTableHDU:
     """An effective area from 0.5 to 50 TeV, out to 3 deg."""
     vectors = {"ENERG_LO": [0.5, 5], "ENERG_HI": [5, 50], "THETA_LO": [0, 1], "THETA_HI": [1, 3], "EFFAREA": [1] * 4}
+    units = {"ENERG": "TeV", "THETA": "deg", "EFFAR": "m2"}
     columns = [
-        fits.Column(key, f"{len(v)}E", unit="TeV" if key.startswith("ENERG") else None, array=np.array([v], "f4"))
-        for key, v in vectors.items()
+        fits.Column(key, f"{len(v)}E", unit=units[key[:5]], array=np.array([v], "f4")) for key, v in vectors.items()
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name=name)
     hdu.header.update({"HDUCLAS1": "RESPONSE", "HDUCLAS2": "EFF_AREA", **cards})
