@@ -247,7 +247,7 @@ def _others(run: StoredRun, root: str) -> Iterator[Link]:
 
 def _file(run: StoredRun, hdu: StoredHdu, url: str, size: int | None, qualifier: str | None, description: str) -> Link:
     if size is None:
-        gone = f"NotFoundFault: the file {hdu.name} is gone since the archive was made"
+        gone = f"FatalFault: the file {hdu.name} is gone since the archive was made"
         return Link(run.did, "#this", description, error_message=gone, content_qualifier=qualifier)
     return Link(
         run.did,
@@ -285,5 +285,5 @@ def _size(path: Path) -> int | None:
 
 def _unknown(did: str) -> str:
     if not did.strip():
-        return "NotFoundFault: the ID is empty: give the obs_publisher_did of a run"
+        return "UsageFault: the ID is empty: give the obs_publisher_did of a run"
     return f"NotFoundFault: the archive has no run with the obs_publisher_did {did[:200]!r}"

@@ -102,7 +102,7 @@ def test_a_file_that_is_gone_is_an_error_of_its_row_only(own_server: Server, own
     ]  # fmt: skip
     errors = [row["error_message"] for row in rows if row["error_message"]]
     assert len(errors) == 4
-    assert errors[0] == "NotFoundFault: the file caldb/sim_dr1_north.fits.gz is gone since the archive was made"
+    assert errors[0] == "FatalFault: the file caldb/sim_dr1_north.fits.gz is gone since the archive was made"
     answer = own_server.get("datalink/bundle", DID)
     assert answer.status_code == 503
     assert "is gone since the archive was made" in answer.text

@@ -80,11 +80,12 @@ def test_the_links_of_each_identifier_stand_together(server: Server) -> None:
 @pytest.mark.parametrize(
     "odd", ["", " ", "x" * 9000, "\x01<&>", "ivo://jupyter-uws/SIM-DR1?100001#frag", "'; DROP TABLE"]
 )
-def test_identifiers_of_any_kind_get_a_row_that_says_they_are_unknown(server: Server, odd: str) -> None:
+def test_identifiers_of_any_kind_get_a_row_that_says_what_is_wrong(server: Server, odd: str) -> None:
     answer = requests.post(server.url + "datalink/links", {"ID": odd}, timeout=60)
     (row,) = parse_single_table(io.BytesIO(answer.content)).to_table()
     assert answer.status_code == 200
-    assert row["error_message"].startswith("NotFoundFault: ")
+    # of the faults of section 3.5: an ID that is unknown, or one that cannot be
+    assert row["error_message"].startswith("NotFoundFault: " if odd.strip() else "UsageFault: ")
     assert (row["semantics"], row["access_url"], row["service_def"]) == ("#this", "", "")
 
 
@@ -113,7 +114,7 @@ def test_what_no_other_link_leads_to_has_its_own(write_store: Callable[..., Path
     (store / "gti 1.fits").unlink()
     rows = server.links("ivo://jupyter-uws/S?1")
     (extra,) = rows[rows["semantics"] == "#auxiliary"]
-    assert extra["error_message"].startswith("NotFoundFault: the file gti 1.fits is gone")
+    assert extra["error_message"].startswith("FatalFault: the file gti 1.fits is gone")
     assert "#package" not in rows["semantics"]
     assert next(running, None) is None
 
