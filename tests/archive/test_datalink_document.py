@@ -84,7 +84,7 @@ def test_identifiers_of_any_kind_get_a_row_that_says_what_is_wrong(server: Serve
     answer = requests.post(server.url + "datalink/links", {"ID": odd}, timeout=60)
     (row,) = parse_single_table(io.BytesIO(answer.content)).to_table()
     assert answer.status_code == 200
-    # of the faults of section 3.5: an ID that is unknown, or one that cannot be
+    # of the faults of section 3.4: an ID that is unknown, or one that cannot be
     assert row["error_message"].startswith("NotFoundFault: " if odd.strip() else "UsageFault: ")
     assert (row["semantics"], row["access_url"], row["service_def"]) == ("#this", "", "")
 

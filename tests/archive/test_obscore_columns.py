@@ -84,7 +84,7 @@ def test_what_must_not_be_null_is_not_and_the_rest_has_values_of_the_standard(
         assert row["calib_level"] == 2
         # IVOA Identifiers 2.0: authority, path and query of characters that need no escape
         assert re.fullmatch(r"ivo://[a-z0-9][a-z0-9-]{2,}/[A-Za-z0-9._-]+\?[0-9]+(/[a-z]+)?", row["obs_publisher_did"])
-        # events are not binned, their observables are all columns, and nothing is polarised (sections 4.16 to 4.20)
+        # events are not binned, their observables are all columns, and nothing is polarised (sections 4.19 to 4.21)
         assert [row[name] for name in ("s_xel1", "s_xel2", "t_xel", "em_xel")] == [-1] * 4
         assert (row["o_ucd"], row["pol_states"], row["pol_xel"]) == (None, None, 0)
         assert 0 < row["em_min"] < row["em_max"]
