@@ -26,6 +26,8 @@ from .rows import hea_rows, is_convertible, obscore_rows
 
 Progress = Callable[[int, int], None]
 
+#: How runs are read. With another number those that an archive has are read again when their store is added next.
+READING = 2
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -244,7 +246,7 @@ def _locate(path: str, store: Path, allowed: Sequence[Path]) -> _File:
 
 def _signature(run: IndexedRun, files: Mapping[str, _File]) -> str:
     state = [(path, str(f.root), f.name, f.size, f.mtime_ns) for path, f in sorted(files.items())]
-    return hashlib.sha256(repr((run, state)).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((READING, run, state)).encode()).hexdigest()[:32]
 
 
 def _signatures(old: Mapping[str, pa.Table], name: str, store: Path, allowed: Sequence[Path]) -> dict[int, str]:
