@@ -31,3 +31,14 @@ def aeff_hdu(name: str = "AEFF", **cards: Any) -> fits.BinTableHDU:
     hdu = fits.BinTableHDU.from_columns(columns, name=name)
     hdu.header.update({"HDUCLAS1": "RESPONSE", "HDUCLAS2": "EFF_AREA", **cards})
     return hdu
+
+
+def gti_hdu(*intervals: tuple[float, float], unit: str = "s", **cards: Any) -> fits.BinTableHDU:
+    """Good time intervals, with nothing that tells their reference but ``cards``; None stands for no card."""
+    columns = [
+        fits.Column(name, "D", unit=unit, array=np.array([pair[side] for pair in intervals]))
+        for side, name in enumerate(("START", "STOP"))
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name="GTI")
+    hdu.header.update({key: value for key, value in cards.items() if value is not None})
+    return hdu

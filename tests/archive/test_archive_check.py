@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from gadf_files import aeff_hdu, events_hdu
+from gadf_files import aeff_hdu, events_hdu, gti_hdu
 
 from jupyter_uws.archive import ArchiveError, add_store, check_archive
 from jupyter_uws.archive.fitsfile import Hdu
@@ -20,15 +20,8 @@ from jupyter_uws.cli import main
 WriteStore = Callable[..., Path]
 
 
-def gti_hdu(*intervals: tuple[float, float], unit: str = "s", **cards: Any) -> fits.BinTableHDU:
-    columns = [
-        fits.Column(name, "D", unit=unit, array=np.array([pair[side] for pair in intervals]))
-        for side, name in enumerate(("START", "STOP"))
-    ]
-    hdu = fits.BinTableHDU.from_columns(columns, name="GTI")
-    header = {"HDUCLAS1": "GTI", "MJDREFI": 51910, "MJDREFF": 0.0, "TIMESYS": "TT", **cards}
-    hdu.header.update({key: value for key, value in header.items() if value is not None})
-    return hdu
+def good_times(*intervals: tuple[float, float], unit: str = "s", **cards: Any) -> fits.BinTableHDU:
+    return gti_hdu(*intervals, unit=unit, **{"MJDREFI": 51910, "MJDREFF": 0.0, "TIMESYS": "TT", **cards})
 
 
 #: What GADF asks for besides what an analysis needs.
@@ -142,7 +135,7 @@ def test_headers_and_times(
     intervals: list[tuple[float, float]],
     expected: list[tuple[bool, str, str]],
 ) -> None:
-    assert sorted(found(write_store, tmp_path, good_events(**cards), gti_hdu(*intervals))) == sorted(BASE + expected)
+    assert sorted(found(write_store, tmp_path, good_events(**cards), good_times(*intervals))) == sorted(BASE + expected)
 
 
 def test_units_and_energies(write_store: WriteStore, tmp_path: Path) -> None:
@@ -156,7 +149,7 @@ def test_units_and_energies(write_store: WriteStore, tmp_path: Path) -> None:
         (True, "energy", "3 of 10 events have no energy greater than 0"),
         (True, "energy", "the run's range, 0.1 to 20 TeV, is not within that of its effective area, 0.5 to 50 TeV"),
     ]
-    gti = gti_hdu((100, 1900), unit="d")
+    gti = good_times((100, 1900), unit="d")
     assert sorted(found(write_store, tmp_path, events, gti, LO_THRES=0.1, HI_THRES=20.0)) == sorted(BASE + expected)
 
 
@@ -172,7 +165,7 @@ def test_the_events_of_a_table(write_store: WriteStore, tmp_path: Path) -> None:
         (False, "events", "the events are not in the order of TIME"),
         (True, "events", "3 of 10 events are not on the sky"),
     ]
-    assert sorted(found(write_store, tmp_path, events, gti_hdu((100, 1900)))) == sorted(BASE + expected)
+    assert sorted(found(write_store, tmp_path, events, good_times((100, 1900)))) == sorted(BASE + expected)
 
 
 def test_events_without_times_or_columns(write_store: WriteStore, tmp_path: Path) -> None:
@@ -181,7 +174,7 @@ def test_events_without_times_or_columns(write_store: WriteStore, tmp_path: Path
     without = fits.BinTableHDU.from_columns(
         [column for column in events.columns if column.name not in ("EVENT_ID", "DEC")], header=events.header
     )
-    findings = found(write_store, tmp_path, without, gti_hdu((100, 1900)))
+    findings = found(write_store, tmp_path, without, good_times((100, 1900)))
     assert (False, "headers", "events: the column EVENT_ID is missing") in findings
     assert (True, "headers", "events: the column DEC is missing") in findings
     assert (True, "events", "2 of 10 events have no TIME") in findings
@@ -202,7 +195,7 @@ def test_events_without_times_or_columns(write_store: WriteStore, tmp_path: Path
 def test_the_reference_time_of_the_good_times(
     write_store: WriteStore, tmp_path: Path, cards: dict[str, Any], shift: float, expected: list[tuple[bool, str, str]]
 ) -> None:
-    gti = gti_hdu((100 + shift, 1900 + shift), **cards)
+    gti = good_times((100 + shift, 1900 + shift), **cards)
     assert sorted(found(write_store, tmp_path, good_events(), gti)) == sorted(BASE + expected)
 
 
@@ -230,7 +223,7 @@ def test_a_response_that_is_out_of_shape(
         columns.append(fits.Column(column, f"{len(values)}E", unit=unit, array=np.array([values], "f4")))
     aeff = fits.BinTableHDU.from_columns(columns, name="AEFF")
     aeff.header.update(LO_THRES=5.0, HI_THRES=20.0)
-    assert sorted(found_in(write_store, tmp_path, good_events(), gti_hdu((100, 1900)), aeff)) == sorted(
+    assert sorted(found_in(write_store, tmp_path, good_events(), good_times((100, 1900)), aeff)) == sorted(
         [*BASE, finding]
     )
 
@@ -264,7 +257,7 @@ def test_checksums_of_the_file_itself(write_store: WriteStore, tmp_path: Path) -
     """What was damaged before it was indexed: SHA-256 cannot tell."""
     kinds = (("events", "events"), ("gti", "gti"), ("aeff", "aeff_2d"))
     index = [(1, kind, cls, "", "1.fits", kind.upper()) for kind, cls in kinds]
-    store = write_store("store", {"store/0.fits": [good_events(), gti_hdu((100, 1900)), aeff_hdu()]}, index)
+    store = write_store("store", {"store/0.fits": [good_events(), good_times((100, 1900)), aeff_hdu()]}, index)
     with fits.open(store / "0.fits") as hdus:
         hdus.writeto(store / "1.fits", checksum=True)
     assert add_store(tmp_path / "a.duckdb", store).added == 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from gadf_files import aeff_hdu, events_hdu
+from gadf_files import aeff_hdu, events_hdu, gti_hdu
 
 from jupyter_uws.archive import add_store
 from jupyter_uws.archive.database import read_archive
@@ -22,17 +22,6 @@ def facts(archive: Path) -> list[tuple[Any, ...]]:
     with read_archive(archive) as con:
         query = f"SELECT {COLUMNS} FROM ivoa.obscore NATURAL JOIN ivoa.obscore_hea ORDER BY obs_id"  # noqa: S608
         return con.execute(query).fetchall()
-
-
-def gti_hdu(*intervals: tuple[float, float], **cards: Any) -> fits.BinTableHDU:
-    """Good time intervals, with nothing that tells their reference but ``cards``."""
-    columns = [
-        fits.Column(name, "D", unit="s", array=np.array([pair[side] for pair in intervals]))
-        for side, name in enumerate(("START", "STOP"))
-    ]
-    hdu = fits.BinTableHDU.from_columns(columns, name="GTI")
-    hdu.header.update(cards)
-    return hdu
 
 
 @pytest.mark.parametrize("cards", [{"HDUCLAS2": "PSF"}, {"HDUCLAS1": None, "HDUCLAS2": None}])
