@@ -46,6 +46,13 @@ async def send_file(handler: RequestHandler, file: BinaryIO, info: os.stat_resul
         handler.set_header("ETag", etag)
         handler.set_header("Last-Modified", formatdate(modified, usegmt=True))
         headers = handler.request.headers
+        if _is_another(headers, etag, modified):
+            for name in ("Content-Disposition", "ETag", "Last-Modified"):
+                handler.clear_header(name)
+            handler.set_status(412)
+            handler.set_header("Content-Type", "text/plain; charset=UTF-8")
+            handler.write("the file is not the one that was asked for\n")
+            return
         if _not_modified(headers, etag, modified):
             handler.set_status(304)
             return
@@ -87,6 +94,14 @@ def _refuse_range(handler: RequestHandler, size: int) -> None:
     handler.set_header("Content-Range", f"bytes */{size}")
     handler.set_header("Content-Type", "text/plain; charset=UTF-8")
     handler.write(f"the file has {size} bytes\n")
+
+
+def _is_another(headers: httputil.HTTPHeaders, etag: str, modified: int) -> bool:
+    """Whether the client wants one file only, and it is not this (If-Match, else If-Unmodified-Since)."""
+    if (tags := headers.get("If-Match")) is not None:
+        return tags.strip() != "*" and etag not in [tag.strip() for tag in tags.split(",")]
+    since = _http_date(headers.get("If-Unmodified-Since"))
+    return since is not None and modified > since
 
 
 def _not_modified(headers: httputil.HTTPHeaders, etag: str, modified: int) -> bool:

@@ -5,7 +5,6 @@ An *error* is what makes an analysis fail or go wrong; a *warning* what its auth
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,26 +15,11 @@ import numpy as np
 from .database import read_archive
 from .errors import ArchiveError
 from .fitsfile import DamagedFile, Hdu, scan
+from .gadf_checks import Wrong, check_cards, check_columns, check_events, check_good_times, check_response, check_sums
 from .ingest import file_digest
 from .links import StoredHdu, StoredRun, find_runs
 
 Progress = Callable[[int, int], None]
-
-#: Cards that an EVENTS header must have (GADF 0.3), as numbers and as texts.
-NUMBERS = ("RA_PNT", "DEC_PNT", "TSTART", "TSTOP", "MJDREFI", "MJDREFF", "ONTIME", "LIVETIME", "DEADC")
-TEXTS = ("TELESCOP", "OBJECT")
-#: Units by column; the first is the standard's.
-ENERGIES = ("TeV", "GeV", "MeV", "keV", "eV")
-UNITS: dict[str, dict[str, Sequence[str]]] = {
-    "events": {"TIME": ("s",), "RA": ("deg",), "DEC": ("deg",), "ENERGY": ENERGIES},
-    "gti": {"START": ("s",), "STOP": ("s",)},
-    "aeff": {"ENERG_LO": ENERGIES, "ENERG_HI": ENERGIES, "THETA_HI": ("deg",), "EFFAREA": ("m2", "cm2", "m**2", "m^2")},
-    "edisp": {"ENERG_LO": ENERGIES, "THETA_HI": ("deg",)},
-    "psf": {"ENERG_LO": ENERGIES, "THETA_HI": ("deg",)},
-    "bkg": {"ENERG_LO": ENERGIES},
-}
-#: Seconds by which times may disagree: what headers round to.
-TOLERANCE = 1.0
 
 
 @dataclass(frozen=True)
@@ -144,99 +128,51 @@ def _check_run(
         if hdu is None:
             yield stored, "headers", f"has no HDU {stored.hdu_name!r}, which the archive has of it", True
             continue
+        if hdu.data is None:
+            yield stored, "headers", f"{stored.hdu_type}: the HDU {stored.hdu_name!r} is no binary table", True
+            continue
         hdus.setdefault(stored.hdu_type, hdu)
-        for check, message, error in _check_table(stored.hdu_type, hdu):
+        for check, message, error in _check_table(stored, hdu):
             yield stored, check, message, error
     events = hdus.get("events")
     if events is None:
         return
     for check, message, error in _check_events(run, events, hdus.get("gti"), n_events):
         yield run.events, check, message, error
-    for message in _check_energies(events, hdus.get("aeff"), energy):
+    for message in _check_range(hdus.get("aeff"), energy):
         yield run.events, "energy", message, True
     for kind in ("gti", "aeff", "edisp", "psf"):
         if not any(hdu.hdu_type == kind for hdu in run.hdus):
             yield run.events, "headers", f"the run has no {kind}", kind in ("gti", "aeff", "edisp")
 
 
-def _check_table(kind: str, hdu: Hdu) -> Iterator[tuple[str, str, bool]]:
-    names = {str(hdu.header[card]): card.removeprefix("TTYPE") for card in hdu.header["TTYPE*"]}
-    for column, units in UNITS.get(kind, {}).items():
-        if column not in names:
-            yield "headers", f"{kind}: the column {column} is missing", kind in ("events", "gti")
-            continue
-        unit = str(hdu.header.get(f"TUNIT{names[column]}", "")).strip()
-        if unit not in units:
-            yield "units", f"{kind}: {column} is in {unit or 'no unit'}, not {units[0]}", bool(unit)
+def _check_table(stored: StoredHdu, hdu: Hdu) -> Wrong:
+    kind, cls = stored.hdu_type, stored.hdu_class
+    yield from check_columns(kind, cls, hdu)
+    yield from check_sums(kind, hdu)
+    if kind not in ("events", "gti"):
+        yield from check_response(kind, cls, hdu)
 
 
-def _check_events(run: StoredRun, events: Hdu, gti: Hdu | None, n_events: int) -> Iterator[tuple[str, str, bool]]:
-    header = events.header
-    for card in NUMBERS:
-        value = header.get(card)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            yield "headers", f"EVENTS: {card} is {value!r}, not a number", card not in ("ONTIME", "DEADC")
-    for card in TEXTS:
-        if not str(header.get(card, "")).strip():
-            yield "headers", f"EVENTS: {card} is missing", False
-    if header.get("OBS_ID") != run.obs_id:
-        yield "headers", f"EVENTS: OBS_ID is {header.get('OBS_ID')!r}, the index says {run.obs_id}", False
-    if header["NAXIS2"] != n_events:
-        yield "checksum", f"holds {header['NAXIS2']} events, {n_events} when it was indexed", True
-    if gti is not None and {"START", "STOP"} <= set(gti.header["TTYPE*"].values()):
-        yield from _check_times(events, gti)
+def _check_events(run: StoredRun, events: Hdu, gti: Hdu | None, n_events: int) -> Wrong:
+    yield from check_cards(events.header, run.obs_id)
+    if events.header["NAXIS2"] != n_events:
+        yield "checksum", f"holds {events.header['NAXIS2']} events, {n_events} when it was indexed", True
+    yield from check_events(events)
+    if gti is not None:
+        yield from check_good_times(events, gti)
 
 
-def _check_times(events: Hdu, gti: Hdu) -> Iterator[tuple[str, str, bool]]:
-    table = gti.table
-    start, stop = (np.asarray(table[name], float) for name in ("START", "STOP"))
-    if not len(start):
-        yield "gti", "GTI has no interval", True
-        return
-    if not (np.isfinite(start).all() and (start < stop).all()):
-        yield "gti", "GTI has an interval that does not end after its start", True
-        return
-    if (start[1:] < stop[:-1]).any():
-        yield "gti", "GTI has intervals that overlap or are out of order", True
-        return
-    first, last = events.header.get("TSTART"), events.header.get("TSTOP")
-    if isinstance(first, float) and isinstance(last, float):
-        over = max(first - start[0], stop[-1] - last)
-        if over > TOLERANCE:
-            yield "gti", f"GTI reaches {over:.1f} s beyond TSTART and TSTOP", True
-    ontime = events.header.get("ONTIME")
-    good = float((stop - start).sum())
-    if isinstance(ontime, int | float) and abs(good - ontime) > TOLERANCE:
-        yield "gti", f"GTI adds up to {good:.1f} s, ONTIME is {ontime:.1f} s", False
-    time = np.asarray(events.table["TIME"], float) if "TIME" in events.table.names else np.empty(0)
-    place = np.searchsorted(start, time, side="right") - 1
-    outside = ~((place >= 0) & (time <= stop[np.maximum(place, 0)]))
-    if outside.any():
-        late = float(np.max(np.maximum(start[0] - time[outside], time[outside] - stop[-1]), initial=0.0))
-        words = f"{int(outside.sum())} of {len(time)} events are outside of the good time intervals"
-        yield "gti", f"{words}, by up to {late:.2f} s", False
-
-
-def _check_energies(events: Hdu, aeff: Hdu | None, indexed: tuple[float | None, float | None]) -> Iterator[str]:
+def _check_range(aeff: Hdu | None, indexed: tuple[float | None, float | None]) -> Iterator[str]:
+    """Whether the energies that the run is said to be good for, in TeV, are those of its effective area."""
     low, high = indexed
-    if "ENERGY" in events.table.names:
-        energy = np.asarray(events.table["ENERGY"], float)
-        bad = int((~(np.isfinite(energy) & (energy > 0))).sum())
-        if bad:
-            yield f"{bad} of {len(energy)} events have no energy greater than 0"
-    if aeff is None:
+    if aeff is None or low is None or high is None or not {"ENERG_LO", "ENERG_HI"} <= set(aeff.table.names):
         return
-    table = aeff.table
-    if not {"ENERG_LO", "ENERG_HI"} <= set(table.names):
-        return
-    lower, upper = (np.asarray(table[name], float).ravel() for name in ("ENERG_LO", "ENERG_HI"))
-    if not (np.isfinite(lower).all() and (lower < upper).all() and (np.diff(lower) > 0).all()):
-        yield "the energy axis of the effective area does not rise"
-    elif low is not None and high is not None:
-        scale = 1e12 / {"TeV": 1e12, "GeV": 1e9, "MeV": 1e6, "keV": 1e3, "eV": 1.0}.get(_unit(aeff, "ENERG_LO"), 1e12)
-        if low < lower[0] / scale * 0.999 or high > upper[-1] / scale * 1.001:
-            axis = f"{lower[0] / scale:.4g} to {upper[-1] / scale:.4g} TeV"
-            yield f"the run's range, {low:.4g} to {high:.4g} TeV, is not within that of its effective area, {axis}"
+    lower, upper = (np.asarray(aeff.table[name], float).ravel() for name in ("ENERG_LO", "ENERG_HI"))
+    scale = 1e12 / {"TeV": 1e12, "GeV": 1e9, "MeV": 1e6, "keV": 1e3, "eV": 1.0}.get(_unit(aeff, "ENERG_LO"), 1e12)
+    if low < lower[0] / scale * 0.999 or high > upper[-1] / scale * 1.001:
+        axis = f"{lower[0] / scale:.4g} to {upper[-1] / scale:.4g} TeV"
+        yield f"the run's range, {low:.4g} to {high:.4g} TeV, is not within that of its effective area, {axis}"
 
 
 def _unit(hdu: Hdu, column: str) -> str:

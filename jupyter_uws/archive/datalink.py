@@ -18,7 +18,7 @@ ID_FIELD = "ID"
 @dataclass(frozen=True)
 class _Field:
     name: str
-    ucd: str
+    ucd: str | None
     description: str
     datatype: str = "char"
     unit: str | None = None
@@ -33,8 +33,8 @@ _FIELDS = (
     _Field("semantics", "meta.code", "what it is to the ID (vocabulary http://www.ivoa.net/rdf/datalink/core)"),
     _Field("content_type", "meta.code.mime", "media type of the data"),
     _Field("content_length", "phys.size;meta.file", "size of the data", "long", "byte"),
-    _Field("content_qualifier", "meta.code", "kind of product: event-list, aeff, edisp, psf, bkgrate, event-bundle"),
-    _Field("local_semantics", "meta.code", "the HDU's class in GADF, or the name of a preview"),
+    _Field("content_qualifier", None, "kind of product: event-list, aeff, edisp, psf, bkgrate, event-bundle"),
+    _Field("local_semantics", "meta.id.assoc", "the HDU's class in GADF, or the name of a preview"),
     _Field("link_auth", "meta.code", "whether one must be known to the service to follow the link"),
     _Field("link_authorized", "meta.code", "whether who asked may follow the link", "boolean"),
 )
@@ -85,7 +85,10 @@ def _document(*children: str) -> str:
 
 
 def _itself(url: str) -> str:
-    """The service of links as a descriptor, so that a client that has only this document can ask for other runs."""
+    """The service of links describes itself, so that a client that has only this document can ask for other runs.
+
+    By the utype of DataLink 1.1 (section 4.4), which no other descriptor has; that of 1.0 was the name ``this``.
+    """
     takes = f'<PARAM name="ID" datatype="char" arraysize="*" ucd="meta.id;meta.main" ref="{ID_FIELD}" value=""/>'
     return (
         tag(
@@ -99,8 +102,8 @@ def _itself(url: str) -> str:
             tag("GROUP", takes, name="inputParams"),
             "\n",
             type="meta",
-            utype="adhoc:service",
-            name="this",
+            utype="adhoc:this",
+            name="links",
         )
         + "\n"
     )

@@ -13,8 +13,9 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
+from ..markup import tag
 from ..serving import CHUNK, name_file, open_regular, send_file
-from ..vosi import AVAILABILITY, CAPABILITIES, availability_document, capabilities_document, capability
+from ..vosi import AVAILABILITY, CAPABILITIES, availability_document, capabilities_document, capability, interface
 from . import bundle, datalink
 from .errors import ArchiveError
 from .handlers import open_file
@@ -25,7 +26,13 @@ from .previews import Previews, can_draw
 ID_LIMIT = 500
 #: A client that takes nothing for this long [s] has gone.
 PATIENCE = 60.0
-_FORMATS = ("votable", "application/x-votable+xml", "text/xml", datalink.CONTENT_TYPE)
+#: What RESPONSEFORMAT may be, and what the answer then is; parameters of a media type count for nothing (DataLink 1.1,
+#: section 2.1.2).
+_FORMATS = {
+    "votable": datalink.CONTENT_TYPE,
+    "application/x-votable+xml": datalink.CONTENT_TYPE,
+    "text/xml": "text/xml",
+}
 
 #: What takes a run, for the service's root as the client sees it.
 Processings = Callable[[str], Sequence[Processing]]
@@ -74,14 +81,15 @@ class LinksMixin(_Handler, FormMixin):
 
     async def get(self) -> None:
         """The table of links; identifiers that are not known get a row that says so (DataLink 1.1, section 3.4)."""
-        dids = _identifiers(self.read_form())
+        form = self.read_form()
+        content_type, dids = _content_type(form), _identifiers(form)
         services = self.processings(self.root)
         rows = await asyncio.to_thread(links, self.archive(), dids[:ID_LIMIT], self.root, services, previews=can_draw())
         overflow = len(dids) > ID_LIMIT
         reader = datalink.Reader(
             known=not getattr(self, "is_anonymous", False), open=getattr(self, "open_to_anonymous", False)
         )
-        self.set_header("Content-Type", datalink.CONTENT_TYPE)
+        self.set_header("Content-Type", content_type)
         url = f"{self.root}datalink/links"
         self.write(datalink.links_document(rows, url, services, overflow=overflow, reader=reader))
 
@@ -96,6 +104,8 @@ class LinksMixin(_Handler, FormMixin):
         elif isinstance(error, HTTPError) and status_code in (400, 413, 415, 503) and error.log_message:
             fault = "TransientFault" if status_code == 503 else "UsageFault"
             self.answer_error(status_code, f"{fault}: {error.get_message()}")
+        elif status_code == 500 and not self.is_expected(error):
+            self.answer_error(500, "DefaultFault: the service failed at this request; its log tells more")
         else:
             super().write_error(status_code, **kwargs)
 
@@ -209,7 +219,8 @@ class CapabilitiesMixin(_DataMixin):
     async def get(self) -> None:
         here = f"{self.root}datalink"
         found = [
-            capability(datalink.STANDARD, f"{here}/links"),
+            # to be asked with parameters: the base of its addresses (DataLink 1.1, section 2.2)
+            tag("capability", interface(f"{here}/links", role="std"), standardID=datalink.STANDARD) + "\n",
             capability(CAPABILITIES, f"{here}/capabilities"),
             capability(AVAILABILITY, f"{here}/availability"),
         ]
@@ -234,10 +245,18 @@ class AvailabilityMixin(_DataMixin):
     head = get
 
 
+def _content_type(form: dict[str, list[str]]) -> str:
+    """The media type of the answer: the one that RESPONSEFORMAT names (DALI 1.1, section 3.4.3)."""
+    wanted = [value for name, values in form.items() if name.upper() == "RESPONSEFORMAT" for value in values]
+    found = datalink.CONTENT_TYPE
+    for value in wanted:
+        kind = value.partition(";")[0].strip().lower()
+        if kind and kind not in _FORMATS:
+            raise HTTPError(400, f"RESPONSEFORMAT: {value[:100]!r} is not known; votable is")
+        found = _FORMATS.get(kind, found)
+    return found
+
+
 def _identifiers(form: dict[str, list[str]]) -> list[str]:
     """The values of ID, each once; names of parameters are in any case (DALI 1.1, section 2.3.1)."""
-    wanted = [value for name, values in form.items() if name.upper() == "RESPONSEFORMAT" for value in values]
-    for value in wanted:
-        if value.strip() and "".join(value.lower().split()) not in _FORMATS:
-            raise HTTPError(400, f"RESPONSEFORMAT: {value[:100]!r} is not known; votable is")
     return list(dict.fromkeys(value for name, values in form.items() if name.upper() == "ID" for value in values))

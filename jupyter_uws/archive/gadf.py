@@ -7,8 +7,9 @@ wrong sizes), so the indices say what there is and the headers say what it is li
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ OBS_INDEX = "obs-index"
 HDU_INDEX = "hdu-index"
 
 _ENERGY_IN_TEV = {"TEV": 1.0, "GEV": 1e-3, "MEV": 1e-6, "KEV": 1e-9, "EV": 1e-12}
-_KEPT = {"EFF_AREA", "RPSF", "EDISP"}  # HDUCLAS2 of the tables that are read, and not only their headers
+#: HDU types of the tables that are read, and not only their headers.
+TABLES = ("aeff", "psf", "edisp", "gti")
 _CIRCLE = re.compile(r"CIRCLE\(([-+0-9.E]+),([-+0-9.E]+),([0-9.E+-]+)\)")
 #: Columns of the high-energy extension of ObsCore, and the cards they are read from. It has more, which
 #: GADF has no cards for.
@@ -96,12 +98,14 @@ def read_index(store: Path) -> StoreIndex:
     header, hdus = _read_table(
         _index_file(store, HDU_INDEX), ("OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME")
     )
+    # where it is given, paths begin there and not at the index (GADF, "BASE_DIR")
+    base = str(header.get("BASE_DIR", "")).strip()
     by_run: dict[int, list[IndexedHdu]] = {}
     text = [[str(value).strip() for value in hdus[name]] for name in ("HDU_TYPE", "HDU_CLASS", "HDU_NAME")]
     for obs_id, kind, cls, name, folder, file in zip(
         hdus["OBS_ID"], *text, hdus["FILE_DIR"], hdus["FILE_NAME"], strict=True
     ):
-        path = "/".join(part for part in (str(folder).strip(), str(file).strip()) if part)
+        path = os.path.join(base, *(part for part in (str(folder).strip(), str(file).strip()) if part))
         by_run.setdefault(int(obs_id), []).append(IndexedHdu(kind.lower(), cls.lower(), path, name))
 
     runs: dict[int, IndexedRun] = {}
@@ -112,18 +116,26 @@ def read_index(store: Path) -> StoreIndex:
     return StoreIndex(tuple(runs.values()), collection)
 
 
-def read_file(path: Path) -> dict[str, Hdu]:
-    """The HDUs of a data file, with the data of those tables that :func:`run_facts` needs. Raises DamagedFile."""
-    return scan(path, keep=lambda header: header.get("HDUCLAS2") in _KEPT or header.get("HDUCLAS1") == "GTI")
+def read_file(path: Path, tables: Collection[str]) -> dict[str, Hdu]:
+    """The HDUs of a data file, with the data of those with a name in ``tables`` (upper case). Raises DamagedFile.
+
+    The index says which HDU is what: the cards HDUCLASn are spelled in several ways (RPSF, PSF), or are not there.
+    """
+    return scan(path, keep=lambda header: str(header.get("EXTNAME", "")).strip().upper() in tables)
 
 
 def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
     """The facts of a run from its HDUs, given by HDU type (``events``, ``aeff``, ...).
 
     The energy range is that of the index where it has one, else the thresholds of the effective
-    area, else its whole energy axis. Raises DamagedFile where a mandatory keyword is missing or not a number.
+    area, else its whole energy axis. Raises DamagedFile where a mandatory keyword is missing or not a number, or times
+    are not in seconds.
     """
     header = hdus["events"].header
+    unit = _text(header, "TIMEUNIT") or "s"
+    if unit.lower() != "s":
+        raise DamagedFile(f"the times of the EVENTS header are in {unit!r}, not in 's' (TIMEUNIT)")
+    mjdref = (_number(header, "MJDREFI"), _number(header, "MJDREFF"))
     aeff = hdus.get("aeff")
     field = None if aeff is None else field_radius(aeff)
     return RunFacts(
@@ -134,7 +146,7 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
         equinox=float(header.get("EQUINOX", 2000.0)),
         tstart=_number(header, "TSTART"),
         tstop=_number(header, "TSTOP"),
-        mjdref=(_number(header, "MJDREFI"), _number(header, "MJDREFF")),
+        mjdref=mjdref,
         timesys=str(header.get("TIMESYS", "TT")).strip().lower(),
         livetime=_optional(header, "LIVETIME"),
         target_name=_text(header, "OBJECT"),
@@ -146,7 +158,7 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
         time_resolution=_optional(header, "TIMEDEL"),
         angular_resolution=angular_resolution(hdus["psf"]) if "psf" in hdus else None,
         resolving_power=resolving_power(hdus["edisp"]) if "edisp" in hdus else None,
-        good_times=_good_times(hdus.get("gti")),
+        good_times=_good_times(hdus.get("gti"), mjdref),
         modes={name: _text(header, card) for name, card in MODES.items()},
     )
 
@@ -230,14 +242,21 @@ def _selected_radius(header: fits.Header) -> float | None:
     return None
 
 
-def _good_times(gti: Hdu | None) -> tuple[tuple[float, float], ...]:
-    if gti is None or gti.data is None:
+def reference_offset(header: fits.Header, mjdref: tuple[float, float]) -> float:
+    """What is to be added to the times of a table, in s, to count them from ``mjdref``; 0 where it has no MJDREF."""
+    own = (_optional(header, "MJDREFI"), _optional(header, "MJDREFF"))
+    if own[0] is None or own[1] is None:
+        return 0.0
+    return ((own[0] - mjdref[0]) + (own[1] - mjdref[1])) * 86400.0
+
+
+def _good_times(gti: Hdu | None, mjdref: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+    if gti is None or not {"START", "STOP"} <= set(gti.table.names):
         return ()
-    table = gti.table
-    if table is None or not {"START", "STOP"} <= set(table.names):
-        return ()
-    pairs = zip(table["START"].tolist(), table["STOP"].tolist(), strict=True)
-    return tuple((start, stop) for start, stop in pairs if math.isfinite(start) and start < stop < math.inf)
+    offset = reference_offset(gti.header, mjdref)
+    pairs = zip(gti.table["START"].tolist(), gti.table["STOP"].tolist(), strict=True)
+    good = [(start, stop) for start, stop in pairs if math.isfinite(start) and start < stop < math.inf]
+    return tuple((start + offset, stop + offset) for start, stop in good)
 
 
 def _tev(unit: str | None) -> float:

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .links import StoredRun
 
 _BLOCK = 2880
+#: MJD (TT) that the times of the observation index count from, and what its header says of times and positions.
+MJDREF = 51544
+TIME_CARDS: Mapping[str, str | float] = {
+    "MJDREFI": MJDREF, "MJDREFF": 0.0, "TIMEUNIT": "s", "TIMESYS": "TT", "TIMEREF": "LOCAL", "RADECSYS": "ICRS",
+    "EQUINOX": 2000.0,
+}  # fmt: skip
 _DOC = "https://github.com/open-gamma-ray-astro/gamma-astro-data-formats"
 
 
@@ -42,9 +48,11 @@ def observation_index(runs: Sequence[StoredRun]) -> bytes:
         _Column("OBJECT", [run.target_name or "" for run in runs]),
         _Column("RA_PNT", [run.ra for run in runs], "deg"),
         _Column("DEC_PNT", [run.dec for run in runs], "deg"),
+        _Column("TSTART", [since_reference(run.t_min) for run in runs], "s"),
+        _Column("TSTOP", [since_reference(run.t_max) for run in runs], "s"),
         _Column("LIVETIME", [run.livetime for run in runs], "s"),
     ]
-    return _table("OBS_INDEX", "OBS", columns)
+    return _table("OBS_INDEX", "OBS", columns, TIME_CARDS)
 
 
 def hdu_index(runs: Sequence[StoredRun]) -> bytes:
@@ -61,7 +69,12 @@ def hdu_index(runs: Sequence[StoredRun]) -> bytes:
     return _table("HDU_INDEX", "HDU", columns)
 
 
-def _table(name: str, kind: str, columns: Sequence[_Column]) -> bytes:
+def since_reference(mjd: float) -> float:
+    """A time as the index tables have it: in s since the reference of :data:`TIME_CARDS`, to the microsecond."""
+    return round((mjd - MJDREF) * 86400, 6)
+
+
+def _table(name: str, kind: str, columns: Sequence[_Column], more: Mapping[str, str | float] | None = None) -> bytes:
     made = [(column, *column.cells()) for column in columns]
     rows = [b"".join(row) for row in zip(*(cells for _, _, cells in made), strict=True)]
     cards = [
@@ -75,13 +88,14 @@ def _table(name: str, kind: str, columns: Sequence[_Column]) -> bytes:
     cards += [
         _card("EXTNAME", name), _card("HDUCLASS", "GADF"), _card("HDUDOC", _DOC), _card("HDUVERS", "0.3"),
         _card("HDUCLAS1", "INDEX"), _card("HDUCLAS2", kind),
+        *(_card(key, value) for key, value in (more or {}).items()),
     ]  # fmt: skip
     primary = [_card("SIMPLE", True), _card("BITPIX", 8), _card("NAXIS", 0), _card("EXTEND", True)]
     # the time of now would make each bundle of the same runs another one
     return gzip.compress(_header(primary) + _header(cards) + _padded(b"".join(rows), b"\0"), mtime=0)
 
 
-def _card(key: str, value: str | int | bool) -> bytes:
+def _card(key: str, value: str | float | bool) -> bytes:
     text = f"'{value:8}'" if isinstance(value, str) else f"{'T' if value is True else value:>20}"
     return f"{key:8}= {text}".ljust(80).encode("ascii")
 

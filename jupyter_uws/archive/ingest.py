@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from .database import SCHEMAS, VERSION, lock_file, locked, read_archive, read_tables, to_table, write_archive
 from .errors import ArchiveError
 from .fitsfile import DamagedFile, Hdu
-from .gadf import IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_facts
+from .gadf import TABLES, IndexedRun, RunFacts, StoreIndex, read_file, read_index, run_facts
 from .links import links_url
 from .obscore import publisher_did
 from .response_rows import has_responses, with_responses
@@ -26,6 +26,8 @@ from .rows import hea_rows, is_convertible, obscore_rows
 
 Progress = Callable[[int, int], None]
 
+#: How runs are read. With another number those that an archive has are read again when their store is added next.
+READING = 2
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -71,6 +73,10 @@ class _Run:
     indexed: IndexedRun
     files: Mapping[str, _File]  # by the path in the index
     signature: str
+
+    def tables(self, path: str) -> frozenset[str]:
+        """The names of the HDUs of a file, by its path in the index, whose data is read."""
+        return frozenset(h.name.upper() for h in self.indexed.hdus if h.path == path and h.hdu_type in TABLES)
 
     @property
     def events(self) -> _File:
@@ -240,7 +246,7 @@ def _locate(path: str, store: Path, allowed: Sequence[Path]) -> _File:
 
 def _signature(run: IndexedRun, files: Mapping[str, _File]) -> str:
     state = [(path, str(f.root), f.name, f.size, f.mtime_ns) for path, f in sorted(files.items())]
-    return hashlib.sha256(repr((run, state)).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((READING, run, state)).encode()).hexdigest()[:32]
 
 
 def _signatures(old: Mapping[str, pa.Table], name: str, store: Path, allowed: Sequence[Path]) -> dict[int, str]:
@@ -266,7 +272,8 @@ def _read_runs(
             opened = {}
             for path, file in run.files.items():
                 try:
-                    opened[path] = (shared if uses[file.location] > 1 else read_file)(file.location)
+                    read = shared if uses[file.location] > 1 else read_file
+                    opened[path] = read(file.location, run.tables(path))
                 except (DamagedFile, OSError) as error:
                     raise _Unusable(str(file.location), str(error)) from error
             facts[run.indexed.obs_id] = _facts(run, opened)

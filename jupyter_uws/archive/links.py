@@ -54,7 +54,10 @@ class StoredHdu:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run of the archive and its HDUs, in the order of the store's index; degrees (ICRS), live time in s."""
+    """A run of the archive and its HDUs, in the order of the store's index.
+
+    Degrees (ICRS), MJD in TT, live time in s.
+    """
 
     did: str
     collection: str
@@ -62,6 +65,8 @@ class StoredRun:
     target_name: str | None
     ra: float
     dec: float
+    t_min: float
+    t_max: float
     livetime: float | None
     hdus: tuple[StoredHdu, ...]
 
@@ -104,8 +109,8 @@ class Link:
 
 
 _HDUS = """
-    SELECT r.obs_publisher_did, r.collection, r.obs_id, o.target_name, o.s_ra, o.s_dec, o.t_exptime,
-           h.hdu_type, h.hdu_class, h.hdu_name, f.root, f.path, f.name
+    SELECT r.obs_publisher_did, r.collection, r.obs_id, o.target_name, o.s_ra, o.s_dec, o.t_min, o.t_max,
+           o.t_exptime, h.hdu_type, h.hdu_class, h.hdu_name, f.root, f.path, f.name
     FROM _archive.run r JOIN _archive.obscore o USING (obs_publisher_did)
          JOIN _archive.hdu h USING (obs_publisher_did)
          JOIN _archive.file f ON f.collection = h.collection AND f.name = h.file_name
@@ -189,9 +194,10 @@ def file_url(collection: str, name: str, hdu: str = "") -> str:
 
 def _links_of_run(run: StoredRun, root: str, processings: Sequence[Processing], previews: bool) -> Iterator[Link]:
     files = _files(run, root)
-    whole = all(link.access_url for link in files)
+    whole = all(_size(hdu.location) is not None for hdu in run.files.values())
     yield files[0]
     yield from (replace(link, semantics="#calibration") for link in files[1:])
+    yield from _others(run, root)
     if whole:
         yield _bundle(run.did, run, root)
     if previews and files[0].access_url:
@@ -208,7 +214,8 @@ def _links_of_response(did: str, run: StoredRun, qualifier: str, root: str) -> I
     files = [replace(link, ID=did) for link in _files(run, root)]
     yield from (link for link in files if link.content_qualifier == qualifier)
     yield from (replace(link, semantics="#coderived") for link in files if link.content_qualifier != qualifier)
-    if all(link.access_url for link in files):
+    yield from (replace(link, ID=did) for link in _others(run, root))
+    if all(_size(hdu.location) is not None for hdu in run.files.values()):
         yield _bundle(did, run, root)
 
 
@@ -227,9 +234,20 @@ def _files(run: StoredRun, root: str) -> list[Link]:
     return made
 
 
-def _file(run: StoredRun, hdu: StoredHdu, url: str, size: int | None, qualifier: str, description: str) -> Link:
+def _others(run: StoredRun, root: str) -> Iterator[Link]:
+    """Links to what no other leads to: HDUs of further kinds (``gti``, ``rad_max``) in files of their own."""
+    linked = [run.events, *(hdu for hdu in run.hdus if hdu.hdu_type in RESPONSES)]
+    names = {hdu.name for hdu in linked}
+    for hdu in run.hdus:
+        if hdu.name not in names:
+            url = root + file_url(run.collection, hdu.name, hdu.hdu_name)
+            words = f"{hdu.hdu_type} of run {run.obs_id} ({run.collection})"
+            yield replace(_file(run, hdu, url, _size(hdu.location), None, words), semantics="#auxiliary")
+
+
+def _file(run: StoredRun, hdu: StoredHdu, url: str, size: int | None, qualifier: str | None, description: str) -> Link:
     if size is None:
-        gone = f"NotFoundFault: the file {hdu.name} is gone since the archive was made"
+        gone = f"FatalFault: the file {hdu.name} is gone since the archive was made"
         return Link(run.did, "#this", description, error_message=gone, content_qualifier=qualifier)
     return Link(
         run.did,
@@ -267,5 +285,5 @@ def _size(path: Path) -> int | None:
 
 def _unknown(did: str) -> str:
     if not did.strip():
-        return "NotFoundFault: the ID is empty: give the obs_publisher_did of a run"
+        return "UsageFault: the ID is empty: give the obs_publisher_did of a run"
     return f"NotFoundFault: the archive has no run with the obs_publisher_did {did[:200]!r}"

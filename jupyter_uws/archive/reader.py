@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .database import read_archive
 from .errors import ArchiveError
+from .index_files import TIME_CARDS, since_reference
 from .kept import keep_reading
 from .links import runs_of_responses
 
@@ -175,9 +176,12 @@ def data_store(runs: Sequence[Run]) -> DataStore:
             "OBJECT": [run.target_name or "" for run in by_id.values()],
             "RA_PNT": [run.ra for run in by_id.values()],
             "DEC_PNT": [run.dec for run in by_id.values()],
+            "TSTART": [since_reference(run.t_min) for run in by_id.values()],
+            "TSTOP": [since_reference(run.t_max) for run in by_id.values()],
             "LIVETIME": [float("nan") if run.livetime is None else run.livetime for run in by_id.values()],
         },
-        units={"RA_PNT": "deg", "DEC_PNT": "deg", "LIVETIME": "s"},
+        units={"RA_PNT": "deg", "DEC_PNT": "deg", "TSTART": "s", "TSTOP": "s", "LIVETIME": "s"},
+        meta=dict(TIME_CARDS),
     )
     return DataStore(hdu_table=hdu_table, obs_table=obs_table)
 

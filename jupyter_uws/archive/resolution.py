@@ -17,7 +17,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 def angular_resolution(psf: Hdu) -> float | None:
     """68 % containment radius in arcsec at 1 TeV, 0.5 deg off-axis; None for a table of another kind or an empty one.
 
-    Reads GADF's PSF_TABLE and PSF_3GAUSS, told apart by their columns.
+    Reads GADF's PSF_TABLE, PSF_3GAUSS and PSF_KING, told apart by their columns.
     """
     row = _Row(psf)
     if "RPSF" in row.names and "RAD_LO" in row.names:
@@ -35,6 +35,12 @@ def angular_resolution(psf: Hdu) -> float | None:
             amplitude = 1.0 if number == 1 else row.vector(f"AMPL_{number}")[row.offset, row.energy]
             if sigma > 0 and amplitude > 0:
                 fraction += amplitude * sigma**2 * (1 - np.exp(-0.5 * (radii / sigma) ** 2))
+    elif {"SIGMA", "GAMMA"} <= set(row.names):
+        sigma, gamma = (float(row.vector(name)[row.offset, row.energy]) for name in ("SIGMA", "GAMMA"))
+        if not (sigma > 0 and gamma > 1):
+            return None
+        # the integral of a King function, solved for the radius that holds 68 %
+        return float(sigma * np.sqrt(2 * gamma * ((1 - 0.68) ** (1 / (1 - gamma)) - 1))) * 3600
     else:
         return None
     radius = _quantile(radii, fraction, 0.68)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, SkyCoord
+from astropy.constants import c
+from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, SkyCoord, get_body_barycentric
 from astropy.time import Time
 
 from . import resolution
@@ -45,14 +46,14 @@ def hea_rows(collection: str, runs: Sequence[RunFacts]) -> list[dict[str, Any]]:
             **dict.fromkeys(("s_ref_energy", "em_ref_energy", "s_ref_oaa", "em_ref_oaa")),
             **(_reference("s") if run.angular_resolution is not None else {}),
             **(_reference("em") if run.resolving_power is not None else {}),
-            "t_intervals": time_moc(_julian_dates(run)) or None,
+            "t_intervals": time_moc(_julian_dates(run, position)) or None,
             "energy_min": None if run.energy is None else run.energy[0] * 1e12,
             "energy_max": None if run.energy is None else run.energy[1] * 1e12,
             **run.modes,
             "messenger_name": "photon",
-            "messenger_pdgid": "22",
+            "messenger_pdgid": "+22",
         }
-        for run in runs
+        for run, position in zip(runs, icrs_positions(runs), strict=True)
     ]
 
 
@@ -61,19 +62,29 @@ def _reference(axis: str) -> dict[str, float]:
     return {f"{axis}_ref_energy": resolution.ENERGY * 1e12, f"{axis}_ref_oaa": resolution.OFFSET}
 
 
-def _julian_dates(run: RunFacts) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-    """The good time intervals as Julian dates in TCB, each in two parts; the whole run where it tells none."""
+def _julian_dates(
+    run: RunFacts, position: tuple[float, float]
+) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """The good time intervals as Julian dates, each in two parts; the whole run where it tells none.
+
+    In TCB, and as MOC 2.0 wants it for when what comes from the pointing passes the barycentre of the solar system: up
+    to 8.3 minutes before or after it passes the Earth (where on it makes 0.02 s).
+    """
     intervals = run.good_times or ((run.tstart, run.tstop),)
     seconds = np.array(intervals).ravel()
     days = np.full(seconds.shape, run.mjdref[0])
-    times = Time(days, run.mjdref[1] + seconds / 86400.0, format="mjd", scale=run.timesys).tcb
+    times = Time(days, run.mjdref[1] + seconds / 86400.0, format="mjd", scale=run.timesys).tdb
+    direction = SkyCoord(*position, unit="deg").cartesian
+    # the ephemeris that comes with astropy: nothing is fetched
+    delay = get_body_barycentric("earth", times, ephemeris="builtin").dot(direction) / c
+    times = (times + delay).tcb
     dates = list(zip(times.jd1.tolist(), times.jd2.tolist(), strict=True))
     return list(zip(dates[::2], dates[1::2], strict=True))
 
 
 def icrs_positions(runs: Sequence[RunFacts]) -> list[tuple[float, float]]:
     """Right ascension and declination of the pointings in degrees, ICRS, whatever frame the headers use."""
-    found: list[tuple[float, float]] = [(run.ra, run.dec) for run in runs]
+    found: list[tuple[float, float]] = [(run.ra % 360, run.dec) for run in runs]
     for key in {(run.frame, run.equinox) for run in runs}:
         frame = _frame(*key)
         if isinstance(frame, ICRS):
@@ -142,7 +153,7 @@ def _row(
         s_ra=ra,
         s_dec=dec,
         s_fov=None if radius is None else 2 * radius,
-        s_region=None if radius is None else f"CIRCLE ICRS {ra:.6f} {dec:.6f} {radius:g}",
+        s_region=None if radius is None else f"CIRCLE ICRS {round(ra, 6) % 360:.6f} {dec:.6f} {radius:g}",
         t_min=time[0],
         t_max=time[1],
         t_exptime=run.livetime,

@@ -1,6 +1,7 @@
 """Time coverage as the IVOA writes it: MOC 2.0, time only, in ASCII.
 
-A cell of order 61 is one microsecond; one of order n is 2**(61 - n) of them. Times are counted from JD 0.
+A cell of order 61 is one microsecond; one of order n is 2**(61 - n) of them. Times are counted from JD 0, in TCB at the
+barycentre of the solar system (section 4.2).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ _DAY = 86_400_000_000  # microseconds
 def time_moc(intervals: Iterable[tuple[tuple[float, float], tuple[float, float]]]) -> str:
     """The cells that the intervals touch, as few as cover them, such as ``t38/7 40/24 41/60-61``.
 
-    Each interval is two Julian dates, each as two numbers that add up to it (as ``jd1``, ``jd2`` of astropy's Time).
+    The order of the finest cells is told even where there are none of them: ``t38/7 41/`` (section 4.3.2). Each
+    interval is two Julian dates, each as two numbers that add up to it (as ``jd1``, ``jd2`` of astropy's Time).
     """
     ranges = sorted((_cell(start), _cell(stop) + 1) for start, stop in intervals)
     merged: list[list[int]] = []
@@ -33,6 +35,8 @@ def time_moc(intervals: Iterable[tuple[tuple[float, float], tuple[float, float]]
             cells.setdefault(ORDER - size, []).append(first >> size)
             first += 1 << size
     words = [f"{order}/{_listed(sorted(found))}" for order, found in sorted(cells.items())]
+    if words and ORDER not in cells:
+        words.append(f"{ORDER}/")
     return f"t{' '.join(words)}" if words else ""
 
 

@@ -52,15 +52,17 @@ def products(table: Table) -> list[dict[str, Any]]:
     Raises
     ------
     ClientError
-        An observation has no events, or not any more; the text is the archive's.
+        An observation has no events, or a file of it is not there any more; the text is the archive's.
     """
     found = []
     for row in table:
         kind = HDU_TYPES.get(str(row["content_qualifier"]))
         why = str(row["error_message"] or "")
-        if str(row["semantics"]) == "#this" and why and why != "--":
+        if str(row["semantics"]) not in ("#this", "#calibration"):
+            continue
+        if why and why != "--":
             raise ClientError(why)
-        if kind is None or str(row["semantics"]) not in ("#this", "#calibration"):
+        if kind is None:
             continue
         url, _, hdu = str(row["access_url"]).partition("#")
         size = row["content_length"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import quoteattr
-
 from ..markup import DECLARATION, attributes, leaf, tag, text
 from .description import Generated, JobDescription, Parameter
 from .values import text_of
@@ -72,14 +70,12 @@ def _input(parameter: Parameter, ref: str | None) -> str:
     words = ". ".join(filter(None, (parameter.title, parameter.description)))
     if parameter.type == "file":
         words = ". ".join(filter(None, (words, "A file: a part of a multipart form, or its URL")))
+    words = ". ".join(filter(None, (words, _default(parameter))))
     limits = [
         *(tag("MIN", value=text_of(parameter.minimum)) for _ in "1" if parameter.minimum is not None),
         *(tag("MAX", value=text_of(parameter.maximum)) for _ in "1" if parameter.maximum is not None),
         *(tag("OPTION", value=text_of(choice)) for choice in parameter.choices or ()),
     ]
-    default = parameter.default
-    if isinstance(default, list | tuple):
-        default = " ".join(map(text_of, default))
     named = attributes(
         name=parameter.name,
         datatype=datatype,
@@ -89,10 +85,18 @@ def _input(parameter: Parameter, ref: str | None) -> str:
         utype=parameter.utype,
         ref=ref,
     )
-    # VOTable wants a value in any case; an empty one is for the client to fill
-    value = quoteattr("" if default is None else text_of(default))
+    # an empty value is for the client to fill; one that is there would be fixed (DataLink 1.1, section 4.3)
     children = leaf("DESCRIPTION", words) + (tag("VALUES", *limits) if limits else "")
-    return f"<PARAM{named} value={value}>{children}</PARAM>\n"
+    return f'<PARAM{named} value="">{children}</PARAM>\n'
+
+
+def _default(parameter: Parameter) -> str | None:
+    """What the service takes where the client gives nothing, in words."""
+    default = parameter.default
+    if default is None or default in ("", [], ()):
+        return None
+    values = default if isinstance(default, list | tuple) else [default]
+    return f"By default: {' '.join(map(text_of, values))}"
 
 
 def _results(description: JobDescription) -> str:

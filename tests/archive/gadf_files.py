@@ -24,10 +24,21 @@ def events_hdu(obs_id: int, n: int = 10, **cards: Any) -> fits.BinTableHDU:
 def aeff_hdu(name: str = "AEFF", **cards: Any) -> fits.BinTableHDU:
     """An effective area from 0.5 to 50 TeV, out to 3 deg."""
     vectors = {"ENERG_LO": [0.5, 5], "ENERG_HI": [5, 50], "THETA_LO": [0, 1], "THETA_HI": [1, 3], "EFFAREA": [1] * 4}
+    units = {"ENERG": "TeV", "THETA": "deg", "EFFAR": "m2"}
     columns = [
-        fits.Column(key, f"{len(v)}E", unit="TeV" if key.startswith("ENERG") else None, array=np.array([v], "f4"))
-        for key, v in vectors.items()
+        fits.Column(key, f"{len(v)}E", unit=units[key[:5]], array=np.array([v], "f4")) for key, v in vectors.items()
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name=name)
     hdu.header.update({"HDUCLAS1": "RESPONSE", "HDUCLAS2": "EFF_AREA", **cards})
+    return hdu
+
+
+def gti_hdu(*intervals: tuple[float, float], unit: str = "s", **cards: Any) -> fits.BinTableHDU:
+    """Good time intervals, with nothing that tells their reference but ``cards``; None stands for no card."""
+    columns = [
+        fits.Column(name, "D", unit=unit, array=np.array([pair[side] for pair in intervals]))
+        for side, name in enumerate(("START", "STOP"))
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name="GTI")
+    hdu.header.update({key: value for key, value in cards.items() if value is not None})
     return hdu

@@ -159,6 +159,25 @@ async def test_only_if_changed(own_server: Server) -> None:
     assert (await own_server.fetch(headers={"If-None-Match": etag})).code == 200
 
 
+async def test_only_the_file_that_is_meant(server: Server) -> None:
+    """A download that is resumed must not be of two files (RFC 9110, sections 13.1.1 and 13.1.4)."""
+    first = await server.fetch()
+    etag, modified = first.headers["ETag"], first.headers["Last-Modified"]
+    for name, value, code in (
+        ("If-Match", etag, 206),
+        ("If-Match", f'"other", {etag}', 206),
+        ("If-Match", "*", 206),
+        ("If-Match", '"other"', 412),
+        ("If-Match", f"W/{etag}", 412),
+        ("If-Unmodified-Since", modified, 206),
+        ("If-Unmodified-Since", "Mon, 01 Jan 2001 00:00:00 GMT", 412),
+    ):
+        response = await server.fetch(headers={"Range": "bytes=10-19", name: value})
+        assert response.code == code, (name, value)
+        assert response.body == (first.body[10:20] if code == 206 else b"the file is not the one that was asked for\n")
+        assert ("ETag" in response.headers) == (code == 206)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -105,6 +105,19 @@ def test_same_store_again_changes_nothing(own_store: Path, tmp_path: Path) -> No
     assert {p: p.stat().st_mtime_ns for p in own_store.rglob("*")} == store_before
 
 
+def test_runs_that_were_read_in_another_way_are_read_again(
+    own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "a.duckdb"
+    monkeypatch.setattr("jupyter_uws.archive.ingest.READING", 1)
+    add_store(archive, own_store)
+    assert add_store(archive, own_store).unchanged == 28
+    monkeypatch.undo()
+    report = add_store(archive, own_store)
+    assert (report.updated, report.unchanged) == (28, 0)
+    assert add_store(archive, own_store).unchanged == 28
+
+
 def test_a_changed_file_is_read_again_and_only_it(own_store: Path, tmp_path: Path) -> None:
     archive = tmp_path / "a.duckdb"
     add_store(archive, own_store)
@@ -239,6 +252,7 @@ def test_the_index_gives_the_energy_range_first(write_store: WriteStore, tmp_pat
         ({"RADECSYS": "GALACTIC"}, "unknown coordinate system 'GALACTIC'"),
         ({"TIMESYS": "LOCAL"}, "unknown time system 'local'"),
         ({"DEC_PNT": 123.0}, "not on the sky"),
+        ({"TIMEUNIT": "d"}, "times of the EVENTS header are in 'd', not in 's'"),
     ],
 )
 def test_a_header_that_makes_no_sense(

@@ -111,6 +111,9 @@ class TestDataStore:
         assert north.aeff.meta["INSTRUME"] == "North"
         assert south.aeff.meta["INSTRUME"] == "South"
         assert (north.bkg.tag, north.psf.tag) == ("bkg_3d", "psf_3gauss")
+        table = store.obs_table
+        apart = table.time_start[list(table["OBS_ID"]).index(100001)] - north.tstart
+        assert abs(apart.to_value("s")) < 1e-3
 
     def test_resolutions_agree_with_gammapy(self, archive: Path) -> None:
         from jupyter_uws.archive.database import read_archive

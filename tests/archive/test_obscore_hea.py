@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from astropy.coordinates import EarthLocation, SkyCoord
 from astropy.io import fits
 from astropy.time import Time
+from astropy.utils import iers
 from gadf_files import aeff_hdu, events_hdu
 
 from jupyter_uws.archive import add_store
@@ -36,7 +39,7 @@ def test_one_row_for_each_run_joined_by_its_identifier_alone(archive: Path, simu
     rows = joined(archive)
     assert len(rows) == 28
     row = rows[0]
-    assert (row["obs_id"], row["messenger_name"], row["messenger_pdgid"]) == ("100001", "photon", "22")
+    assert (row["obs_id"], row["messenger_name"], row["messenger_pdgid"]) == ("100001", "photon", "+22")
     assert (row["energy_min"], row["energy_max"]) == pytest.approx((0.5e12, 100e12))
     assert (row["s_ref_energy"], row["s_ref_oaa"], row["em_ref_energy"], row["em_ref_oaa"]) == (1e12, 0.5, 1e12, 0.5)
     assert row["em_max"] * row["energy_min"] == pytest.approx(1.239841984332e-6)
@@ -65,22 +68,58 @@ def microseconds(moc: str) -> list[tuple[int, int]]:
     """The ranges of a time MOC, read in another way than it is written: by its grammar."""
     assert moc.startswith("t")
     order, ranges = 0, []
-    for word in moc[1:].split():
+    words = moc[1:].split()
+    assert any(word.startswith(f"{ORDER}/") for word in words)  # told even where there are no cells of it
+    for word in words:
         if "/" in word:
             order, word = int(word.split("/")[0]), word.split("/")[1]
+        if not word:
+            continue
         first, _, last = word.partition("-")
         size = 2 ** (61 - order)
         ranges.append((int(first) * size, (int(last or first) + 1) * size))
     return sorted(ranges)
 
 
+def single_cells(moc: str) -> set[tuple[int, int]]:
+    """The size and the beginning of each cell of a time MOC, in microseconds."""
+    order, cells = 0, set()
+    for word in moc[1:].split():
+        if "/" in word:
+            order, word = int(word.split("/")[0]), word.split("/")[1]
+        first, _, last = word.partition("-")
+        if first:
+            size = 2 ** (61 - order)
+            cells |= {(size, number * size) for number in range(int(first), int(last or first) + 1)}
+    return cells
+
+
 def test_the_time_moc_covers_the_good_times(archive: Path) -> None:
+    """In TCB at the barycentre, as astropy has it for an observer at the site."""
+    apart = []
     for row in joined(archive):
         ranges = microseconds(row["t_intervals"])
         assert all(end == begin for (_, end), (begin, _) in pairwise(ranges))
+        source = SkyCoord(row["s_ra"], row["s_dec"], unit="deg")
         for mjd, edge in ((row["t_min"], ranges[0][0]), (row["t_max"], ranges[-1][1])):
-            there = Time(mjd, format="mjd", scale="tt").tcb
+            here = Time(mjd, format="mjd", scale="tt", location=EarthLocation.from_geodetic(-70.3, -24.7, 2147))
+            with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("iers_degraded_accuracy", "ignore"):
+                delay = here.light_travel_time(source)
+            apart.append(abs(delay.to_value("s")))
+            there = (here.tdb + delay).tcb
             assert abs((there.jd1 * 86400e6 - edge) + there.jd2 * 86400e6) <= 1.1e6
+    assert max(apart) > 200
+
+
+def test_the_order_of_a_time_moc_is_told() -> None:
+    day = (2460000.0, 0.0)
+    width = 2 ** (61 - ORDER) / 86400e6
+    start = (
+        day[0],
+        (-(day[0] * 86400e6) % 2 ** (61 - ORDER + 3)) / 86400e6,
+    )  # where a cell of three orders more begins
+    assert re.fullmatch(rf"t{ORDER - 3}/[0-9]+ {ORDER}/", time_moc([(start, (start[0], start[1] + 7.5 * width))]))
+    assert re.fullmatch(rf"t{ORDER}/[0-9]+", time_moc([(start, (start[0], start[1] + 0.5 * width))]))
 
 
 def test_time_mocs_hold_what_they_should_and_nothing_twice() -> None:
@@ -100,6 +139,9 @@ def test_time_mocs_hold_what_they_should_and_nothing_twice() -> None:
         moc = time_moc(intervals)  # type: ignore[arg-type]
         covered = [value for low, high in microseconds(moc) for value in range(low // cell, high // cell)]
         assert len(covered) == len(set(covered))
+        # two halves of a larger cell are written as that cell (section 7.1)
+        cells = single_cells(moc)
+        assert not any((size, first ^ size) in cells for size, first in cells)
         assert set(covered) == wanted
     assert time_moc([]) == ""
 

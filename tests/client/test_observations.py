@@ -81,9 +81,10 @@ def test_what_has_no_service_says_so(archive: Archive) -> None:
 
 
 def test_the_archive_says_why_there_is_no_file() -> None:
-    row = {"ID": "ivo://x", "semantics": "#this", "content_qualifier": "event-list", "error_message": "gone"}
-    with pytest.raises(ClientError, match="gone"):
-        products(Table([row]))
+    for semantics, qualifier in (("#this", "event-list"), ("#calibration", "aeff")):
+        row = {"ID": "ivo://x", "semantics": semantics, "content_qualifier": qualifier, "error_message": "gone"}
+        with pytest.raises(ClientError, match="gone"):
+            products(Table([row]))
 
 
 def test_coverage(archive: Archive) -> None:

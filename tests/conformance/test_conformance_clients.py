@@ -171,9 +171,13 @@ def test_pyvo_reads_the_descriptor(service: RunningService, session: requests.Se
     inputs = {param.name: param for group in descriptor.groups for param in group.entries}
     assert list(inputs) == ["QUERY", "count", "kind", "flag", "radius", "ids"]
     assert (inputs["count"].values.min, inputs["count"].values.max) == (0, 10)
-    assert (inputs["count"].value, inputs["count"].unit, inputs["count"].ucd) == (3, "s", "meta.number")
+    assert (inputs["count"].unit, inputs["count"].ucd) == ("s", "meta.number")
+    # a value would be fixed (DataLink 1.1, section 4.3): what the service takes by default is told in words
+    assert inputs["count"].description.endswith("By default: 3")
+    document = session.get(f"{service.url}uws/rows/descriptor").text
+    assert '<PARAM name="count" datatype="long" unit="s" ucd="meta.number" value="">' in document
     assert [option[1] for option in inputs["kind"].values.options] == ["few", "many"]
-    assert inputs["QUERY"].description == "Any <text> & more"
+    assert inputs["QUERY"].description == "Any <text> & more. By default: SELECT 1"
     assert inputs["radius"].values.min == 0.5
     assert [tuple(row) for row in results.to_table()] == [("result", "application/x-votable+xml", "The rows")]
     # and a job is made from it

@@ -58,7 +58,7 @@ def test_the_python_programs(service: RunningService, tmp_path: Path) -> None:
     said = run([sys.executable, "-W", "ignore", "-"], "\n".join(blocks("python")), tmp_path, service)
     assert "COMPLETED [('report', 'http" in said
     assert "slept for 1 s" in said
-    assert re.search(r"^duration 5(\.0)? s 0(\.0)? 86400(\.0)?$", said, re.MULTILINE), said
+    assert re.search(r"^duration Duration\. By default: 5(\.0)? s 0(\.0)? 86400(\.0)?$", said, re.MULTILINE), said
 
 
 @pytest.mark.parametrize("name", ["PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION"])
