@@ -19,6 +19,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
+from ..methods import MethodsMixin
 from ..uws.errors import UWSError
 from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
 from ..vosi import availability_document
@@ -43,7 +44,7 @@ else:
     _Base = object
 
 
-class _Handler(ErrorMixin, _Base):
+class _Handler(MethodsMixin, ErrorMixin, _Base):
     """A resource of TAP, for a caller with limits of its own or with those of the engine."""
 
     engine: Engine
@@ -181,8 +182,8 @@ class _DocumentMixin(_Handler):
     def initialize(self, engine: Engine) -> None:
         self.engine = engine
 
-    def document(self, content: str) -> None:
-        self.set_header("Content-Type", "text/xml; charset=UTF-8")
+    def document(self, content: str, content_type: str = "text/xml") -> None:
+        self.set_header("Content-Type", f"{content_type}; charset=UTF-8")
         self.write(content)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -211,9 +212,7 @@ class ExamplesMixin(_DocumentMixin):
     """``/tap/examples``."""
 
     async def get(self) -> None:
-        page = examples_document(await self.engine.tables())
-        self.set_header("Content-Type", "application/xhtml+xml; charset=UTF-8")
-        self.write(page)
+        self.document(examples_document(await self.engine.tables()), "application/xhtml+xml")
 
     head = get
 
@@ -245,7 +244,7 @@ class TablesMixin(_DocumentMixin):
         elif table := tables.get(name) or tables.get(name.lower()):  # ADQL does not look at the case either
             self.document(vosi.table_document(table, keys, rows))
         else:
-            raise HTTPError(404, f"there is no table {name[:100]!r}")
+            raise HTTPError(404, f"there is no table {name[:100]!r}; the tables are listed at {self.root}tap/tables")
 
     head = get
 
