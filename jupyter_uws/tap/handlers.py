@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tornado.httputil import format_timestamp
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
@@ -34,6 +36,7 @@ from .request import QueryRequest, canonical, read_request
 
 #: A client that takes nothing for this many seconds has gone.
 PATIENCE = 60.0
+_STARTED = time.time()
 
 if TYPE_CHECKING:
     from ..uws.uploads import Fetcher
@@ -186,6 +189,12 @@ class _DocumentMixin(_Handler):
         self.set_header("Content-Type", f"{content_type}; charset=UTF-8")
         self.write(content)
 
+    def tell_age(self) -> None:
+        """When what the document tells last changed (VOSI 1.1, section 3.1): with the service, or with its archive."""
+        with suppress(OSError):
+            self.set_header("Last-Modified", format_timestamp(max(_STARTED, self.engine.path.stat().st_mtime)))
+        self.set_header("Cache-Control", "no-cache")  # a date alone would let caches guess for how long it holds
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         if isinstance(error, TAPError):
@@ -203,6 +212,7 @@ class CapabilitiesMixin(_DocumentMixin):
 
     async def get(self) -> None:
         offer = vosi.Offer(self.limits, None if self.query_limits else self.retention, self.reader_note)
+        self.tell_age()
         self.document(vosi.capabilities(self.root, await self.engine.tables(), offer))
 
     head = get
@@ -236,17 +246,27 @@ class TablesMixin(_DocumentMixin):
 
     async def get(self, name: str | None = None) -> None:
         tables, keys, rows = await self.engine.tables(), await self.engine.keys(), await self.engine.rows()
+        self.tell_age()
         if name is None:
-            detail = self.get_query_argument("detail", self.get_query_argument("DETAIL", "max"))
-            if detail not in ("min", "max"):
-                raise HTTPError(400, f"detail: {detail[:40]!r} is not known; min and max are")
-            self.document(vosi.tables_document(tables, keys, rows, columns=detail == "max"))
+            self.document(vosi.tables_document(tables, keys, rows, columns=self._detail() == "max"))
         elif table := tables.get(name) or tables.get(name.lower()):  # ADQL does not look at the case either
             self.document(vosi.table_document(table, keys, rows))
         else:
             raise HTTPError(404, f"there is no table {name[:100]!r}; the tables are listed at {self.root}tap/tables")
 
     head = get
+
+    def _detail(self) -> str:
+        """``detail``, its name and value in any case; columns come with the tables unless it is ``min``."""
+        given = self.request.query_arguments.items()
+        found = {text for name, values in given if name.lower() == "detail" for text in map(_word, values) if text}
+        if not found <= {"min", "max"} or len(found) > 1:
+            raise HTTPError(400, f"detail: {', '.join(sorted(found))[:40]!r} is not known; min and max are")
+        return found.pop() if found else "max"
+
+
+def _word(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip().lower()
 
 
 def make_routes(
