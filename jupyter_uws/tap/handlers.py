@@ -113,7 +113,7 @@ class SyncMixin(_Handler, FormMixin):
             timeout=None if self.query_limits is None else self.query_limits.duration, limits=self.query_limits,
         )  # fmt: skip
         async with query as result:
-            writer = asked.kind.writer(result.fields, asked.query)
+            writer = asked.writer(result.fields)
             self._describe(asked)
             await self._send(result, writer)
 
