@@ -22,6 +22,7 @@ from tornado.web import HTTPError, RequestHandler
 from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
 from ..methods import MethodsMixin
+from ..uws import html
 from ..uws.errors import UWSError
 from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
 from ..vosi import availability_document
@@ -31,6 +32,7 @@ from .engine import Engine, Result
 from .errors import TAPError
 from .examples import examples_document
 from .formats import Writer
+from .front import front_page
 from .limits import QueryLimits
 from .request import QueryRequest, canonical, read_request
 
@@ -203,6 +205,17 @@ class _DocumentMixin(_Handler):
             super().write_error(status_code, **kwargs)
 
 
+class FrontMixin(_DocumentMixin):
+    """``/tap``, a page for people."""
+
+    async def get(self) -> None:
+        tables, rows = await self.engine.tables(), await self.engine.rows()
+        self.set_header("Content-Security-Policy", html.POLICY)
+        self.document(front_page(self.root, tables.values(), rows, self.reader_note), "text/html")
+
+    head = get
+
+
 class CapabilitiesMixin(_DocumentMixin):
     """``/tap/capabilities``, as they are for the caller."""
 
@@ -283,6 +296,7 @@ def make_routes(
 
     arguments = {"engine": engine}
     return [
+        (r"/tap/?", handler(FrontMixin), arguments),
         (r"/tap/sync", form_handler(SyncMixin, base), {**arguments, "fetch": fetch}),
         (r"/tap/capabilities", handler(CapabilitiesMixin), {**arguments, "retention": retention}),
         (r"/tap/examples", handler(ExamplesMixin), arguments),

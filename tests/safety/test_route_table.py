@@ -137,6 +137,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
         "tap/sync?LANG=ADQL&QUERY=SELECT+TOP+1+*+FROM+ivoa.obscore",
         {**UWS_PAGE, "POST a=b": "200"},
     ),
+    r"/tap/?": ("tap", UWS_PAGE),
     r"/tap/capabilities": ("tap/capabilities", UWS_PAGE),
     r"/tap/availability": ("tap/availability", UWS_PAGE),
     r"/tap/tables": ("tap/tables", UWS_PAGE),
