@@ -51,10 +51,13 @@ class Format:
         return (self.content_type, *self.names, *self.types)
 
     def called(self, wanted: str | None) -> str:
-        """The Content-Type of an answer: the MIME type that was asked for, if it was one (DALI 1.1, section 3.4.3)."""
-        key = _key(wanted or "")
-        name = next((name for name in self.types if _key(name) == key), self.content_type)
-        return f"{name};{_CHARSET}" if _CHARSET in _read(wanted or "")[1] else name
+        """The Content-Type of an answer: the MIME type that was asked for, if it was one (DALI 1.1, section 3.4.3).
+
+        A text says that it is UTF-8: HTTP took others for ISO-8859-1 or ASCII, and many a client does so still.
+        """
+        kind, parameters = _key(wanted or ""), _read(wanted or "")[1]
+        name = next((name for name in self.types if _key(name) == kind), self.content_type)
+        return f"{name};{_CHARSET}" if name.startswith("text/") or _CHARSET in parameters else name
 
 
 @dataclass

@@ -181,9 +181,9 @@ def test_the_error_of_a_job_is_there_where_there_is_one(server: Server) -> None:
 
 def test_a_job_gives_its_result_as_it_was_asked_for(server: Server) -> None:
     for kind, content_type in (
-        ("text/xml", "text/xml"),
+        ("text/xml", "text/xml;charset=utf-8"),
         ("image/fits", "image/fits"),
-        ("csv", "text/csv;header=present"),
+        ("csv", "text/csv;header=present;charset=utf-8"),
     ):
         url = create(server, QUERY="SELECT n FROM test.numbers WHERE n < 0", RESPONSEFORMAT=kind)
         assert ended(url) == "COMPLETED"
