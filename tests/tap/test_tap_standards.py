@@ -6,6 +6,7 @@ VOTables against the schema of astropy.
 
 from __future__ import annotations
 
+import io
 import subprocess
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -136,6 +137,59 @@ def test_uploads_add_up(server: Server) -> None:
     assert contents[1].content == b"k,w\n1,30\n"
     job.run().wait(timeout=60)
     assert requests.get(job.url + "/results/result", timeout=60).text == "k,v,w\r\n1,2,30\r\n"
+
+
+SHAPES = [
+    ("char", "*", "timestamp", ["2020-01-02T03:04:05.678", "", "2021-02-03"]),
+    ("char", "*", "timestamp", ["2016-12-31T23:59:60", "2020-01-02T03:04:05Z", "2020-01-02T03:04:05.123456789"]),
+    ("boolean", "", "", ["true", "", "false"]),
+    ("unsignedByte", "*", "", ["1 2 255", "0", "7 8"]),
+    ("short", "2x2", "", ["1 2 3 4", "5 6 7 8", "-1 -2 -3 -4"]),
+    ("int", "2x*", "", ["1 2 3 4", "5 6", "7 8"]),
+    ("float", "3*", "", ["1.5 2.5", "0.25", "1 2 3"]),
+    ("double", "2", "point", ["10.5 -5.25", "1 2", "359 90"]),
+    ("double", "2", "interval", ["-Inf 5", "1 1", "-Inf +Inf"]),
+    ("double", "3", "circle", ["10 20 0.5", "1 2 3", "4 5 6"]),
+    ("double", "*", "polygon", ["10 10 10.5 10 10.5 10.5", "1 1 2 1 2 2", "1 1 2 1 2 3"]),
+]
+
+
+@pytest.mark.parametrize(("datatype", "arraysize", "xtype", "values"), SHAPES, ids=lambda value: str(value)[:20])
+def test_types_and_shapes_of_uploads_are_kept(
+    server: Server, datatype: str, arraysize: str, xtype: str, values: list[str]
+) -> None:
+    """TAP 1.1, section 2.7.6, with the types of DALI 1.1, section 3.3."""
+    attributes = {"name": "x", "datatype": datatype, "arraysize": arraysize, "xtype": xtype}
+    given = " ".join(f'{name}="{value}"' for name, value in attributes.items() if value)
+    cells = "".join(f"<TR><TD>{value}</TD></TR>" for value in values)
+    table = (
+        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
+        f"<FIELD {given}/><DATA><TABLEDATA>{cells}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    data = {"QUERY": "SELECT * FROM TAP_UPLOAD.t", "UPLOAD": "t,param:t", "FORMAT": "votable/td"}
+    answer = requests.post(server.url + "/sync", data=data, files={"t": ("t.vot", table)}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    root = ElementTree.fromstring(answer.content)
+    (field,) = root.findall(".//{*}FIELD")
+    assert {name: field.get(name, "") for name in attributes} == attributes
+    found = [cell.text or "" for cell in root.findall(".//{*}TD")]
+    if values[0].startswith("2020"):
+        values = ["2020-01-02T03:04:05.678000", "", "2021-02-03T00:00:00.000000"]
+    assert found == values
+
+
+def test_times_of_uploads_are_compared_as_times(server: Server) -> None:
+    table = Rows({"i": [1, 2], "at": ["2020-01-02T03:04:05.5", "2021-02-03"]})
+    votable = astropy.io.votable.from_table(table)
+    votable.get_first_table().get_field_by_id("at").xtype = "timestamp"
+    content = io.BytesIO()
+    votable.to_xml(content)
+    for condition in ("at > TIMESTAMP('2020-01-02T03:04:05')", "at > '2020-01-02T03:04:05'", "at >= '2020-01-02'"):
+        data = {"QUERY": f"SELECT i FROM TAP_UPLOAD.t WHERE {condition} AND at < '2021-01-01'", "UPLOAD": "t,param:t"}  # noqa: S608
+        answer = requests.post(
+            server.url + "/sync", data={**data, "FORMAT": "csv"}, files={"t": content.getvalue()}, timeout=60
+        )
+        assert answer.text == "i\r\n1\r\n", condition
 
 
 def test_more_uploads_than_may_be_are_refused_and_those_before_stay(server: Server) -> None:
