@@ -167,7 +167,8 @@ class _Json:
 
     def start(self) -> bytes:
         keys = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
-        metadata = [{key: getattr(f, key) for key in keys if getattr(f, key)} for f in self._fields]
+        # astroquery wants all of them, and null where there is nothing to tell
+        metadata = [{key: getattr(f, key) or None for key in keys} for f in self._fields]
         return f'{{"metadata": {json.dumps(metadata)}, "data": ['.encode()
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
