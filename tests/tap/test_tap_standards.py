@@ -230,7 +230,11 @@ def test_the_error_of_a_job_is_there_where_there_is_one(server: Server) -> None:
         assert answer.status_code == 200
         VOTABLE.validate(answer.text)
         assert f"{message}</INFO>" in answer.text
-        assert requests.get(url + "/results/result", timeout=60).status_code == 404
+        answer = requests.get(url + "/results/result", timeout=60)
+        assert answer.status_code == 404
+        # what a client shows that does not ask for the error, such as astroquery
+        assert f"which is {phase}" in answer.text
+        assert (message in answer.text) == (phase == "ERROR")
 
 
 def test_a_job_gives_its_result_as_it_was_asked_for(server: Server) -> None:
