@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tornado.httputil import format_timestamp
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
@@ -25,7 +23,7 @@ from ..methods import MethodsMixin
 from ..uws import html
 from ..uws.errors import UWSError
 from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
-from ..vosi import availability_document
+from ..vosi import availability_document, tell_age
 from . import jobs, vosi
 from .ending import to_the_end
 from .engine import Engine, Result
@@ -38,7 +36,6 @@ from .request import QueryRequest, canonical, read_request
 
 #: A client that takes nothing for this many seconds has gone.
 PATIENCE = 60.0
-_STARTED = time.time()
 
 if TYPE_CHECKING:
     from ..uws.uploads import Fetcher
@@ -192,10 +189,9 @@ class _DocumentMixin(_Handler):
         self.write(content)
 
     def tell_age(self) -> None:
-        """When what the document tells last changed (VOSI 1.1, section 3.1): with the service, or with its archive."""
+        """When the archive was last written, or the service begun."""
         with suppress(OSError):
-            self.set_header("Last-Modified", format_timestamp(max(_STARTED, self.engine.path.stat().st_mtime)))
-        self.set_header("Cache-Control", "no-cache")  # a date alone would let caches guess for how long it holds
+            tell_age(self, self.engine.path.stat().st_mtime)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
