@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tornado.httputil import format_timestamp
 
 from .markup import DECLARATION, leaf, tag, text
+
+if TYPE_CHECKING:
+    from tornado.web import RequestHandler
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 CAPABILITIES = "ivo://ivoa.net/std/VOSI#capabilities"
 AVAILABILITY = "ivo://ivoa.net/std/VOSI#availability"
+_STARTED = time.time()
 
 
 def capabilities_document(capabilities: Iterable[str], **namespaces: str) -> str:
@@ -59,3 +67,9 @@ def availability_document(reason: str | None = None, *, note: str | None = None)
         )
         + "\n"
     )
+
+
+def tell_age(handler: RequestHandler, changed: float = 0.0) -> None:
+    """Say when what a document tells last changed (VOSI 1.1, section 3.1): with the service, or at ``changed`` (s)."""
+    handler.set_header("Last-Modified", format_timestamp(max(_STARTED, changed)))
+    handler.set_header("Cache-Control", "no-cache")  # a date alone would let caches guess for how long it holds

@@ -201,7 +201,7 @@ class Service:
                 (r"/uws/([a-z][a-z0-9_-]*)/schema", SchemaHandler, own),
                 (r"/uws/([a-z][a-z0-9_-]*)/description", DescriptionHandler, own),
                 *uws_handlers.make_routes(ServiceHandler, self.manager, self.files),
-                (r"/(?:tap|datalink|files)/.*", self.archive_routes),
+                (r"/(?:tap|datalink|files)(?:/.*)?", self.archive_routes),
                 (r"/dashboard(?:/.*)?", DashboardRoutes(self.dashboard, self.access, self.settings.form_limits)),
             ],
             default_handler_class=NotFoundHandler,

@@ -166,4 +166,7 @@ class NotFoundHandler(ServiceHandler):
 
     def prepare(self) -> Awaitable[None] | None:
         super().prepare()
-        raise HTTPError(404, "there is nothing at this address; the service's resources are listed at its root")
+        message = "there is nothing at this address; the service's resources are listed at its root"
+        if "//" in self.request.path:  # STILTS and TOPCAT put a / behind the address that they are given
+            message += "; it has // in it: give the service's address without a / at its end"
+        raise HTTPError(404, message)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..jobs.descriptor import descriptor_document
 from ..markup import leaf, tag
+from ..methods import MethodsMixin
 from ..uws.errors import NotFound
 from ..vosi import (
     AVAILABILITY,
@@ -14,6 +15,7 @@ from ..vosi import (
     capabilities_document,
     capability,
     interface,
+    tell_age,
 )
 from .handlers import ServiceHandler
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 UWS = "ivo://ivoa.net/std/UWS#rest-1.1"
 
 
-class _Document(ServiceHandler):
+class _Document(MethodsMixin, ServiceHandler):
     def initialize(self, service: Service) -> None:
         self.service = service
 
@@ -48,6 +50,7 @@ class CapabilitiesHandler(_Document):
             for name, description in self.service.registry.items()
         ]
         own = [capability(CAPABILITIES, f"{uws}/capabilities"), capability(AVAILABILITY, f"{uws}/availability")]
+        tell_age(self)
         self.document(capabilities_document([*lists, *own]))
 
     head = get

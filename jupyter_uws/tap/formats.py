@@ -34,13 +34,49 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Format:
-    """``names`` are what clients may ask for, beside its MIME type; the first is the format's own."""
+    """``names`` are what clients may ask for, beside its MIME type; the first is the format's own.
+
+    ``types`` are other MIME types of it, by which an answer is called where it was asked for by them.
+    """
 
     content_type: str
     names: tuple[str, ...]
     extension: str
     writer: Callable[[Sequence[Field], str], Writer]
     ivo_id: str | None = None
+    types: tuple[str, ...] = ()
+
+    def asked_by(self) -> tuple[str, ...]:
+        """All that RESPONSEFORMAT may say for it."""
+        return (self.content_type, *self.names, *self.types)
+
+    def called(self, wanted: str | None) -> str:
+        """The Content-Type of an answer: the MIME type that was asked for, if it was one (DALI 1.1, section 3.4.3).
+
+        A text says that it is UTF-8: HTTP took others for ISO-8859-1 or ASCII, and many a client does so still.
+        """
+        kind, parameters = _key(wanted or ""), _read(wanted or "")[1]
+        name = next((name for name in self.types if _key(name) == kind), self.content_type)
+        return f"{name};{_CHARSET}" if name.startswith("text/") or _CHARSET in parameters else name
+
+
+@dataclass
+class NoRows:
+    """What ``writer`` writes of no rows; that there are more is told without a look."""
+
+    writer: Writer
+
+    def start(self) -> bytes:
+        return self.writer.start()
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        return self.writer.rows(batch)
+
+    def end(self, *, overflow: bool) -> Iterable[bytes]:
+        return self.writer.end(overflow=True)
+
+    def broken(self, message: str) -> bytes | None:
+        return self.writer.broken(message)
 
 
 class _Binary2:
@@ -131,7 +167,8 @@ class _Json:
 
     def start(self) -> bytes:
         keys = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
-        metadata = [{key: getattr(f, key) for key in keys if getattr(f, key)} for f in self._fields]
+        # astroquery wants all of them, and null where there is nothing to tell
+        metadata = [{key: getattr(f, key) or None for key in keys} for f in self._fields]
         return f'{{"metadata": {json.dumps(metadata)}, "data": ['.encode()
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
@@ -161,17 +198,19 @@ _TAPREGEXT = "ivo://ivoa.net/std/TAPRegExt#output-votable-"
 FORMATS: tuple[Format, ...] = (
     Format(
         "application/x-votable+xml;serialization=binary2",
-        ("votable", "votable/b2", "application/x-votable+xml", "text/xml"),
+        ("votable", "votable/b2"),
         "vot",
         _Binary2,
         _TAPREGEXT + "binary2",
+        ("application/x-votable+xml", "text/xml", "text/xml;serialization=binary2"),
     ),
     Format(
         "application/x-votable+xml;serialization=tabledata",
-        ("votable/td", "text/xml;serialization=tabledata"),
+        ("votable/td",),
         "vot",
         _Tabledata,
         _TAPREGEXT + "td",
+        ("text/xml;serialization=tabledata",),
     ),
     Format(
         "application/x-votable+xml;serialization=binary",
@@ -179,15 +218,20 @@ FORMATS: tuple[Format, ...] = (
         "vot",
         _Binary,
         _TAPREGEXT + "binary",
+        ("text/xml;serialization=binary",),
     ),
+    # its type tells of the line of names, however it is asked for (TAP 1.1, section 3.2)
     Format("text/csv;header=present", ("csv", "text/csv"), "csv", _Csv),
     Format("text/csv;header=absent", (), "csv", _CsvRows),
     Format("text/tab-separated-values", ("tsv",), "tsv", _Tsv),
     Format("application/json", ("json",), "json", _Json),
-    Format("application/fits", ("fits", "image/fits"), "fits", FitsRows),
-    Format("application/vnd.apache.parquet", ("parquet", "application/x-parquet"), "parquet", ParquetRows),
+    Format("application/fits", ("fits",), "fits", FitsRows, types=("image/fits",)),
+    Format("application/vnd.apache.parquet", ("parquet",), "parquet", ParquetRows, types=("application/x-parquet",)),
     Format("application/vnd.apache.arrow.stream", ("arrow",), "arrow", ArrowRows),
 )
+
+#: A parameter of a MIME type that holds for all texts here.
+_CHARSET = "charset=utf-8"
 
 
 def find_format(wanted: str | None) -> Format:
@@ -196,16 +240,19 @@ def find_format(wanted: str | None) -> Format:
         return FORMATS[0]
     key = _key(wanted)
     for candidate in FORMATS:
-        if key in map(_key, (candidate.content_type, *candidate.names)):
+        if key in map(_key, candidate.asked_by()):
             return candidate
     names = ", ".join(candidate.names[0] for candidate in FORMATS if candidate.names)
     raise TAPError(f"RESPONSEFORMAT: {wanted[:100]!r} is not known; {names} are, and their MIME types")
 
 
 def _key(name: str) -> str:
-    """What tells a format from others: parameters of MIME types in any order, and without what holds for all.
+    """What tells a format from others: parameters of MIME types in any order, and without what holds for all."""
+    kind, parameters = _read(name)
+    return ";".join([kind, *sorted(parameters - {_CHARSET})])
 
-    A + that its client did not encode arrives as a blank, so neither counts.
-    """
+
+def _read(name: str) -> tuple[str, set[str]]:
+    """A MIME type and its parameters. A + that its client did not encode arrives as a blank, so neither counts."""
     kind, *parameters = "".join(name.lower().split()).replace('"', "").replace("+", "").split(";")
-    return ";".join([kind, *sorted({*parameters} - {"", "charset=utf-8"})])
+    return kind, {*parameters} - {""}

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,18 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
+from ..methods import MethodsMixin
+from ..uws import html
 from ..uws.errors import UWSError
 from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
-from ..vosi import availability_document
+from ..vosi import availability_document, tell_age
 from . import jobs, vosi
 from .ending import to_the_end
 from .engine import Engine, Result
 from .errors import TAPError
 from .examples import examples_document
 from .formats import Writer
+from .front import front_page
 from .limits import QueryLimits
 from .request import QueryRequest, canonical, read_request
 
@@ -43,7 +46,7 @@ else:
     _Base = object
 
 
-class _Handler(ErrorMixin, _Base):
+class _Handler(MethodsMixin, ErrorMixin, _Base):
     """A resource of TAP, for a caller with limits of its own or with those of the engine."""
 
     engine: Engine
@@ -109,7 +112,7 @@ class SyncMixin(_Handler, FormMixin):
             timeout=None if self.query_limits is None else self.query_limits.duration, limits=self.query_limits,
         )  # fmt: skip
         async with query as result:
-            writer = asked.kind.writer(result.fields, asked.query)
+            writer = asked.writer(result.fields)
             self._describe(asked)
             await self._send(result, writer)
 
@@ -181,9 +184,14 @@ class _DocumentMixin(_Handler):
     def initialize(self, engine: Engine) -> None:
         self.engine = engine
 
-    def document(self, content: str) -> None:
-        self.set_header("Content-Type", "text/xml; charset=UTF-8")
+    def document(self, content: str, content_type: str = "text/xml") -> None:
+        self.set_header("Content-Type", f"{content_type}; charset=UTF-8")
         self.write(content)
+
+    def tell_age(self) -> None:
+        """When the archive was last written, or the service begun."""
+        with suppress(OSError):
+            tell_age(self, self.engine.path.stat().st_mtime)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
@@ -191,6 +199,17 @@ class _DocumentMixin(_Handler):
             self.answer_in_words(error.status, str(error))
         else:
             super().write_error(status_code, **kwargs)
+
+
+class FrontMixin(_DocumentMixin):
+    """``/tap``, a page for people."""
+
+    async def get(self) -> None:
+        tables, rows = await self.engine.tables(), await self.engine.rows()
+        self.set_header("Content-Security-Policy", html.POLICY)
+        self.document(front_page(self.root, tables.values(), rows, self.reader_note), "text/html")
+
+    head = get
 
 
 class CapabilitiesMixin(_DocumentMixin):
@@ -202,6 +221,7 @@ class CapabilitiesMixin(_DocumentMixin):
 
     async def get(self) -> None:
         offer = vosi.Offer(self.limits, None if self.query_limits else self.retention, self.reader_note)
+        self.tell_age()
         self.document(vosi.capabilities(self.root, await self.engine.tables(), offer))
 
     head = get
@@ -211,9 +231,7 @@ class ExamplesMixin(_DocumentMixin):
     """``/tap/examples``."""
 
     async def get(self) -> None:
-        page = examples_document(await self.engine.tables())
-        self.set_header("Content-Type", "application/xhtml+xml; charset=UTF-8")
-        self.write(page)
+        self.document(examples_document(await self.engine.tables()), "application/xhtml+xml")
 
     head = get
 
@@ -237,17 +255,27 @@ class TablesMixin(_DocumentMixin):
 
     async def get(self, name: str | None = None) -> None:
         tables, keys, rows = await self.engine.tables(), await self.engine.keys(), await self.engine.rows()
+        self.tell_age()
         if name is None:
-            detail = self.get_query_argument("detail", self.get_query_argument("DETAIL", "max"))
-            if detail not in ("min", "max"):
-                raise HTTPError(400, f"detail: {detail[:40]!r} is not known; min and max are")
-            self.document(vosi.tables_document(tables, keys, rows, columns=detail == "max"))
+            self.document(vosi.tables_document(tables, keys, rows, columns=self._detail() == "max"))
         elif table := tables.get(name) or tables.get(name.lower()):  # ADQL does not look at the case either
             self.document(vosi.table_document(table, keys, rows))
         else:
-            raise HTTPError(404, f"there is no table {name[:100]!r}")
+            raise HTTPError(404, f"there is no table {name[:100]!r}; the tables are listed at {self.root}tap/tables")
 
     head = get
+
+    def _detail(self) -> str:
+        """``detail``, its name and value in any case; columns come with the tables unless it is ``min``."""
+        given = self.request.query_arguments.items()
+        found = {text for name, values in given if name.lower() == "detail" for text in map(_word, values) if text}
+        if not found <= {"min", "max"} or len(found) > 1:
+            raise HTTPError(400, f"detail: {', '.join(sorted(found))[:40]!r} is not known; min and max are")
+        return found.pop() if found else "max"
+
+
+def _word(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip().lower()
 
 
 def make_routes(
@@ -264,6 +292,7 @@ def make_routes(
 
     arguments = {"engine": engine}
     return [
+        (r"/tap/?", handler(FrontMixin), arguments),
         (r"/tap/sync", form_handler(SyncMixin, base), {**arguments, "fetch": fetch}),
         (r"/tap/capabilities", handler(CapabilitiesMixin), {**arguments, "retention": retention}),
         (r"/tap/examples", handler(ExamplesMixin), arguments),

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import TAPError
-from .formats import Format, find_format
+from .fields import Field
+from .formats import Format, NoRows, Writer, find_format
 from .limits import QueryLimits
 
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
@@ -23,12 +24,20 @@ class QueryRequest:
     kind: Format
     content_type: str
 
+    def writer(self, fields: Sequence[Field]) -> Writer:
+        """What writes the rows; with MAXREC=0 it tells of an overflow in any case (DALI 1.1, section 3.4.4)."""
+        writer = self.kind.writer(fields, self.query)
+        return writer if self.maxrec else NoRows(writer)
+
 
 def canonical(form: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """TAP's parameters by upper-case name; those that TAP does not know are left out. Raises :class:`TAPError`."""
+    """TAP's parameters by upper-case name; those that TAP does not know are left out. Raises :class:`TAPError`.
+
+    An empty one is not given: forms send all their fields.
+    """
     found: dict[str, list[str]] = {}
     for name, values in form.items():
-        found.setdefault(name.upper(), []).extend(values)
+        found.setdefault(name.upper(), []).extend(value for value in values if value.strip())
     for name in SINGLE:
         if len(set(found.get(name, ()))) > 1:
             raise TAPError(f"{name} is given {len(found[name])} times with different values; give it once")
@@ -38,27 +47,23 @@ def canonical(form: Mapping[str, Sequence[str]]) -> dict[str, str]:
 def read_request(parameters: Mapping[str, str], limits: QueryLimits) -> QueryRequest:
     """The request that :func:`canonical` parameters make. Raises :class:`TAPError`."""
     request = parameters.get("REQUEST", "doQuery")
-    if request.lower() != "doquery":
+    if request.strip().lower() != "doquery":
         raise TAPError(f"REQUEST: {request[:40]!r} is not known; doQuery is")
     language = parameters.get("LANG", "ADQL")
-    if language.upper() not in LANGUAGES:
+    if language.strip().upper() not in LANGUAGES:
         raise TAPError(f"LANG: {language[:40]!r} is not known; {', '.join(LANGUAGES)} are")
-    if not parameters.get("QUERY", "").strip():
+    if not parameters.get("QUERY"):
         raise TAPError("QUERY is missing: give an ADQL query, such as SELECT TOP 5 * FROM ivoa.obscore")
     maxrec = _maxrec(parameters.get("MAXREC"), limits)
-    kind = find_format(parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"))
-    return QueryRequest(parameters["QUERY"], maxrec, kind, _content_type(kind, parameters))
+    wanted = parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT")
+    kind = find_format(wanted)
+    return QueryRequest(parameters["QUERY"], maxrec, kind, kind.called(wanted))
 
 
 def _maxrec(given: str | None, limits: QueryLimits) -> int:
-    if given is None or not given.strip():
+    if given is None:
         return limits.rows
-    if not given.strip().isascii() or not given.strip().isdigit():
+    digits = given.strip().removeprefix("+")
+    if not digits.isascii() or not digits.isdigit():
         raise TAPError(f"MAXREC: {given[:40]!r} is not a whole number of rows, 0 or more")
-    return min(int(given.strip()[:18]), limits.rows_max)
-
-
-def _content_type(kind: Format, parameters: Mapping[str, str]) -> str:
-    """What was asked for by a MIME type of its own is called so in the answer."""
-    asked = (parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT") or "").strip().lower()
-    return asked if asked in ("text/xml", "application/x-votable+xml") else kind.content_type
+    return min(int(digits[:18]), limits.rows_max)

@@ -264,7 +264,8 @@ def _check(tables: Iterable[Table]) -> None:
 
 
 def _column_row(table: Table, column: Column, index: int) -> tuple[object, ...]:
-    size = int(column.arraysize) if column.arraysize and column.arraysize.isdecimal() else None
+    length = (column.arraysize or "").removesuffix("*")
+    size = int(length) if length.isdecimal() else None
     return (
         table.name, quoted(column.name), column.datatype, column.arraysize, column.xtype, size,
         column.description or None, column.utype, column.unit, column.ucd,

@@ -9,6 +9,7 @@ import io
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from xml.parsers import expat
@@ -83,7 +84,7 @@ def _votable(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa
     for field in fields:
         values, mask = table.array[field.ID].data, np.asarray(table.array.mask[field.ID])
         text = field.datatype in TEXTS
-        array = _arrow(field.name, values, mask, text=text)
+        array = _typed(_arrow(field.name, values, mask, text=text), field.datatype, field.xtype)
         unit = None if field.unit is None else str(field.unit)
         columns.append(
             _column(
@@ -99,6 +100,19 @@ def _votable(content: bytes, limits: QueryLimits) -> tuple[list[Column], list[pa
         )
         arrays.append(array)
     return columns, arrays
+
+
+def _typed(array: pa.Array, datatype: str, xtype: str | None) -> pa.Array:
+    """An array in the type of its FIELD: items of arrays, and times, which can then be compared with times.
+
+    Times that are none of the calendar, or finer than microseconds, or that name their zone, stay texts as they are.
+    """
+    if pa.types.is_list(array.type) and datatype in ARROW_TYPES:
+        return array.cast(pa.list_(ARROW_TYPES[datatype]))
+    if xtype == "timestamp" and pa.types.is_string(array.type):
+        with suppress(pa.ArrowInvalid):
+            return pc.if_else(pc.equal(array, ""), None, array).cast(pa.timestamp("us"))
+    return array
 
 
 def _check_votable(content: bytes, limits: QueryLimits) -> None:
@@ -311,13 +325,13 @@ def _column_of_arrays(
     utype: str | None,
     arraysize: str | None,
 ) -> Column:
-    """Of arrays of one length the length is kept, or the shape that was given; of others ``*``."""
+    """The shape that was given is kept; else of arrays of one length the length, of others ``*``."""
     values, counts = items(array)
     column = _column(name, values, description, xtype=xtype, unit=unit, ucd=ucd, utype=utype)
     counts = counts[~array.is_null().to_numpy(zero_copy_only=False)]
     size = str(counts[0]) if len(counts) and counts[0] and (counts == counts[0]).all() else "*"
     if column.datatype in TEXTS:
         size = f"{max(pc.max(pc.utf8_length(values)).as_py() or 0, 1)}x{size}"
-    elif arraysize and not arraysize.endswith("*"):
+    elif arraysize:
         size = arraysize
     return replace(column, arraysize=size)

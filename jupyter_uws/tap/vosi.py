@@ -68,7 +68,7 @@ def _tap_capability(tap: str, tables: Mapping[str, Table], offer: Offer) -> str:
         tag(
             "outputFormat",
             leaf("mime", known.content_type),
-            *(leaf("alias", name) for name in known.names),
+            *(leaf("alias", name) for name in known.asked_by()[1:]),
             **({"ivo-id": known.ivo_id} if known.ivo_id else {}),
         )
         for known in FORMATS

@@ -42,7 +42,15 @@ def tail(*, overflow: bool = False, error: str | None = None) -> str:
     if error is not None:
         status = tag("INFO", text(error), name="QUERY_STATUS", value="ERROR") + "\n"
     elif overflow:
-        status = tag("INFO", text("more rows match than were asked for"), name="QUERY_STATUS", value="OVERFLOW") + "\n"
+        status = (
+            tag(
+                "INFO",
+                text("no more rows than these were asked for, or are allowed"),
+                name="QUERY_STATUS",
+                value="OVERFLOW",
+            )
+            + "\n"
+        )
     return "</TABLE>\n" + status + _END
 
 

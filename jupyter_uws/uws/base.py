@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tornado.web import HTTPError, RequestHandler
-
 from ..forms import FormMixin
+from ..methods import MethodsMixin
 from ..serving import name_file, open_regular, send_file
 from . import html, listing
 from .access import Act, check_access
@@ -26,6 +25,8 @@ from .places import job_url
 from .uploads import FOLDER, Given, Part, Values, discard, receive
 
 if TYPE_CHECKING:
+    from tornado.web import RequestHandler
+
     from .fetch import Fetched
 
     class _Handler(RequestHandler):
@@ -51,34 +52,14 @@ class JobFiles(Protocol):
     async def fetch(self, url: str, target: Path, max_size: int) -> Fetched: ...
 
 
-class UWSHandler(FormMixin, _Handler):
-    """One resource of the tree. A class allows the methods that it defines, and OPTIONS."""
+class UWSHandler(MethodsMixin, FormMixin, _Handler):
+    """One resource of the tree."""
 
     is_admin = False
 
     def initialize(self, manager: JobManager, files: JobFiles) -> None:
         self.manager = manager
         self.files = files
-
-    def prepare(self) -> Awaitable[None] | None:
-        ready = super().prepare()
-        if self.request.method not in self._allowed():
-            allowed = ", ".join(self._allowed())
-            raise HTTPError(405, f"{self.request.method} is not possible here, allowed are: {allowed}")
-        return ready
-
-    def _allowed(self) -> list[str]:
-        default = RequestHandler._unimplemented_method
-        return [name for name in self.SUPPORTED_METHODS if getattr(type(self), name.lower()) is not default]
-
-    def options(self, *_: str) -> None:
-        self.set_header("Allow", ", ".join(self._allowed()))
-        self.set_status(204)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if status_code == 405:
-            self.set_header("Allow", ", ".join(self._allowed()))
-        super().write_error(status_code, **kwargs)
 
     # -- who may
 

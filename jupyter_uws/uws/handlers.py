@@ -12,7 +12,7 @@ from tornado.web import RequestHandler
 from ..forms import form_handler
 from . import html, listing, xml
 from .base import JobFiles, UWSHandler, single, whole_number, with_files, with_uploads
-from .errors import NotAllowed, UsageError
+from .errors import NotAllowed, NotFound, UsageError
 from .events import Wait
 from .manager import Control, JobManager
 from .model import Job
@@ -247,14 +247,20 @@ class AtomMixin(UWSHandler):
             case "owner":
                 self.text(job.owner)
             case "error":
-                error = job.error
-                document = self.manager.types[job_type].error_document if job_type in self.manager.types else None
-                if error is not None and document is not None:
-                    self.xml(document(error.message))
-                    return
-                self.text("" if error is None else "\n\n".join(filter(None, (error.message, error.detail))))
+                self.tell_error(job)
 
     head = get
+
+    def tell_error(self, job: Job) -> None:
+        kind, error = self.manager.types.get(job.job_type), job.error
+        if kind is None or kind.error_document is None:
+            self.text("" if error is None else "\n\n".join(filter(None, (error.message, error.detail))))
+        elif error is not None:
+            self.xml(kind.error_document(error.message))
+        elif job.phase is Phase.ABORTED:
+            self.xml(kind.error_document("the job was aborted"))
+        else:
+            raise NotFound(f"the job '{job.job_id}' is {job.phase} and has no error")
 
 
 class ControlMixin(AtomMixin):

@@ -29,6 +29,7 @@ from .quotes import Quotes
 from .reports import Reports
 from .store import IN_HAND, JobExists, JobStore, StoreError
 from .times import format_time, utcnow
+from .uploads import accumulated
 from .xml import legal
 
 logger = logging.getLogger(__name__)
@@ -215,8 +216,9 @@ class JobManager:
         return self.job_type(job.job_type).validate({**kept, **values}, False)
 
     def set_parameters(self, job: Job, values: Mapping[str, Sequence[str]], uploads: Sequence[Upload] = ()) -> Job:
-        """Replace the named parameters of a PENDING job, and the files that belong to them."""
+        """Replace the named parameters of a PENDING job, and the files that belong to them; files with names add up."""
         job = self._present(job)  # uploads take time: others may have set parameters meanwhile
+        values, uploads = accumulated(job, values, uploads, self.job_type(job.job_type).files)
         parameters = self.check_parameters(job, values)
         names = {name.lower() for name in values}
         files = (*(upload for upload in job.uploads if upload.parameter.lower() not in names), *uploads)

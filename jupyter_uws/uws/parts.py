@@ -112,7 +112,10 @@ class ResultMixin(UWSHandler):
                 await self.send(self.files.result(job, result.path), result.content_type)
                 return
         known = ", ".join(result.name for result in job.results) or "none"
-        raise NotFound(f"the job '{job.job_id}' has no result '{name[:80]}'; its results are: {known}")
+        why = f": {job.error.message}" if job.error is not None else ""
+        raise NotFound(
+            f"the job '{job.job_id}', which is {job.phase}{why}, has no result '{name[:80]}'; its results are: {known}"
+        )
 
     head = get
 

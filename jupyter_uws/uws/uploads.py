@@ -218,6 +218,25 @@ def _without_query(url: str | None) -> str | None:
     return None if url is None else url.partition("#")[0].partition("?")[0]
 
 
+def accumulated(
+    job: Job, values: Mapping[str, Sequence[str]], uploads: Sequence[Upload], rules: Mapping[str, FileRule]
+) -> tuple[Values, list[Upload]]:
+    """New values and files, with the named files that the job has already: they add up (TAP 1.1, section 2.7.6).
+
+    A new file takes the place of one of its name.
+    """
+    kept = [
+        old
+        for old in job.uploads
+        if old.parameter in {new.parameter for new in uploads if rules[new.parameter].named}
+        and old.filename.lower() not in {new.filename.lower() for new in uploads if new.parameter == old.parameter}
+    ]
+    added = {name: list(texts) for name, texts in values.items()}
+    for old in reversed(kept):
+        added[old.parameter].insert(0, old.path)
+    return added, [*kept, *uploads]
+
+
 def discard(folder: Path, uploads: Collection[Upload], kept: Collection[Upload]) -> None:
     """Remove the files of ``uploads`` that none of ``kept`` needs, and the folders where nothing is left."""
     needed = {upload.path for upload in kept}

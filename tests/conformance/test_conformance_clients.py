@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,7 @@ from pyvo.dal import AsyncTAPJob, DALQueryError
 from pyvo.dal.adhoc import DatalinkResults
 from pyvo.io import vosi
 from running import RunningService, wait_until
+from xsd import mistakes
 
 from jupyter_uws.client import JobService
 
@@ -161,6 +163,18 @@ def test_capabilities_and_availability(service: RunningService) -> None:
         assert service.get(one.interfaces[0].accessurls[0].content.removeprefix(service.url)).status_code == 200
     available = vosi.parse_availability(BytesIO(service.get("uws/availability").content))
     assert available.available
+
+
+def test_what_the_jobs_say_of_themselves_obeys_the_schemas_of_vosi(
+    service: RunningService, need: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    for name in ("capabilities", "availability"):
+        answer = service.get(f"uws/{name}")
+        assert mistakes(need("stilts", "stilts"), tmp_path / "document.xml", answer.text, name) == ""
+        assert service.request("OPTIONS", f"uws/{name}").headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert service.request("PUT", f"uws/{name}").headers["Allow"] == "GET, HEAD, OPTIONS"
+    told = service.get("uws/capabilities").headers
+    assert (told["Last-Modified"][-4:], told["Cache-Control"]) == (" GMT", "no-cache")
 
 
 def test_pyvo_reads_the_descriptor(service: RunningService, session: requests.Session) -> None:

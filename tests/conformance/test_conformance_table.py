@@ -1,4 +1,4 @@
-"""The conformance table names tests that exist, one at least for each requirement."""
+"""The conformance tables name tests that exist, one at least for each requirement."""
 
 from __future__ import annotations
 
@@ -8,24 +8,35 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGE = (ROOT / "docs" / "developers" / "uws-conformance.md").read_text()
-ROWS = [
-    line
-    for line in PAGE.splitlines()
-    if line.startswith("| ") and not re.match(r"\| (---|section|standard|client) ", line)
-]
+PAGES = {path.stem: path.read_text() for path in sorted((ROOT / "docs" / "developers").glob("*-conformance.md"))}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[2:60])
-def test_every_requirement_has_a_test_that_exists(row: str) -> None:
+def rows_of(page: str) -> list[str]:
+    """The rows of its tables, without their heads."""
+    lines = page.splitlines()
+    is_head = [after.startswith("| ---") for after in (*lines[1:], "")]
+    return [line for line, head in zip(lines, is_head, strict=True) if re.match(r"\| (?!---)", line) and not head]
+
+
+ROWS = [(name, row) for name, page in PAGES.items() for row in rows_of(page)]
+
+
+@pytest.mark.parametrize(("page", "row"), ROWS, ids=lambda text: text.removeprefix("| ")[:58])
+def test_every_requirement_has_a_test_that_exists(page: str, row: str) -> None:
     named = re.findall(r"`(test_\w+)::(test_\w+)`", row.rpartition(" | ")[2])
-    assert named
+    assert named, page
     for module, name in named:
         (path,) = (ROOT / "tests").rglob(f"{module}.py")
         assert re.search(rf"^(async )?def {name}\(", path.read_text(), re.MULTILINE), f"{module}::{name}"
 
 
-def test_the_table_is_whole() -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_the_tables_are_whole(name: str) -> None:
     """No line is lost by a slip in the page's form."""
-    assert len(ROWS) > 35
-    assert len(re.findall(r"`test_\w+::test_\w+`", PAGE)) == sum(row.count("::") for row in ROWS)
+    page, rows = PAGES[name], rows_of(PAGES[name])
+    assert len(rows) > 10
+    assert len(re.findall(r"`test_\w+::test_\w+`", page)) == sum(row.count("::") for row in rows)
+
+
+def test_the_pages_are_there() -> None:
+    assert {"tap-conformance", "uws-conformance"} <= set(PAGES)

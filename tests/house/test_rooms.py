@@ -23,7 +23,7 @@ ONLY = {
     "widgets": {"widgets", "client"},
     "extension": {"extension", "launcher", "relay", "relay_socket", "shared_service", "credentials", "rendezvous"},
     "execution": {"execution", "jobs", "uws"},
-    "uws": {"uws", "serving", "forms"},
+    "uws": {"uws", "serving", "forms", "methods"},
 }
 
 

@@ -74,6 +74,14 @@ def test_the_token_is_a_password_for_programs_but_not_for_browsers(service: Any)
         assert requests.get(service.url, headers={"Authorization": wrong}, timeout=60).status_code == 401, wrong
 
 
+def test_an_address_with_one_slash_too_many_is_explained(service: Any) -> None:
+    """STILTS shows the text: it puts ``/sync`` behind whatever address it is given."""
+    for path in ("tap//sync", "tap//capabilities", "uws//sleeper"):
+        answer = service.get(path)
+        assert (answer.status_code, "give the service's address without a / at its end" in answer.text) == (404, True)
+    assert "without a /" not in service.get("tap/nosuch").text
+
+
 def test_only_the_relay_names_owner_and_root(service: Any) -> None:
     secret = (service.state_dir / "secret").read_text().strip()
     relay = {"X-UWS-Secret": secret, "X-UWS-Owner": "alice", "X-UWS-Root": "https://hub/user/alice/jupyter-uws/"}

@@ -175,6 +175,10 @@ def test_astroquery_launches_a_query_and_uploads_a_table(server: Server, tmp_pat
     for launch in (tap.launch_job, tap.launch_job_async):
         found = launch(query, upload_resource=table, upload_table_name="mine").get_results()
         assert list(found["mark"]) == [1.5, 2.5]
+    for kind in ("votable", "csv", "json"):
+        found = tap.launch_job(TOP5, output_format=kind).get_results()
+        assert list(found["obs_id"])[:2] == ["o0", "o1"]
+    assert (found["s_ra"].unit, found["s_ra"].description) == ("deg", "right ascension")
 
 
 def test_an_uploaded_table_needs_a_name(server: Server) -> None:

@@ -139,7 +139,7 @@ def test_parameters_are_read_as_dali_says(server: Server) -> None:
     # HEAD asks for the same without the rows
     answer = requests.head(server.url + "/sync", params={"QUERY": TOP5, "FORMAT": "csv"}, timeout=60)
     assert (answer.status_code, answer.content) == (200, b"")
-    assert answer.headers["Content-Type"] == "text/csv;header=present"
+    assert answer.headers["Content-Type"] == "text/csv;header=present;charset=utf-8"
     assert requests.head(server.url + "/sync", params={"QUERY": TOP5, "FORMAT": "xls"}, timeout=60).status_code == 400
     # a + that was not encoded is a blank
     address = (
