@@ -14,8 +14,17 @@ from tornado.web import HTTPError, RequestHandler
 from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
 from ..markup import tag
+from ..methods import MethodsMixin
 from ..serving import CHUNK, name_file, open_regular, send_file
-from ..vosi import AVAILABILITY, CAPABILITIES, availability_document, capabilities_document, capability, interface
+from ..vosi import (
+    AVAILABILITY,
+    CAPABILITIES,
+    availability_document,
+    capabilities_document,
+    capability,
+    interface,
+    tell_age,
+)
 from . import bundle, datalink
 from .errors import ArchiveError
 from .handlers import open_file
@@ -45,7 +54,7 @@ else:
     _Base = object
 
 
-class _Handler(ErrorMixin, _Base):
+class _Handler(MethodsMixin, ErrorMixin, _Base):
     expected = (ArchiveError,)
 
 
@@ -224,6 +233,7 @@ class CapabilitiesMixin(_DataMixin):
             capability(CAPABILITIES, f"{here}/capabilities"),
             capability(AVAILABILITY, f"{here}/availability"),
         ]
+        tell_age(self)
         self.set_header("Content-Type", "text/xml; charset=UTF-8")
         self.write(capabilities_document(found))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ..methods import MethodsMixin
 from ..serving import name_file, open_regular, send_file
 from .errors import ArchiveError
 from .reader import DataFile, find_file
@@ -29,7 +30,7 @@ def make_routes(base: type[RequestHandler], archive: Callable[[], Path]) -> list
     return [(r"/files/([^/]+)/(.+)", handler)]
 
 
-class FilesMixin(_Handler):
+class FilesMixin(MethodsMixin, _Handler):
     """GET and HEAD of a file; mixed with a base that has to do with who asks."""
 
     archive: Callable[[], Path]
@@ -46,21 +47,21 @@ class FilesMixin(_Handler):
         try:
             file = await asyncio.to_thread(find_file, self.archive(), collection, name)
         except ArchiveError as error:
-            return self._refuse(503, str(error))
+            return self._fail(503, str(error))
         if file is None:
-            return self._refuse(404, f"the archive has no file {name[:200]!r} in a collection {collection[:80]!r}")
+            return self._fail(404, f"the archive has no file {name[:200]!r} in a collection {collection[:80]!r}")
         try:
             opened, info = await asyncio.to_thread(open_file, file)
         except PermissionError:
-            return self._refuse(403, f"{name}: this file may not be read")
+            return self._fail(403, f"{name}: this file may not be read")
         except OSError:
-            return self._refuse(410, f"{name}: this file is gone since the archive was made")
+            return self._fail(410, f"{name}: this file is gone since the archive was made")
         name_file(self, Path(name).name)
         # .fits.gz too: its bytes are sent as they are, so Content-Encoding would be wrong (clients would unpack it and
         # save it under a name that says gz); readers of FITS files tell gzip by its first bytes. As access_format says.
         await send_file(self, opened, info, "application/fits")
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _fail(self, status: int, message: str) -> None:
         self.set_status(status)
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         self.finish(f"{message}\n")

@@ -142,12 +142,12 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     r"/tap/availability": ("tap/availability", UWS_PAGE),
     r"/tap/tables": ("tap/tables", UWS_PAGE),
     r"/tap/tables/([^/]+)": ("tap/tables/ivoa.obscore", UWS_PAGE),
-    r"/datalink/links": ("datalink/links?ID=" + RUN, {**PAGE, "POST ID=a": "200"}),
-    r"/datalink/bundle": ("datalink/bundle?ID=" + RUN, {**PAGE, "POST a=b": "200"}),
-    r"/datalink/preview/(counts|energy|time)": ("datalink/preview/counts?ID=" + RUN, PAGE),
-    r"/datalink/capabilities": ("datalink/capabilities", PAGE),
-    r"/datalink/availability": ("datalink/availability", PAGE),
-    r"/files/([^/]+)/(.+)": ("files/FILE", PAGE),
+    r"/datalink/links": ("datalink/links?ID=" + RUN, {**UWS_PAGE, "POST ID=a": "200"}),
+    r"/datalink/bundle": ("datalink/bundle?ID=" + RUN, {**UWS_PAGE, "POST a=b": "200"}),
+    r"/datalink/preview/(counts|energy|time)": ("datalink/preview/counts?ID=" + RUN, UWS_PAGE),
+    r"/datalink/capabilities": ("datalink/capabilities", UWS_PAGE),
+    r"/datalink/availability": ("datalink/availability", UWS_PAGE),
+    r"/files/([^/]+)/(.+)": ("files/FILE", UWS_PAGE),
     "anything else": ("nosuch/place", dict.fromkeys(METHODS, "404")),
 }
 
