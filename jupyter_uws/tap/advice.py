@@ -17,6 +17,7 @@ _CLAUSES = {
 }  # fmt: skip
 _TIMES = {"NOW", "GETDATE", "CURRENT_TIMESTAMP", "CURRENT_DATE", "DATE", "TO_DATE", "DATEDIFF", "YEAR", "MONTH", "DAY"}
 _NO_FUNCTION = re.compile(r"No function matches the given name and argument types '(?P<name>[^(]+)\((?P<types>.*)\)'")
+_NO_COMPARISON = re.compile(r"Cannot compare values of type (?P<one>\S+) and type (?P<other>\S+)")
 _SIGNS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}
 _KINDS = {
     "VARCHAR": "a text", "STRING_LITERAL": "a text", "TIMESTAMP": "a time", "BOOLEAN": "a truth value",
@@ -69,6 +70,9 @@ def of_function(name: str, known: Iterable[str]) -> str:
 
 def of_types(message: str) -> str | None:
     """DuckDB's complaint that a function or a sign does not take values of these types, in the words of ADQL."""
+    if found := _NO_COMPARISON.search(message):
+        one, other = (_KINDS.get(name, "a number") for name in found.group("one", "other"))
+        return f"{one} and {other} cannot be compared: CAST(value AS type) changes the type"
     found = _NO_FUNCTION.search(message)
     if found is None:
         return None
