@@ -17,7 +17,10 @@ _CLAUSES = {
 }  # fmt: skip
 _TIMES = {"NOW", "GETDATE", "CURRENT_TIMESTAMP", "CURRENT_DATE", "DATE", "TO_DATE", "DATEDIFF", "YEAR", "MONTH", "DAY"}
 _NO_FUNCTION = re.compile(r"No function matches the given name and argument types '(?P<name>[^(]+)\((?P<types>.*)\)'")
-_SIGNS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}
+_SIGNS = {
+    "~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE", "&": "BIT_AND", "|": "BIT_OR", "~": "BIT_NOT",
+    "XOR": "BIT_XOR",
+}  # fmt: skip
 _KINDS = {
     "VARCHAR": "a text", "STRING_LITERAL": "a text", "TIMESTAMP": "a time", "BOOLEAN": "a truth value",
     "DOUBLE[]": "a region",
@@ -60,6 +63,13 @@ def as_text(word: str) -> str:
     return f"; a text is written in single quotes, {sql_text(word)}"
 
 
+def of_word(word: str, functions: Iterable[str]) -> str:
+    """How a word is written that was taken for the name of a column, where it is a function's."""
+    if word.upper() in _TIMES:
+        return "; times are numbers here, MJD in days"
+    return f"; {word} is a function, {word}(…)" if word.upper() in functions else ""
+
+
 def of_function(name: str, known: Iterable[str]) -> str:
     """What does the work of a function that is not there."""
     if name.upper() in _TIMES:
@@ -72,6 +82,8 @@ def of_types(message: str) -> str | None:
     found = _NO_FUNCTION.search(message)
     if found is None:
         return None
-    name = _SIGNS.get(found["name"], found["name"].upper())
+    name = _SIGNS.get(found["name"].upper(), found["name"].upper())
+    if name.startswith("BIT_"):
+        return f"{name} takes whole numbers: CAST(value AS BIGINT) changes the type"
     kinds = [_KINDS.get(part.strip().partition("(")[0], "a number") for part in found["types"].split(",")]
     return f"{name} does not take {' and '.join(kinds)}: CAST(value AS type) changes the type"

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Function:
-    """A function of ``least`` to ``most`` arguments. ``name`` is DuckDB's, where it is another."""
+    """A function of ``least`` to ``most`` arguments. ``name`` is DuckDB's, where it is another.
+
+    It ``takes`` arguments of one kind and gives a value of that kind; None where it takes any.
+    """
 
     least: int
     most: int
     name: str | None = None
+    takes: str | None = "number"
 
     def sql(self, name: str, arguments: list[str]) -> str:
         return f"{self.name or name.lower()}({', '.join(arguments)})"
@@ -25,6 +29,13 @@ class Operator(Function):
         return f"({left} {self.name} {right})"
 
 
+class Remainder(Function):
+    """MOD, null where one divides by 0: as whole numbers, the engine would end the query."""
+
+    def sql(self, name: str, arguments: list[str]) -> str:
+        return f"mod({arguments[0]}, nullif({arguments[1]}, 0))"
+
+
 FUNCTIONS: dict[str, Function] = {
     "ABS": Function(1, 1),
     "ACOS": Function(1, 1),
@@ -36,7 +47,7 @@ FUNCTIONS: dict[str, Function] = {
     "BIT_OR": Operator(2, 2, "|"),
     "BIT_XOR": Function(2, 2, "xor"),
     "CEILING": Function(1, 1, "ceil"),
-    "COALESCE": Function(1, 100),
+    "COALESCE": Function(1, 100, takes=None),
     "COS": Function(1, 1),
     "COT": Function(1, 1),
     "DEGREES": Function(1, 1),
@@ -44,19 +55,19 @@ FUNCTIONS: dict[str, Function] = {
     "FLOOR": Function(1, 1),
     "LOG": Function(1, 1, "ln"),
     "LOG10": Function(1, 1),
-    "LOWER": Function(1, 1),
-    "MOD": Function(2, 2),
+    "LOWER": Function(1, 1, takes="text"),
+    "MOD": Remainder(2, 2),
     "PI": Function(0, 0),
     "POWER": Function(2, 2),
     "RADIANS": Function(1, 1),
-    "RAND": Function(0, 0, "random"),
+    "RAND": Function(0, 1, "random"),
     "ROUND": Function(1, 2),
     "SIGN": Function(1, 1),
     "SIN": Function(1, 1),
     "SQRT": Function(1, 1),
     "TAN": Function(1, 1),
     "TRUNCATE": Function(1, 2, "trunc"),
-    "UPPER": Function(1, 1),
+    "UPPER": Function(1, 1, takes="text"),
 }
 
 AGGREGATES = frozenset({"AVG", "COUNT", "MAX", "MIN", "SUM"})
@@ -67,10 +78,14 @@ GEOMETRY = SHAPES | {"AREA", "CONTAINS", "COORD1", "COORD2", "COORDSYS", "DISTAN
 
 @dataclass(frozen=True)
 class UserFunction:
-    """A function of the IVOA's catalogue of user defined functions, as TAPRegExt describes it."""
+    """A function of the IVOA's catalogue of user defined functions, as TAPRegExt describes it.
+
+    It gives a value of the ``kind``.
+    """
 
     form: str
     description: str
+    kind: str = "number"
 
 
 USER_FUNCTIONS: dict[str, UserFunction] = {

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from . import places, regions, sphere, stcs
 from .functions import GEOMETRY, SHAPES, USER_FUNCTIONS
+from .grouping import bare
 from .resolver import Resolver
 from .schema import Column, Sky
 from .scope import Scope
@@ -17,6 +18,7 @@ _WHAT = {
     "BOX": "longitude, latitude, width and height, or a POINT, width and height,",
     "POLYGON": "longitudes and latitudes of three vertices or more, or three POINTs or more,",
 }
+_WRITTEN = {"POINT": "12.3 45.6", "CIRCLE": "12.3 45.6 1.0", "POLYGON": "10 20 11 20 11 21"}
 _COUNTS = {"POINT": 2, "CIRCLE": 3, "BOX": 4}
 
 # characters of SQL: shapes within shapes are written several times into formulae
@@ -55,7 +57,10 @@ class Geometry(Resolver):
                 raise self.error("INTERSECTS is not for two POINTs: use DISTANCE", node)
             return sphere.intersects(first, second), first, second
         if isinstance(second, sphere.Point):
-            raise self.error("the second argument of CONTAINS is a CIRCLE or another region, not a POINT", node)
+            raise self.error(
+                "the second argument of CONTAINS is a CIRCLE or another region, not a POINT: CONTAINS(inner, outer)",
+                node,
+            )
         return sphere.contains(first, second), first, second
 
     def healpix_index(self, node: exp.Anonymous, scope: Scope) -> str:
@@ -95,6 +100,8 @@ class Geometry(Resolver):
             node = node.this
         if isinstance(node, exp.Column):
             return self._shape_of_column(node, where, scope)
+        if isinstance(node, exp.Cast) and (wanted := shape_cast(node)) is not None:
+            return self._shape_of_cast(node, wanted)
         name = node.this.upper() if isinstance(node, exp.Anonymous) and isinstance(node.this, str) else ""
         if name not in SHAPES or not isinstance(node, exp.Anonymous):
             raise self.error(f"{where} takes POINT, CIRCLE, BOX, POLYGON, REGION, or a column of regions, here", node)
@@ -116,16 +123,26 @@ class Geometry(Resolver):
 
     def _shape_of_column(self, node: exp.Column, where: str, scope: Scope) -> sphere.Shape:
         value = self.column(node, scope)
-        xtype = ((value.column.xtype if value.column else None) or "").lower().removeprefix("adql:")
-        if value.column is None or xtype not in ("region", "shape", "point", "circle", "polygon"):
+        if value.column is None or not is_shape(value.column):
             raise self.error(f"{value.name} is no region: {where} takes shapes, or a column of regions", node)
         is_text = value.column.datatype in ("char", "unicodeChar")
         numbers = f"adql_region({value.sql})" if is_text else f"CAST({value.sql} AS DOUBLE[])"
-        if xtype == "point":
+        if _xtype(value.column) == "point":
             return sphere.Point(f"list_extract({numbers}, 1)", f"list_extract({numbers}, 2)")
         if value.sky and value.alias and value.name == value.sky.region:
             return _indexed_region(numbers, value.alias, value.sky)
         return sphere.region_of_text(value.sql) if is_text else sphere.Region(numbers)
+
+    def _shape_of_cast(self, node: exp.Cast, wanted: str) -> sphere.Shape:
+        """A shape that is written as DALI serializes it: its numbers, in ICRS."""
+        self.only(node.args["to"], "this", "kind")
+        text = bare(node.this)
+        if not isinstance(text, exp.Literal) or not text.is_string:
+            raise self.error(f"CAST to {wanted} takes numbers in quotes, such as {_WRITTEN[wanted]!r}", node)
+        try:
+            return _literal_shape(stcs.plain(wanted.lower(), text.name))
+        except ValueError as error:
+            raise self.error(f"CAST to {wanted}: {error}", text) from None
 
     def _region(self, node: exp.Anonymous) -> sphere.Shape:
         text = node.expressions[0] if len(node.expressions) == 1 else None
@@ -199,8 +216,10 @@ class Geometry(Resolver):
     def _is_point(self, node: exp.Expr, scope: Scope) -> bool:
         if isinstance(node, exp.Anonymous):
             return str(node.this).upper() in SHAPES
+        if isinstance(node, exp.Cast):
+            return shape_cast(node) is not None
         column = self.column(node, scope).column if isinstance(node, exp.Column) else None
-        return column is not None and (column.xtype or "").lower() in ("point", "adql:point")
+        return column is not None and _xtype(column) == "point"
 
     def _frame(self, arguments: list[exp.Expr]) -> tuple[str, list[exp.Expr]]:
         """The coordinate system, which may be left out, and the arguments after it."""
@@ -242,6 +261,21 @@ class Geometry(Resolver):
             xtype = "adql:POINT" if name in ("POINT", "CENTROID") else "adql:REGION"
             return Column(name.lower(), "char", "STC-S in ICRS, in degrees", arraysize="*", xtype=xtype)
         return None
+
+
+def shape_cast(node: exp.Cast) -> str | None:
+    """The kind of shape that a CAST makes, if it makes one."""
+    kind = str(node.args["to"].args.get("kind") or "").upper()
+    return kind if kind in _WRITTEN else None
+
+
+def is_shape(column: Column) -> bool:
+    """Whether a column has regions."""
+    return _xtype(column) in ("region", "shape", "point", "circle", "polygon")
+
+
+def _xtype(column: Column) -> str:
+    return (column.xtype or "").lower().removeprefix("adql:")
 
 
 def _indexed_region(numbers: str, alias: str, sky: Sky) -> sphere.Region:

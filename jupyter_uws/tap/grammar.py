@@ -17,6 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from .advice import misspelt
+from .clauses import check_clauses
 from .errors import ADQLError, ArchiveUnavailable
 from .words import RESERVED
 
@@ -72,15 +73,12 @@ _KEYWORDS = {
 
 _TYPES = {
     "CHAR": TokenType.CHAR,
-    "CHARACTER": TokenType.CHAR,
     "VARCHAR": TokenType.VARCHAR,
     "INTEGER": TokenType.INT,
-    "INT": TokenType.INT,
     "SMALLINT": TokenType.SMALLINT,
     "BIGINT": TokenType.BIGINT,
     "REAL": TokenType.FLOAT,
     "DOUBLE PRECISION": TokenType.DOUBLE,
-    "DOUBLE": TokenType.DOUBLE,
     "TIMESTAMP": TokenType.TIMESTAMP,
 }
 
@@ -113,6 +111,7 @@ _BEGINNINGS = {
 }  # fmt: skip
 _BEGINNINGS_OF_CONDITIONS = {TokenType.NOT, TokenType.EXISTS, TokenType.TRUE, TokenType.FALSE}
 _NULL_ORDER = ("FIRST", "LAST")
+_COMPARISONS = {TokenType.EQ, TokenType.NEQ, TokenType.LT, TokenType.LTE, TokenType.GT, TokenType.GTE}
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TYPOGRAPHIC = re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00b4]")
@@ -123,6 +122,7 @@ _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 HINTS = {
     "LIMIT": "ADQL has no LIMIT: write SELECT TOP n …",
     "FETCH": "ADQL has no FETCH FIRST: write SELECT TOP n …",
+    "MINUS": "ADQL has no MINUS: write EXCEPT",
     "CASE": "ADQL has no CASE: use COALESCE, or UNION of two queries",
     "WHEN": "ADQL has no CASE: use COALESCE, or UNION of two queries",
     "QUALIFY": "ADQL has no QUALIFY: filter in an outer query, SELECT … FROM (SELECT …) AS t WHERE …",
@@ -138,6 +138,7 @@ HINTS = {
     "LATERAL": "ADQL has no LATERAL: use a JOIN",
     "ROLLUP": "ADQL has no ROLLUP: use UNION ALL of two GROUP BY queries",
     "RECURSIVE": "ADQL has no recursive queries",
+    "CORRESPONDING": "ADQL has no CORRESPONDING: name the columns, in one order",
     "VALUES": "ADQL has no VALUES: upload a table instead",
     "INTERVAL": "ADQL has no INTERVAL: times are numbers (MJD, days), so add or subtract days",
     "ESCAPE": "ADQL has no ESCAPE",
@@ -186,7 +187,14 @@ class _Parser(parser.Parser):
     FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
     NO_PAREN_FUNCTIONS: ClassVar = {}
     NO_PAREN_FUNCTION_PARSERS: ClassVar = {}
-    FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {"CAST": lambda self: self._parse_cast(True)}
+    FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {"CAST": lambda self: self._parse_adql_cast()}
+    # sqlglot's own tell nothing of the place
+    PRIMARY_PARSERS: ClassVar = {
+        **parser.Parser.PRIMARY_PARSERS,
+        TokenType.NULL: lambda self, token: self.expression(exp.Null(), token),
+        TokenType.TRUE: lambda self, token: self.expression(exp.Boolean(this=True), token),
+        TokenType.FALSE: lambda self, token: self.expression(exp.Boolean(this=False), token),
+    }
     STATEMENT_PARSERS: ClassVar = {}
     # TOP belongs to its SELECT, not to the set operation the SELECT is part of
     SET_OP_MODIFIERS: ClassVar = {"order", "offset"}
@@ -197,6 +205,16 @@ class _Parser(parser.Parser):
         if comma and join is not None:
             join.meta["comma"] = True  # the tree alone does not tell "a, b" from "a JOIN b"
         return join
+
+    def _parse_adql_cast(self) -> exp.Cast:
+        value = self._parse_assignment()
+        if not self._match(TokenType.ALIAS):
+            self.raise_error("AS is missing")
+        token = self._curr
+        kind = self._parse_types()
+        if kind is None:
+            self.raise_error("a type is missing")
+        return self.expression(exp.Cast(this=value, to=kind), token)
 
     def _parse_between(self, this: exp.Expr | None) -> exp.Between:
         low = self._parse_bitwise()
@@ -223,7 +241,8 @@ def _problem() -> str | None:
 class ADQL(Dialect):
     """ADQL's lexical rules and grammar, for sqlglot."""
 
-    SUPPORTS_USER_DEFINED_TYPES = False
+    # types that are none of ADQL's are refused by the translator, which knows how they are called
+    SUPPORTS_USER_DEFINED_TYPES = True
 
     Tokenizer = _Tokenizer
     Parser = _Parser
@@ -249,6 +268,7 @@ def parse(text: str) -> exp.Expr:
         raise ADQLError(_token_error(text, error)) from None
     _check_tokens(text, found)
     _check_order(text, found)
+    check_clauses(text, found)
     while found and found[-1].token_type == TokenType.SEMICOLON:
         found.pop()
     if not found:
@@ -306,8 +326,15 @@ def _check_tokens(text: str, found: list[Token]) -> None:
             raise ADQLError("nothing follows the comma", text, offset)
         if kind in _OPENING and following and following.token_type == TokenType.COMMA:
             raise ADQLError(f"nothing stands before the comma, after {written!r}", text, following.start)
-        if kind in _TYPE_TOKENS and following and following.token_type == TokenType.STRING:
-            raise ADQLError(f"{written} '…' is not ADQL: write CAST('…' AS {written})", text, offset)
+        if following and following.token_type == TokenType.STRING:
+            if kind in _TYPES.values():
+                raise ADQLError(f"{written} '…' is not ADQL: write CAST('…' AS {written})", text, offset)
+            if written.upper() in ("DATE", "TIME"):
+                raise ADQLError(f"{written} '…' is not ADQL: write CAST('…' AS TIMESTAMP)", text, offset)
+            if kind == TokenType.STRING:
+                raise ADQLError("two texts side by side are not ADQL: || joins them, 'a' || 'b'", text, offset)
+        if kind in _COMPARISONS and following and (word := following.text.upper()) in ("ALL", "ANY", "SOME"):
+            raise ADQLError(f"ADQL has no {word} (SELECT …): write IN, or MIN or MAX in it", text, following.start)
         if kind == TokenType.SEMICOLON and following and following.token_type != TokenType.SEMICOLON:
             raise ADQLError("one query at a time: nothing may follow the semicolon", text, offset)
         depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)

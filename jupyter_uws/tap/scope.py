@@ -41,6 +41,7 @@ class Value:
     leaves: frozenset[Leaf] = frozenset()
     alias: str | None = None
     sky: Sky | None = None
+    kind: str | None = None  # of a value that is calculated, see :mod:`~jupyter_uws.tap.kinds`
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def merged(a: Value, b: Value) -> Value:
     same = a.column is not None and b.column is not None and (a.column.datatype, a.column.unit, a.column.ucd) == (
         b.column.datatype, b.column.unit, b.column.ucd,
     )  # fmt: skip
-    return Value(a.name, sql_identifier(a.name), a.column if same else None, a.leaves | b.leaves)
+    leaves = a.leaves | b.leaves
+    return Value(a.name, sql_identifier(a.name), a.column if same else None, leaves, kind=a.kind or b.kind)
 
 
 def joined_value(a: Value, b: Value, side: str) -> Value:

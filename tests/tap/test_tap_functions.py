@@ -25,7 +25,7 @@ SKY = Table(
     (
         Column("i", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"),
         Column("t", "double", unit="s"), Column("em", "double", unit="m"), Column("bare", "double"),
-        Column("region", "char", arraysize="*", xtype="adql:REGION"),
+        Column("footprint", "char", arraysize="*", xtype="adql:REGION"),
         Column("place", "double", arraysize="2", xtype="point"),
         Column("shape", "double", arraysize="*", xtype="polygon"), Column("words", "char", arraysize="*"),
     ),
@@ -57,7 +57,7 @@ def ask(sky: tuple[np.ndarray, np.ndarray]) -> Ask:
     table = {
         "i": np.arange(N), "ra": ra, "dec": dec, "t": np.full(N, 1800.0), "em": np.full(N, 1e-18),
         "bare": np.zeros(N),
-        "region": [k and k.format(a, d) for k, a, d in zip(kinds * (N // 5), ra.tolist(), dec.tolist(), strict=True)],
+        "footprint": [k and k.format(a, d) for k, a, d in zip(kinds * (N // 5), ra, dec, strict=True)],
         "place": np.stack([ra, dec], axis=1).tolist(),
         "shape": [[a, 0.0, a + 1, 0.0, a + 1, 1.0, a, 1.0] for a in ra.tolist()],
         "words": ["Crab nebula#M1#SN 1054"] * N,
@@ -125,8 +125,8 @@ def test_boxes_find_what_a_scan_finds(
         ("COORD2(CENTROID(BOX('GALACTIC', 0, 0, 30, 2)))", -28.936178),
         ("COORD1(place) - ra", 0.0),
         ("DISTANCE(place, POINT(ra, dec))", 0.0),
-        ("DISTANCE(CENTROID(region), POINT(ra, dec))", 0.0),
-        ("COORDSYS(region)", "ICRS"),
+        ("DISTANCE(CENTROID(footprint), POINT(ra, dec))", 0.0),
+        ("COORDSYS(footprint)", "ICRS"),
         ("POINT(25.0, -19.5)", "POSITION ICRS 25.0 -19.5"),
         ("CIRCLE(POINT(10, 20), 0.5)", "CIRCLE ICRS 10.0 20.0 0.5"),
         ("POLYGON(POINT(1, 2), POINT(3, 4), POINT(5, 7))", "POLYGON ICRS 1.0 2.0 3.0 4.0 5.0 7.0"),
@@ -182,7 +182,7 @@ def test_values(ask: Ask, expression: str, expected: object) -> None:
 def test_columns_of_regions(ask: Ask, sky: tuple[np.ndarray, np.ndarray]) -> None:
     """Circles, boxes, positions and nulls in one column; a shape of a subquery is a region again."""
     ra, dec = sky
-    where = "FROM test.sky WHERE 1 = {}(region, {}) ORDER BY i"
+    where = "FROM test.sky WHERE 1 = {}(footprint, {}) ORDER BY i"
     whole = [i for (i,) in ask("SELECT i " + where.format("INTERSECTS", "CIRCLE(1, 2, 180)"))]
     assert whole == [i for i in range(N) if i % 5 != 3]
     near = {i for (i,) in ask("SELECT i " + where.format("INTERSECTS", "POLYGON(0, 80, 120, 80, 240, 80)"))}
@@ -200,7 +200,7 @@ def test_columns_of_regions(ask: Ask, sky: tuple[np.ndarray, np.ndarray]) -> Non
 
 def test_descriptions() -> None:
     values = query(
-        "SELECT AREA(region), POINT(ra, dec) AS p, BOX(ra, dec, 1, 1), IN_UNIT(t, 'h') AS hours, COORD1(place)"
+        "SELECT AREA(footprint), POINT(ra, dec) AS p, BOX(ra, dec, 1, 1), IN_UNIT(t, 'h') AS hours, COORD1(place)"
         " FROM test.sky"
     ).values
     columns = [value.column for value in values]
@@ -234,7 +234,7 @@ def test_timestamps(ask: Ask) -> None:
         ("COORD1(CIRCLE(1, 2, 3))", "COORD1 takes a POINT"),
         ("DISTANCE(POINT(1, 2), CIRCLE(1, 2, 3))", "DISTANCE takes a POINT"),
         ("CIRCLE(CIRCLE(1, 2, 3), 3)", "CIRCLE takes a POINT"),
-        ("POINT(AREA(region), 3)", "a coordinate is a number, a column"),
+        ("POINT(AREA(footprint), 3)", "a coordinate is a number, a column"),
         ("IN_UNIT(bare, 'h')", "IN_UNIT: the unit of bare is not known"),
         ("IN_UNIT(t, 'm')", "IN_UNIT: s cannot be converted to m"),
         ("IN_UNIT(t, 'parsecs')", "'parsecs' is not a unit of VOUnits"),
