@@ -18,7 +18,7 @@ from .errors import ADQLError
 from .grouping import aggregates, bare, form_of, makes_groups
 from .joins import CATALOG as CATALOG
 from .joins import Joins
-from .kinds import SPOKEN, kind_of_column
+from .kinds import SPOKEN, kind_of
 from .resolver import place_of
 from .schema import Table
 from .scope import Scope, Value, merged, output_names, renamed, sql_identifier
@@ -169,7 +169,7 @@ class _Translator(Joins):
 
     def _check_columns(self, kind: str, left: tuple[Value, ...], right: tuple[Value, ...], node: exp.Expr) -> None:
         for number, pair in enumerate(zip(left, right, strict=True), 1):
-            kinds = {value.kind or (kind_of_column(value.column) if value.column else None) for value in pair}
+            kinds = set(map(kind_of, pair))
             if len(kinds - {None, "shape"}) > 1:
                 one, other = (SPOKEN[kind] for kind in sorted(map(str, kinds)))
                 raise self.error(
@@ -273,6 +273,8 @@ class _Translator(Joins):
         return "ORDER BY " + ", ".join(terms)
 
     def _order_term(self, node: exp.Expr, values: tuple[Value, ...], scope: Scope) -> str:
+        if not isinstance(node, exp.Literal) and not node.find(exp.Column, exp.Anonymous):
+            raise self.error("ORDER BY takes columns, their numbers, or what is calculated from them", node)
         if isinstance(node, exp.Literal):
             number = self.whole_number(node, "ORDER BY")
             if not 1 <= number <= len(values):

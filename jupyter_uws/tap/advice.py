@@ -25,6 +25,8 @@ _KINDS = {
     "VARCHAR": "a text", "STRING_LITERAL": "a text", "TIMESTAMP": "a time", "BOOLEAN": "a truth value",
     "DOUBLE[]": "a region",
 }  # fmt: skip
+_OVERFLOW = re.compile(r"Overflow in \w+ of \w+ \((?P<what>[^)]*)\)")
+_NO_NUMBER = re.compile(r"Could not convert string (?P<what>'[^']{0,60}') to (?:INT|DOUBLE|FLOAT)")
 _MJD_0 = datetime(1858, 11, 17)
 
 
@@ -78,7 +80,13 @@ def of_function(name: str, known: Iterable[str]) -> str:
 
 
 def of_types(message: str) -> str | None:
-    """DuckDB's complaint that a function or a sign does not take values of these types, in the words of ADQL."""
+    """DuckDB's complaint about what a query does with its values, in the words of ADQL."""
+    if "More than one row returned by a subquery" in message:
+        return "a subquery used as a value gives several rows: write IN (SELECT …), or MIN or MAX in it"
+    if (number := _OVERFLOW.search(message)) is not None:
+        return f"a whole number becomes too large, {number['what']}: CAST(value AS DOUBLE PRECISION) has more room"
+    if (value := _NO_NUMBER.search(message)) is not None:
+        return f"{value['what']} is no number that CAST could make of a text"
     found = _NO_FUNCTION.search(message)
     if found is None:
         return None

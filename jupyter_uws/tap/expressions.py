@@ -68,6 +68,7 @@ class Expressions(Casts):
             self.only(node, "this")
             return f"({self.value(node.this, scope)})"
         if isinstance(node, exp.Neg):
+            self.check_takes("-", "number", [node.this], scope.of_rows())
             return f"(-{self.value(node.this, scope)})"
         if type(node) in _ARITHMETIC:
             return self._chain(node, scope)
@@ -316,6 +317,7 @@ class Expressions(Casts):
             sql, values = self.rows(query, scope)
             if len(values) != 1:
                 raise self.error(f"IN (SELECT …): the subquery has one column, not {len(values)}", node)
+            self.check_column(node.this, values[0], scope)
             return f"({this} {sign} ({sql}))"
         if not node.expressions:
             raise self.error("IN () has no values", node)

@@ -36,6 +36,14 @@ class Remainder(Function):
         return f"mod({arguments[0]}, nullif({arguments[1]}, 0))"
 
 
+class Digits(Function):
+    """ROUND and TRUNCATE to a number of digits, which the engine wants as an INTEGER."""
+
+    def sql(self, name: str, arguments: list[str]) -> str:
+        value, *digits = arguments
+        return super().sql(name, [value, *(f"CAST({number} AS INTEGER)" for number in digits)])
+
+
 FUNCTIONS: dict[str, Function] = {
     "ABS": Function(1, 1),
     "ACOS": Function(1, 1),
@@ -61,12 +69,12 @@ FUNCTIONS: dict[str, Function] = {
     "POWER": Function(2, 2),
     "RADIANS": Function(1, 1),
     "RAND": Function(0, 1, "random"),
-    "ROUND": Function(1, 2),
+    "ROUND": Digits(1, 2),
     "SIGN": Function(1, 1),
     "SIN": Function(1, 1),
     "SQRT": Function(1, 1),
     "TAN": Function(1, 1),
-    "TRUNCATE": Function(1, 2, "trunc"),
+    "TRUNCATE": Digits(1, 2, "trunc"),
     "UPPER": Function(1, 1, takes="text"),
 }
 

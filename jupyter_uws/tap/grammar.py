@@ -17,7 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from .advice import misspelt
-from .clauses import check_clauses
+from .clauses import SETS, check_clauses
 from .errors import ADQLError, ArchiveUnavailable
 from .words import RESERVED
 
@@ -99,17 +99,22 @@ _OPENING = {
     TokenType.SELECT, TokenType.DISTINCT, TokenType.ALL, TokenType.COMMA, TokenType.L_PAREN, TokenType.FROM,
     TokenType.GROUP_BY, TokenType.ORDER_BY,
 }  # fmt: skip
-_NEVER_AFTER_COMMA = {TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY, TokenType.ORDER_BY}
+_NEVER_AFTER_COMMA = {
+    TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY, TokenType.HAVING, TokenType.ORDER_BY,
+    TokenType.OFFSET, TokenType.SEMICOLON, TokenType.JOIN, TokenType.NATURAL, TokenType.INNER, TokenType.LEFT,
+    TokenType.RIGHT, TokenType.FULL, TokenType.CROSS, TokenType.ON, TokenType.USING, *SETS, None,
+}  # fmt: skip
 _SIGNS = {TokenType.STAR, TokenType.SLASH, TokenType.EQ}
 _TYPE_TOKENS = set(_TYPES.values()) - {TokenType.TIMESTAMP}
 _WORDS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEX_STRING}
 _VALUES = _WORDS | {TokenType.STRING}
 _NAMES = {TokenType.VAR, TokenType.IDENTIFIER}
+_CONSTANTS = {TokenType.NULL, TokenType.TRUE, TokenType.FALSE}
 _AFTER_AS = {TokenType.L_PAREN, *_NAMES, *_TYPES.values()}
 _BEGINNINGS = {
-    TokenType.L_PAREN, TokenType.DASH, TokenType.PLUS, TokenType.DOT, TokenType.NULL, *_VALUES, *_TYPES.values(),
+    TokenType.L_PAREN, TokenType.DASH, TokenType.PLUS, TokenType.DOT, *_CONSTANTS, *_VALUES, *_TYPES.values(),
 }  # fmt: skip
-_BEGINNINGS_OF_CONDITIONS = {TokenType.NOT, TokenType.EXISTS, TokenType.TRUE, TokenType.FALSE}
+_BEGINNINGS_OF_CONDITIONS = {TokenType.NOT, TokenType.EXISTS}
 _NULL_ORDER = ("FIRST", "LAST")
 _COMPARISONS = {TokenType.EQ, TokenType.NEQ, TokenType.LT, TokenType.LTE, TokenType.GT, TokenType.GTE}
 
@@ -267,8 +272,8 @@ def parse(text: str) -> exp.Expr:
     except TokenError as error:
         raise ADQLError(_token_error(text, error)) from None
     _check_tokens(text, found)
-    _check_order(text, found)
     check_clauses(text, found)
+    _check_order(text, found)
     while found and found[-1].token_type == TokenType.SEMICOLON:
         found.pop()
     if not found:
@@ -322,7 +327,7 @@ def _check_tokens(text: str, found: list[Token]) -> None:
             raise ADQLError(HINTS["CASE"], text, offset)
         if kind == TokenType.VAR and written.upper() == "NULLS" and following and following.text.upper() in _NULL_ORDER:
             raise ADQLError("ADQL has no NULLS FIRST or LAST: they come last here", text, offset)
-        if kind == TokenType.COMMA and following and following.token_type in _NEVER_AFTER_COMMA:
+        if kind == TokenType.COMMA and (following.token_type if following else None) in _NEVER_AFTER_COMMA:
             raise ADQLError("nothing follows the comma", text, offset)
         if kind in _OPENING and following and following.token_type == TokenType.COMMA:
             raise ADQLError(f"nothing stands before the comma, after {written!r}", text, following.start)
@@ -364,7 +369,11 @@ def _check_order(text: str, found: list[Token]) -> None:
             raise ADQLError("USING is followed by the names of columns, in parentheses", text, token.start)
         if kind == TokenType.NOT and after[:1] == [TokenType.NULL] and before != TokenType.IS:
             raise ADQLError("NOT NULL is not ADQL here: write IS NOT NULL", text, token.start)
-        if kind == TokenType.VAR and after == [TokenType.L_PAREN, TokenType.SELECT] and written.upper() not in HINTS:
+        if kind in _TYPE_TOKENS and before != TokenType.ALIAS:
+            raise ADQLError(f"{written} is a type, as in CAST(value AS {written})", text, token.start)
+        if kind == TokenType.DOT and after[:1] == [TokenType.NUMBER] and found[index + 1].start != token.end + 1:
+            raise ADQLError("a number has no blanks", text, token.start)
+        if kind in _NAMES and after == [TokenType.L_PAREN, TokenType.SELECT] and written.upper() not in HINTS:
             raise ADQLError(f"{written} (SELECT …) is not ADQL; WITH takes {written} AS (SELECT …)", text, token.start)
         if kind == TokenType.L_PAREN and before in _TYPE_TOKENS and after != [TokenType.NUMBER, TokenType.R_PAREN]:
             raise ADQLError("the length of a type is a whole number, such as VARCHAR(10)", text, token.start)
@@ -376,10 +385,12 @@ def _is_out_of_place(before: TokenType | None, kind: TokenType, after: TokenType
     match kind:
         case TokenType.DOT:
             return before not in _NAMES and after != TokenType.NUMBER
+        case TokenType.PLUS | TokenType.DASH:
+            return after not in _BEGINNINGS or before == TokenType.IS
         case TokenType.STAR:
             return is_after_value and after not in _BEGINNINGS
         case TokenType.ALIAS:
-            return not (is_after_value or before in _VALUES or before == TokenType.NULL)
+            return not (is_after_value or before in _VALUES or before in _CONSTANTS)
         case TokenType.ASC | TokenType.DESC:
             return after not in (TokenType.COMMA, TokenType.R_PAREN, TokenType.OFFSET, TokenType.SEMICOLON, None)
         case TokenType.ALL | TokenType.NULL | TokenType.STRING:
@@ -400,8 +411,6 @@ def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLErr
     if (hint := _hint_near(found, offset)) is not None:
         return ADQLError(hint[0], text, hint[1])
     written = text[offset : error.token.end + 1]
-    if sum((t.token_type == TokenType.L_PAREN) - (t.token_type == TokenType.R_PAREN) for t in found):
-        return ADQLError(f"the parentheses do not match, at {written!r}", text, offset)
     before = [t.text for t in found if t.start <= offset and t.token_type == TokenType.VAR and len(t.text) <= MAX_WORD]
     advice = misspelt(reversed(before[-3:]))
     if offset == found[-1].start and (error.at_end or error.token.token_type not in _VALUES):

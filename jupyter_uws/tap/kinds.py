@@ -14,7 +14,7 @@ from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, SHAPES, USER_FUNCTIONS
 from .geometry import is_shape, shape_cast
 from .grouping import bare
 from .schema import Column
-from .scope import Scope
+from .scope import Scope, Value
 from .userfunctions import UserFunctions
 
 _NUMERIC = frozenset({"unsignedByte", "short", "int", "long", "float", "double"})
@@ -38,8 +38,7 @@ class Kinds(UserFunctions):
         if isinstance(node, exp.Cast):
             return _kind_of_cast(node)
         if isinstance(node, exp.Column):
-            value = self.column(node, scope)
-            return value.kind or (kind_of_column(value.column) if value.column else None)
+            return kind_of(self.column(node, scope))
         return self._kind_of_call(node, scope) if isinstance(node, exp.Anonymous) else None
 
     def _kind_of_call(self, node: exp.Anonymous, scope: Scope) -> str | None:
@@ -101,6 +100,16 @@ class Kinds(UserFunctions):
             number if is_literal else text,
         )
 
+    def check_column(self, node: exp.Expr, value: Value, scope: Scope) -> None:
+        """Refuse to look for a number among texts, or the other way round."""
+        found = self.kind(node, scope.of_rows()), kind_of(value)
+        if {"number", "text"} == set(found):
+            raise self.error(
+                f"{self._called(node, scope)} is {SPOKEN[str(found[0])]}, and the subquery gives"
+                f" {SPOKEN[str(found[1])]}: CAST(value AS type) makes them one type",
+                node,
+            )
+
     def _called(self, node: exp.Expr, scope: Scope) -> str:
         node = bare(node)
         if isinstance(node, exp.Column):
@@ -121,8 +130,12 @@ def _kind_of_cast(node: exp.Cast) -> str | None:
     return "time" if kind == exp.DType.TIMESTAMP else "number" if kind != exp.DType.USERDEFINED else None
 
 
-def kind_of_column(column: Column) -> str | None:
-    """The kind of what a column has."""
+def kind_of(value: Value) -> str | None:
+    """The kind of a column of a table or of a query."""
+    return value.kind or (_kind_of_column(value.column) if value.column else None)
+
+
+def _kind_of_column(column: Column) -> str | None:
     if column.datatype in ("char", "unicodeChar"):
         return "time" if column.xtype == "timestamp" else "text"
     if column.arraysize not in (None, "1"):
