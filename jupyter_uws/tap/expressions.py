@@ -11,7 +11,7 @@ from sqlglot import exp
 from . import sphere, units
 from .advice import of_function
 from .casts import Casts
-from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, USER_FUNCTIONS
+from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, PREDICATES, USER_FUNCTIONS
 from .grouping import aggregates, bare, form_of
 from .narrowing import Near, Spread, narrowed
 from .schema import Column
@@ -22,7 +22,6 @@ _COMPARISON: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
 _PREDICATES = (*_COMPARISON, exp.And, exp.Or, exp.Not, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike, exp.Exists)
-_ONE_OR_ZERO = {"CONTAINS", "INTERSECTS", *USER_FUNCTIONS} - {"IVO_HEALPIX_INDEX"}
 _SAME_UNIT = {"ABS", "AVG", "CEILING", "FLOOR", "MAX", "MIN", "MOD", "ROUND", "SUM", "TRUNCATE"}
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
 
@@ -217,6 +216,8 @@ class Expressions(Casts):
 
     def _aggregate(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
         arguments = node.expressions
+        if name == "IVO_STRING_AGG":
+            return self._string_agg(node, scope)
         if len(arguments) != 1:
             raise self.error(f"{name} takes one argument", node)
         argument, distinct = arguments[0], ""
@@ -235,6 +236,14 @@ class Expressions(Casts):
         if (inner := next(aggregates(argument), None)) is not None:
             raise self.error(f"{name} does not take what {inner.name} gives: count in a subquery of FROM first", inner)
         return f"{name.lower()}({distinct}{self.value(argument, scope.of_rows())})"
+
+    def _string_agg(self, node: exp.Anonymous, scope: Scope) -> str:
+        if len(node.expressions) != 2 or not isinstance(node.expressions[1], exp.Literal):
+            raise self.error("ivo_string_agg takes a value and the text between two of them, such as ', '", node)
+        for part in aggregates(node.expressions[0]):
+            raise self.error(f"ivo_string_agg does not take what {part.name} gives", part)
+        value, between = (self.value(argument, scope.of_rows()) for argument in node.expressions)
+        return f"string_agg(CAST({value} AS VARCHAR), {between})"
 
     # conditions
 
@@ -268,7 +277,7 @@ class Expressions(Casts):
         if isinstance(node, exp.Exists):
             self.only(node, "this")
             return f"EXISTS ({self.rows(node.this, scope)[0]})"
-        if isinstance(node, exp.Anonymous) and str(node.this).upper() in _ONE_OR_ZERO:
+        if isinstance(node, exp.Anonymous) and str(node.this).upper() in PREDICATES:
             raise self.error(f"{node.this} gives 1 or 0: write 1 = {node.this}(…)", node)
         raise self.error("a condition is expected here, such as a comparison", node)
 

@@ -78,7 +78,7 @@ FUNCTIONS: dict[str, Function] = {
     "UPPER": Function(1, 1, takes="text"),
 }
 
-AGGREGATES = frozenset({"AVG", "COUNT", "MAX", "MIN", "SUM"})
+AGGREGATES = frozenset({"AVG", "COUNT", "IVO_STRING_AGG", "MAX", "MIN", "SUM"})
 
 SHAPES = frozenset({"BOX", "CENTROID", "CIRCLE", "POINT", "POLYGON", "REGION"})
 GEOMETRY = SHAPES | {"AREA", "CONTAINS", "COORD1", "COORD2", "COORDSYS", "DISTANCE", "INTERSECTS"}
@@ -117,7 +117,28 @@ USER_FUNCTIONS: dict[str, UserFunction] = {
         "ivo_nocasematch(value TEXT, pattern TEXT) -> INTEGER",
         "1 if value matches the pattern of a LIKE; case does not matter.",
     ),
+    "IVO_STRING_AGG": UserFunction(
+        "ivo_string_agg(expression TEXT, delimiter TEXT) -> TEXT",
+        "The texts of a group, in no order, with delimiter between them; nulls are left out.",
+        "text",
+    ),
+    "IVO_TO_JD": UserFunction(
+        "ivo_to_jd(d TIMESTAMP) -> REAL",
+        "The Julian date of a time; a text such as '2026-11-22T20:00:00' may stand for it. No time scale is changed.",
+    ),
+    "IVO_TO_MJD": UserFunction(
+        "ivo_to_mjd(d TIMESTAMP) -> REAL",
+        "The modified Julian date of a time, or of a text such as '2026-11-22T20:00:00'. No time scale is changed.",
+    ),
 }
+
+# what these give is 1 or 0
+PREDICATES = frozenset(
+    {"CONTAINS", "INTERSECTS", "IVO_HASHLIST_HAS", "IVO_HASWORD", "IVO_INTERVAL_OVERLAPS", "IVO_NOCASEMATCH"}
+)
+
+# functions whose SQL is long, or that the engine should calculate once
+COSTLY = GEOMETRY | PREDICATES | {"IVO_HEALPIX_INDEX", "IVO_STRING_AGG"}
 
 KNOWN = (
     frozenset(FUNCTIONS)

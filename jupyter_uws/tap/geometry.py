@@ -6,7 +6,7 @@ import numpy as np
 from sqlglot import exp
 
 from . import places, regions, sphere, stcs
-from .functions import GEOMETRY, SHAPES, USER_FUNCTIONS
+from .functions import COSTLY, SHAPES
 from .grouping import bare
 from .resolver import Resolver
 from .schema import Column, Sky
@@ -244,9 +244,7 @@ class Geometry(Resolver):
     def plain(self, node: exp.Expr, what: str) -> None:
         """Refuse what is too long to be written several times into a formula."""
         for part in node.walk():
-            if isinstance(part, exp.Subquery) or (
-                isinstance(part, exp.Anonymous) and str(part.this).upper() in GEOMETRY | set(USER_FUNCTIONS)
-            ):
+            if isinstance(part, exp.Subquery) or (isinstance(part, exp.Anonymous) and str(part.this).upper() in COSTLY):
                 raise self.error(f"a {what} is a number, a column, or arithmetic of them", part)
 
     def shape_column(self, name: str) -> Column | None:

@@ -131,6 +131,9 @@ class Resolver:
     def value(self, node: exp.Expr, scope: Scope) -> str:
         raise NotImplementedError
 
+    def moment(self, node: exp.Expr, scope: Scope) -> str:
+        raise NotImplementedError
+
 
 def _is_compared_with(node: exp.Expr) -> bool:
     """Whether a value stands behind a sign of comparison or in a list, where most have a text."""

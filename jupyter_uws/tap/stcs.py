@@ -97,7 +97,10 @@ def _split(text: str) -> tuple[list[str], list[float]]:
     """The words before the numbers, in capitals, and the numbers."""
     words: list[str] = []
     values: list[float] = []
-    for token in text.split():
+    tokens = text.split()
+    if [token.upper() for token in tokens[-2:]] == ["UNIT", "DEG"]:
+        tokens = tokens[:-2]
+    for token in tokens:
         try:
             values.append(float(token) if "_" not in token else float("x"))
         except ValueError:

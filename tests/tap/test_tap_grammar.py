@@ -122,6 +122,7 @@ VALID: list[tuple[str, list[tuple[Any, ...]]]] = [
     ("SELECT COUNT(name), COUNT(*), COUNT(DISTINCT n), COUNT(ALL n), SUM(DISTINCT n), AVG(DISTINCT n) FROM s.t", [(11, 11, 3, 11, 3, 1.0)]),
     ("SELECT COUNT(*), SUM(m), MAX(name) FROM s.u WHERE id > 7", [(0, None, None)]),
     ("SELECT n FROM s.t GROUP   BY n HAVING MAX(id) = 10", _ids(1)),
+    ("SELECT ivo_string_agg(name, '; '), COUNT(*) FROM s.u WHERE id IN (1, 2)", [("n1", 2)]),
     # order_by_clause, offset_clause
     ("SELECT id, n FROM s.t WHERE id < 4 ORDER BY n DESC, 1", [(2, 2), (1, 1), (0, 0), (3, 0)]),
     ("SELECT id FROM s.u ORDER BY MOD(id, 2) DESC, -id", _ids(3, 1, 4, 2, 0)),
