@@ -170,8 +170,8 @@ class _Translator(Joins):
     def _check_columns(self, kind: str, left: tuple[Value, ...], right: tuple[Value, ...], node: exp.Expr) -> None:
         for number, pair in enumerate(zip(left, right, strict=True), 1):
             kinds = set(map(kind_of, pair))
-            if len(kinds - {None, "shape"}) > 1:
-                one, other = (SPOKEN[kind] for kind in sorted(map(str, kinds)))
+            if len(kinds - {None}) > 1:
+                one, other = (SPOKEN[kind] for kind in sorted(map(str, kinds - {None})))
                 raise self.error(
                     f"{kind}: column {number} of one query is {one}, and {other} in the other: CAST(value AS type)"
                     " makes them one type",

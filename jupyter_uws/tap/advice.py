@@ -26,7 +26,6 @@ _KINDS = {
     "DOUBLE[]": "a region",
 }  # fmt: skip
 _OVERFLOW = re.compile(r"Overflow in \w+ of \w+ \((?P<what>[^)]*)\)")
-_NO_NUMBER = re.compile(r"Could not convert string (?P<what>'[^']{0,60}') to (?:INT|DOUBLE|FLOAT)")
 _MJD_0 = datetime(1858, 11, 17)
 
 
@@ -85,8 +84,6 @@ def of_types(message: str) -> str | None:
         return "a subquery used as a value gives several rows: write IN (SELECT …), or MIN or MAX in it"
     if (number := _OVERFLOW.search(message)) is not None:
         return f"a whole number becomes too large, {number['what']}: CAST(value AS DOUBLE PRECISION) has more room"
-    if (value := _NO_NUMBER.search(message)) is not None:
-        return f"{value['what']} is no number that CAST could make of a text"
     found = _NO_FUNCTION.search(message)
     if found is None:
         return None

@@ -35,15 +35,20 @@ class Casts(Kinds):
         kind = node.args["to"]
         self.only(kind, "this", "expressions", "kind", "nested")
         if shape_cast(node) is not None:
-            return sphere.text(self.shape(node, "CAST", scope))
+            return sphere.array(self.shape(node, "CAST", scope))
         name = _TYPES.get(kind.this)
         if name is None:
             raise self._no_type(kind.args.get("kind") or kind.sql(), node)
         if name == "TIMESTAMP":
             return self.moment(node.this, scope)
         value = bare(node.this)
+        given = self.kind(value, scope.of_rows())
         sql = f"CAST({self.value(value, scope)} AS {name})"
-        if name == "VARCHAR" and self.kind(value, scope.of_rows()) == "time":
+        if given == "shape":
+            if name != "VARCHAR":
+                raise self.error("a region becomes CHAR or VARCHAR only", value)
+            sql = f"array_to_string({self.value(value, scope)}, ' ')"
+        elif name == "VARCHAR" and given == "time":
             sql = f"replace({sql}, ' ', 'T')"
         if not kind.expressions:
             return sql

@@ -12,6 +12,7 @@ from . import sphere, units
 from .advice import of_function
 from .casts import Casts
 from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, PREDICATES, USER_FUNCTIONS
+from .geometry import shape_cast
 from .grouping import aggregates, bare, form_of
 from .narrowing import Near, Spread, narrowed
 from .schema import Column
@@ -40,10 +41,8 @@ class Expressions(Casts):
                 return self.column(inner, scope)
             sql = self.value(node, scope)
             rows, leaves = scope.of_rows(), frozenset(self.leaves)
-            kind = self.kind(inner, rows)
-            # a region is text where it is a value
-            kind = None if kind == "shape" else kind
-            return Value(self._name_of(inner), sql, self._column_of(inner, rows), leaves, kind=kind)
+            column, kind = self._column_of(inner, rows), self.kind(inner, rows)
+            return Value(self._name_of(inner), sql, column, leaves, kind=kind)
         finally:
             self.leaves = outer | self.leaves
 
@@ -103,6 +102,8 @@ class Expressions(Casts):
             if isinstance(node, exp.Literal) and node.name.isdecimal() and len(node.name) < 19:
                 # beside a SMALLINT, DuckDB would take the number for one, too, and the result would soon be too large
                 return f"CAST({node.name} AS BIGINT)"
+        elif self.kind(node, scope.of_rows()) == "shape":
+            raise self.error("|| joins texts: CAST(value AS VARCHAR) makes one of a region", node)
         return self.value(node, scope)
 
     def _literal(self, node: exp.Literal) -> str:
@@ -171,6 +172,7 @@ class Expressions(Casts):
             if isinstance(part, exp.Anonymous) and str(part.this).upper() == "IN_UNIT":
                 # each would be translated twice, for its value and for its unit
                 raise self.error("IN_UNIT does not take what another IN_UNIT gives", part)
+        self.check_takes("IN_UNIT", "number", arguments[:1], scope.of_rows())
         value = self.described(arguments[0], scope)
         column, unit = value.column or Column(value.name, "double"), arguments[1].name
         known = column.unit or self._unit_of(arguments[0], scope.of_rows())
@@ -343,6 +345,8 @@ class Expressions(Casts):
 
     def _column_of(self, node: exp.Expr, scope: Scope) -> Column | None:
         """What is known of a computed column: the unit of a distance; MIN and MAX keep the column's description."""
+        if isinstance(node, exp.Cast) and (shape := shape_cast(node)) is not None:
+            return self.shape_column(shape)
         if not isinstance(node, exp.Anonymous) or not isinstance(node.this, str):
             return None
         name = node.this.upper()

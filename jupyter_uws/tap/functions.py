@@ -29,13 +29,6 @@ class Operator(Function):
         return f"({left} {self.name} {right})"
 
 
-class Remainder(Function):
-    """MOD, null where one divides by 0: as whole numbers, the engine would end the query."""
-
-    def sql(self, name: str, arguments: list[str]) -> str:
-        return f"mod({arguments[0]}, nullif({arguments[1]}, 0))"
-
-
 class Digits(Function):
     """ROUND and TRUNCATE to a number of digits, which the engine wants as an INTEGER."""
 
@@ -64,7 +57,7 @@ FUNCTIONS: dict[str, Function] = {
     "LOG": Function(1, 1, "ln"),
     "LOG10": Function(1, 1),
     "LOWER": Function(1, 1, takes="text"),
-    "MOD": Remainder(2, 2),
+    "MOD": Function(2, 2),
     "PI": Function(0, 0),
     "POWER": Function(2, 2),
     "RADIANS": Function(1, 1),

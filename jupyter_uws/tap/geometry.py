@@ -19,6 +19,11 @@ _WHAT = {
     "POLYGON": "longitudes and latitudes of three vertices or more, or three POINTs or more,",
 }
 _WRITTEN = {"POINT": "12.3 45.6", "CIRCLE": "12.3 45.6 1.0", "POLYGON": "10 20 11 20 11 21"}
+# the values of shapes: xtype and arraysize of DALI
+_VALUES = {
+    "POINT": ("point", "2"), "CENTROID": ("point", "2"), "CIRCLE": ("circle", "3"), "BOX": ("polygon", "*"),
+    "POLYGON": ("polygon", "*"),
+}  # fmt: skip
 _COUNTS = {"POINT": 2, "CIRCLE": 3, "BOX": 4}
 
 # characters of SQL: shapes within shapes are written several times into formulae
@@ -29,13 +34,14 @@ class Geometry(Resolver):
     """Shapes, and what can be asked of them."""
 
     def geometry(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
-        """The value of a function of :data:`~jupyter_uws.tap.functions.GEOMETRY`; a shape is written as STC-S."""
+        """The value of a function of :data:`~jupyter_uws.tap.functions.GEOMETRY`; of REGION it is STC-S."""
         if name in ("CONTAINS", "INTERSECTS"):
             return f"CAST({self.geometric_condition(name, node, scope)} AS INTEGER)"
         if name == "DISTANCE":
             return self._distance(node, scope)
         if name in SHAPES:
-            return sphere.text(self.shape(node, name, scope))
+            shape = self.shape(node, name, scope)
+            return sphere.text(shape) if name == "REGION" else sphere.array(shape)
         if len(node.expressions) != 1:
             raise self.error(f"{name} takes one argument", node)
         if name in ("COORD1", "COORD2"):
@@ -255,9 +261,11 @@ class Geometry(Resolver):
             return Column("area", "double", "area on the sphere", unit="deg**2", ucd="phys.angArea")
         if name in ("COORD1", "COORD2"):
             return Column(name.lower(), "double", "coordinate in ICRS", unit="deg")
+        if name == "REGION":
+            return Column("region", "char", "STC-S in ICRS, in degrees", arraysize="*", xtype="adql:REGION")
         if name in SHAPES:
-            xtype = "adql:POINT" if name in ("POINT", "CENTROID") else "adql:REGION"
-            return Column(name.lower(), "char", "STC-S in ICRS, in degrees", arraysize="*", xtype=xtype)
+            xtype, arraysize = _VALUES[name]
+            return Column(name.lower(), "double", "in ICRS", arraysize=arraysize, xtype=xtype, unit="deg")
         return None
 
 

@@ -44,7 +44,7 @@ class Kinds(UserFunctions):
     def _kind_of_call(self, node: exp.Anonymous, scope: Scope) -> str | None:
         name, arguments = str(node.this).upper(), node.expressions
         if name in GEOMETRY:
-            return "shape" if name in SHAPES else "text" if name == "COORDSYS" else "number"
+            return "text" if name in ("COORDSYS", "REGION") else "shape" if name in SHAPES else "number"
         if name in USER_FUNCTIONS:
             return USER_FUNCTIONS[name].kind
         if name in ("MIN", "MAX", "COALESCE"):

@@ -157,7 +157,7 @@ VALID: list[tuple[str, list[tuple[Any, ...]]]] = [
     ("SELECT id FROM s.t WHERE begun BETWEEN CAST('2020-01-02' AS TIMESTAMP) AND '2020-01-03' ORDER BY begun", _ids(1, 2)),
     ("SELECT CAST(begun AS VARCHAR), CAST(begun AS CHAR(10)) FROM s.t WHERE id = 1", [("2020-01-02T00:00:00", "2020-01-02")]),
     ("SELECT CAST('12.3 45.6' AS POINT), CAST('12.3 45.6 1' AS CIRCLE), CAST('1 0 2 0 2 1' AS POLYGON) FROM s.u WHERE id = 1",
-     [("POSITION ICRS 12.3 45.6", "CIRCLE ICRS 12.3 45.6 1.0", "POLYGON ICRS 1.0 0.0 2.0 0.0 2.0 1.0")]),
+     [([12.3, 45.6], [12.3, 45.6, 1.0], [1.0, 0.0, 2.0, 0.0, 2.0, 1.0])]),
     ("SELECT id FROM s.t WHERE 1 = CONTAINS(place, CIRCLE(CAST('36 -72' AS POINT), 1))", _ids(1)),
     # coalesce, case folding, IN_UNIT
     ("SELECT COALESCE(name, 'none'), COALESCE(NULL, NULL, m), COALESCE(id) FROM s.u WHERE id = 2", [("none", 20, 2)]),
@@ -207,6 +207,7 @@ _U = "SELECT id FROM s.u "
         (_U + "NATURAL UNION " + _U, "column 20: 'NATURAL' is not expected here, before UNION"),
         (_U + "MINUS " + _U, "column 20: ADQL has no MINUS: write EXCEPT"),
         (_U + "UNION SELECT name FROM s.u", "column 33: UNION: column 1 of one query is a number, and text in the other: CAST"),
+        ("SELECT outline FROM s.t UNION SELECT circ FROM s.t", "column 1 of one query is a region, and text in the other"),
         (_U + "UNION SELECT LOWER(name) FROM s.u", "UNION: column 1 of one query is a number, and text in the other"),
         (_U + "UNION " + _U + "ORDER BY COUNT(*)", "COUNT belongs into one of the queries"),
         # WITH
