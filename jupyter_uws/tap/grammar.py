@@ -120,6 +120,7 @@ _COMPARISONS = {TokenType.EQ, TokenType.NEQ, TokenType.LT, TokenType.LTE, TokenT
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TYPOGRAPHIC = re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00b4]")
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|(?P<open>['"])""")
 MAX_WORD = 128  # characters of a name or a number
 _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
@@ -270,7 +271,7 @@ def parse(text: str) -> exp.Expr:
     try:
         found = ADQL().tokenize(text)
     except TokenError as error:
-        raise ADQLError(_token_error(text, error)) from None
+        raise _token_error(text, error) from None
     _check_tokens(text, found)
     check_clauses(text, found)
     _check_order(text, found)
@@ -418,10 +419,13 @@ def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLErr
     return ADQLError(f"{written[:40]!r} is not expected here{advice}", text, offset)
 
 
-def _token_error(text: str, error: TokenError) -> str:
-    quotes = text.count('"'), text.count("'")
-    if quotes[1] % 2:
-        return "a string is not closed: a ' is missing (a quote within a string is written twice)"
-    if quotes[0] % 2:
-        return 'a quoted identifier is not closed: a " is missing'
-    return str(error).split("\n")[0]
+def _token_error(text: str, error: TokenError) -> ADQLError:
+    for part in _QUOTED.finditer(text):
+        if part["open"] == "'":
+            message = "a string is not closed: a ' is missing (a quote within a string is written twice)"
+        elif part["open"] == '"':
+            message = 'a quoted identifier is not closed: a " is missing'
+        else:
+            continue
+        return ADQLError(message, text, part.start())
+    return ADQLError(str(error).split("\n")[0])
