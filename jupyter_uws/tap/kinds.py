@@ -71,10 +71,13 @@ class Kinds(UserFunctions):
                 )
 
     def check_compared(self, operands: list[exp.Expr], scope: Scope, cannot: str = "be compared") -> None:
-        """Refuse to compare a number with a text or a time, and regions with anything."""
+        """Refuse to compare a number with a text or a time, and regions with anything.
+
+        What cannot be compared ``cannot`` stand in one COALESCE either, but for regions alone.
+        """
         scope = scope.of_rows()
         kinds = {kind: operand for operand in reversed(operands) if (kind := self.kind(operand, scope))}
-        if "shape" in kinds:
+        if "shape" in kinds and (len(kinds) > 1 or cannot == "be compared"):
             raise self.error(
                 f"{self._called(kinds['shape'], scope)} is a region: regions are compared by CONTAINS, INTERSECTS and"
                 " DISTANCE",

@@ -134,6 +134,7 @@ def test_boxes_find_what_a_scan_finds(
         ("CAST(POLYGON(1, 2, 3, 4, 5, 7) AS VARCHAR)", "1.0 2.0 3.0 4.0 5.0 7.0"),
         ("POINT(ra, NULL)", None),
         ("CIRCLE(place, NULL)", None),
+        ("COALESCE(POINT(ra, NULL), POINT(1, 2))", [1.0, 2.0]),
         ("CENTROID(CIRCLE(359, -1, 3))", [359.0, -1.0]),
         ("CONTAINS(POINT(0, 0), POLYGON(359, -1, 1, -1, 1, 1, 359, 1))", 1),
         ("CONTAINS(POINT(180, 0), POLYGON(359, -1, 1, -1, 1, 1, 359, 1))", 0),
