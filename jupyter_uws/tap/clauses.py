@@ -32,9 +32,11 @@ def check_clauses(text: str, found: list[Token]) -> None:
     for index, token in enumerate(found):
         kind, following = token.token_type, found[index + 1 : index + 3]
         if kind == TokenType.L_PAREN:
-            levels.append(None)
+            levels.append(TokenType.USING if index and found[index - 1].token_type == TokenType.USING else None)
         elif kind == TokenType.R_PAREN:
             levels.pop()
+        elif kind == TokenType.STRING and _is_name(found, index, levels[-1]):
+            raise ADQLError(f"{token.text[:40]!r} is a text here: names stand in double quotes", text, token.start)
         elif kind in SETS:
             _check_set(text, found[max(index - 1, 0)], token, following, levels[-1])
             levels[-1] = None
@@ -75,6 +77,19 @@ def _is_quantifier(found: list[Token], index: int) -> bool:
     return found[index - 2].text.upper() in AGGREGATES and after != TokenType.STAR
 
 
+def _is_name(found: list[Token], index: int, last: TokenType | None) -> bool:
+    """Whether a text stands where only a name can, which sqlglot would make of it."""
+    before = found[index - 1].token_type if index else None
+    after = [token.token_type for token in found[index + 1 : index + 3]]
+    return (
+        before in (TokenType.FROM, TokenType.JOIN, TokenType.WITH, TokenType.DOT)
+        or (before == TokenType.COMMA and last == TokenType.FROM)
+        or last == TokenType.USING
+        or after[:1] == [TokenType.DOT]
+        or after == [TokenType.ALIAS, TokenType.L_PAREN]
+    )
+
+
 def _is_after_table(found: list[Token], index: int) -> bool:
     """Whether the names before a token are those of a table, and not of a column."""
     before = index - 1
@@ -87,7 +102,7 @@ def _check_place(text: str, token: Token, last: TokenType | None) -> None:
     kind = token.token_type
     if kind == TokenType.FROM and last is None:
         raise ADQLError("FROM stands after SELECT and its columns", text, token.start)
-    if last is None or kind == TokenType.SELECT or _CLAUSES.index(last) < _CLAUSES.index(kind):
+    if last not in _CLAUSES or kind == TokenType.SELECT or _CLAUSES.index(last) < _CLAUSES.index(kind):
         return
     if kind == last:
         raise ADQLError(f"there is a {_SPOKEN[kind]} already in this query", text, token.start)

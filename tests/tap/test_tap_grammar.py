@@ -226,6 +226,13 @@ _U = "SELECT id FROM s.u "
         ("SELECT a.id FROM s.u AS a JOIN s.u * b USING (id)", r"column 36: '\*' is not expected here, after the name of a table"),
         ("SELECT id FROM (SELECT id, m AS \"ID\" FROM s.u) AS q", 'column 8: id is ambiguous, write "id" or "ID"'),
         ("SELECT id FROM (SELECT id, id FROM s.u) AS q", "id is ambiguous, two columns have it: give them names"),
+        # texts are no names
+        ("WITH 'a' AS (SELECT id FROM s.u) SELECT id FROM a", "column 6: 'a' is a text here: names stand in double quotes"),
+        ("WITH a AS (SELECT id FROM s.u), 'b' AS (SELECT id FROM a) SELECT id FROM b", "column 33: 'b' is a text here"),
+        ("WITH a AS (SELECT id FROM s.u) SELECT id FROM s.t, 'a'", "column 52: 'a' is a text here"),
+        ("SELECT id FROM s.'u'", "column 18: 'u' is a text here"),
+        ("SELECT 'u'.id FROM s.u", "column 8: 'u' is a text here"),
+        ("SELECT id FROM s.u JOIN s.t USING (id, 'name')", "column 40: 'name' is a text here"),
         # words and signs
         ("SELECT +, id FROM s.u", r"column 8: '\+' is not expected here"),
         (_U + "WHERE name IS + NULL", r"column 34: '\+' is not expected here"),
@@ -297,7 +304,7 @@ def test_reserved_words_need_quotes(word: str) -> None:
 _TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|\w+|<>|!=|<=|>=|\|\||\s+|.")
 _WORDS = """SELECT DISTINCT ALL TOP AS FROM WHERE GROUP BY HAVING ORDER ASC DESC OFFSET WITH UNION EXCEPT INTERSECT JOIN
     NATURAL LEFT FULL INNER OUTER CROSS ON USING AND OR NOT IN IS NULL TRUE EXISTS BETWEEN LIKE ILIKE CAST COUNT MAX
-    CASE ( ) , . * + - / = < || ; 1 2 'a' id m name t u s.u POINT CIRCLE CONTAINS VARCHAR INTEGER PI ABS x"""
+    CASE ( ) , . * + - / = < || ; 1 2 'a' 'u' id m name t u s.u POINT CIRCLE CONTAINS VARCHAR INTEGER PI ABS x"""
 
 
 def _damaged(query: str, rng: random.Random) -> str:
