@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
 import os
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +20,7 @@ import pyarrow as pa
 
 from ..tap import places
 from ..tap.ascii import note_ascii
-from ..tap.pages import write_pages
+from ..tap.pages import move_archive, pages_of, write_pages
 from ..tap.schema import TAP_SCHEMA_TABLES, write_tap_schema
 from .errors import ArchiveError
 from .obscore import HEA_KEY, OBSCORE, OBSCORE_HEA
@@ -31,8 +29,6 @@ VERSION = 3
 #: What an archive is called in the database that it is attached to.
 ATTACHED = "stored"
 LOCK_TIMEOUT = 120.0  # seconds
-# what the names of pages end with: the archive's, and something by which those of the next one differ
-_PAGES = ".arrow"
 # the variable of the engine's that URLs begin with
 _ROOT = "root_url"
 
@@ -135,7 +131,6 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    pages = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_PAGES}")
     try:
         temporary.unlink(missing_ok=True)
         with duckdb.connect() as con:
@@ -154,22 +149,18 @@ def write_archive(path: Path, tables: dict[str, pa.Table]) -> None:
             con.execute("CREATE VIEW ivoa.obscore_hea AS SELECT * FROM _archive.obscore_hea")
             write_tap_schema(con, [OBSCORE, OBSCORE_HEA], keys=[HEA_KEY])
             note_ascii(con, [OBSCORE, OBSCORE_HEA, *TAP_SCHEMA_TABLES])
-            write_pages(con, OBSCORE, pages, variables={"access_url": _ROOT})
+            write_pages(con, OBSCORE, temporary, variables={"access_url": _ROOT})
             con.execute("CHECKPOINT stored")
             con.execute("USE memory")
             con.execute("DETACH stored")
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
-        for former in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}{_PAGES}"):
-            if former != pages:
-                former.unlink(missing_ok=True)
+        move_archive(temporary, path)
     except (OSError, duckdb.Error) as error:
-        pages.unlink(missing_ok=True)
         raise ArchiveError(f"{path}: cannot write the archive: {_first_line(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
-        temporary.with_name(temporary.name + ".wal").unlink(missing_ok=True)
+        for left in (temporary, temporary.with_name(temporary.name + ".wal"), *pages_of(temporary)):
+            left.unlink(missing_ok=True)
 
 
 def read_tables(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from ..tap.pages import move_archive, pages_of
 from .database import VERSION, lock_file, locked, open_any_version
 from .errors import ArchiveError
 
@@ -52,10 +53,10 @@ def add_simulated(
         with locked(lock_file(archive)):
             try:
                 report = add_store(fresh, folder)
-                fresh.replace(archive)
+                move_archive(fresh, archive)
             finally:
-                fresh.unlink(missing_ok=True)
-                lock_file(fresh).unlink(missing_ok=True)
+                for left in (fresh, lock_file(fresh), *pages_of(fresh)):
+                    left.unlink(missing_ok=True)
         return report
 
 

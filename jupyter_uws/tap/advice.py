@@ -18,11 +18,15 @@ _CLAUSES = {
 _TIMES = {"NOW", "GETDATE", "CURRENT_TIMESTAMP", "CURRENT_DATE", "DATE", "TO_DATE", "DATEDIFF", "YEAR", "MONTH", "DAY"}
 _NO_FUNCTION = re.compile(r"No function matches the given name and argument types '(?P<name>[^(]+)\((?P<types>.*)\)'")
 _NO_COMPARISON = re.compile(r"Cannot compare values of type (?P<one>\S+) and type (?P<other>\S+)")
-_SIGNS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}
+_SIGNS = {
+    "~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE", "&": "BIT_AND", "|": "BIT_OR", "~": "BIT_NOT",
+    "XOR": "BIT_XOR",
+}  # fmt: skip
 _KINDS = {
     "VARCHAR": "a text", "STRING_LITERAL": "a text", "TIMESTAMP": "a time", "BOOLEAN": "a truth value",
     "DOUBLE[]": "a region",
 }  # fmt: skip
+_OVERFLOW = re.compile(r"Overflow in \w+ of \w+ \((?P<what>[^)]*)\)")
 _MJD_0 = datetime(1858, 11, 17)
 
 
@@ -61,6 +65,13 @@ def as_text(word: str) -> str:
     return f"; a text is written in single quotes, {sql_text(word)}"
 
 
+def of_word(word: str, functions: Iterable[str]) -> str:
+    """How a word is written that was taken for the name of a column, where it is a function's."""
+    if word.upper() in _TIMES:
+        return "; times are numbers here, MJD in days"
+    return f"; {word} is a function, {word}(…)" if word.upper() in functions else ""
+
+
 def of_function(name: str, known: Iterable[str]) -> str:
     """What does the work of a function that is not there."""
     if name.upper() in _TIMES:
@@ -69,13 +80,19 @@ def of_function(name: str, known: Iterable[str]) -> str:
 
 
 def of_types(message: str) -> str | None:
-    """DuckDB's complaint that a function or a sign does not take values of these types, in the words of ADQL."""
+    """DuckDB's complaint about what a query does with its values, in the words of ADQL."""
     if found := _NO_COMPARISON.search(message):
         one, other = (_KINDS.get(name, "a number") for name in found.group("one", "other"))
         return f"{one} and {other} cannot be compared: CAST(value AS type) changes the type"
+    if "More than one row returned by a subquery" in message:
+        return "a subquery used as a value gives several rows: write IN (SELECT …), or MIN or MAX in it"
+    if (number := _OVERFLOW.search(message)) is not None:
+        return f"a whole number becomes too large, {number['what']}: CAST(value AS DOUBLE PRECISION) has more room"
     found = _NO_FUNCTION.search(message)
     if found is None:
         return None
-    name = _SIGNS.get(found["name"], found["name"].upper())
+    name = _SIGNS.get(found["name"].upper(), found["name"].upper())
+    if name.startswith("BIT_"):
+        return f"{name} takes whole numbers: CAST(value AS BIGINT) changes the type"
     kinds = [_KINDS.get(part.strip().partition("(")[0], "a number") for part in found["types"].split(",")]
     return f"{name} does not take {' and '.join(kinds)}: CAST(value AS type) changes the type"

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sqlglot import exp
 
 from . import sphere, units
-from .advice import as_mjd, of_function
-from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, SHAPES, USER_FUNCTIONS
+from .advice import of_function
+from .casts import Casts
+from .functions import AGGREGATES, FUNCTIONS, GEOMETRY, KNOWN, PREDICATES, USER_FUNCTIONS
+from .geometry import shape_cast
 from .grouping import aggregates, bare, form_of
 from .narrowing import Near, Spread, narrowed
 from .schema import Column
 from .scope import NOT_ASCII, Scope, Value, sql_text
-from .userfunctions import UserFunctions
 
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||"}
 _COMPARISON: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
 _PREDICATES = (*_COMPARISON, exp.And, exp.Or, exp.Not, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike, exp.Exists)
-_TYPES = {
-    exp.DType.CHAR: "VARCHAR", exp.DType.VARCHAR: "VARCHAR", exp.DType.SMALLINT: "SMALLINT", exp.DType.INT: "INTEGER",
-    exp.DType.BIGINT: "BIGINT", exp.DType.FLOAT: "REAL", exp.DType.DOUBLE: "DOUBLE", exp.DType.TIMESTAMP: "TIMESTAMP",
-}  # fmt: skip
-_ONE_OR_ZERO = {"CONTAINS", "INTERSECTS", *USER_FUNCTIONS} - {"IVO_HEALPIX_INDEX"}
-_NUMERIC = frozenset({"unsignedByte", "short", "int", "long", "float", "double"})
+_SAME_UNIT = {"ABS", "AVG", "CEILING", "FLOOR", "MAX", "MIN", "MOD", "ROUND", "SUM", "TRUNCATE"}
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
 
 
-class Expressions(UserFunctions):
+class Expressions(Casts):
     """Translates values and conditions; :class:`~jupyter_uws.tap.adql._Translator` adds the clauses."""
 
     # values
@@ -44,7 +40,9 @@ class Expressions(UserFunctions):
             if isinstance(inner, exp.Column):
                 return self.column(inner, scope)
             sql = self.value(node, scope)
-            return Value(self._name_of(inner), sql, self._column_of(inner, scope.of_rows()), frozenset(self.leaves))
+            rows, leaves = scope.of_rows(), frozenset(self.leaves)
+            column, kind = self._column_of(inner, rows), self.kind(inner, rows)
+            return Value(self._name_of(inner), sql, column, leaves, kind=kind)
         finally:
             self.leaves = outer | self.leaves
 
@@ -68,11 +66,12 @@ class Expressions(UserFunctions):
             self.only(node, "this")
             return f"({self.value(node.this, scope)})"
         if isinstance(node, exp.Neg):
+            self.check_takes("-", "number", [node.this], scope.of_rows())
             return f"(-{self.value(node.this, scope)})"
         if type(node) in _ARITHMETIC:
             return self._chain(node, scope)
         if isinstance(node, exp.Cast):
-            return self._cast(node, scope)
+            return self.cast(node, scope)
         if isinstance(node, exp.Anonymous):
             return self._function(node, scope)
         if isinstance(node, exp.Subquery):
@@ -81,6 +80,8 @@ class Expressions(UserFunctions):
             raise self.error("a condition is not a value: it belongs into WHERE, HAVING or ON", node)
         if isinstance(node, exp.Star):
             raise self.error("* is not expected here", node)
+        if isinstance(node, exp.Dot):
+            raise self.error("a '.' stands once in a number, and between the parts of a name", node)
         raise self.error(f"{_spoken(node)} is not ADQL", node)
 
     def _chain(self, node: exp.Expr, scope: Scope) -> str:
@@ -90,10 +91,20 @@ class Expressions(UserFunctions):
         while type(first) in _ARITHMETIC and len(operands) < 1000:
             operands.append((_ARITHMETIC[type(first)], first.expression))
             first = first.this
-        sql = "(" * len(operands) + self.value(first, scope)
+        sql = "(" * len(operands) + self._operand(first, operands[-1][0], scope)
         for sign, operand in reversed(operands):
-            sql += f" {sign} {self.value(operand, scope)})"
+            sql += f" {sign} {self._operand(operand, sign, scope)})"
         return sql
+
+    def _operand(self, node: exp.Expr, sign: str, scope: Scope) -> str:
+        if sign != "||":
+            self.check_takes(sign, "number", [node], scope.of_rows())
+            if isinstance(node, exp.Literal) and node.name.isdecimal() and len(node.name) < 19:
+                # beside a SMALLINT, DuckDB would take the number for one, too, and the result would soon be too large
+                return f"CAST({node.name} AS BIGINT)"
+        elif self.kind(node, scope.of_rows()) == "shape":
+            raise self.error("|| joins texts: CAST(value AS VARCHAR) makes one of a region", node)
+        return self.value(node, scope)
 
     def _literal(self, node: exp.Literal) -> str:
         if node.is_string:
@@ -107,24 +118,6 @@ class Expressions(UserFunctions):
             raise self.error(f"{text!r} is not a number", node)
         # an exponent makes it a DOUBLE; without, DuckDB would calculate in decimals
         return text if "e" in text.lower() else text + "e0"
-
-    def _cast(self, node: exp.Cast, scope: Scope) -> str:
-        self.only(node, "this", "to")
-        kind = node.args["to"]
-        self.only(kind, "this", "expressions", "kind")
-        name = _TYPES.get(kind.this)
-        if name is None:
-            raise self.error(
-                f"CAST to {kind.sql()} is not possible: CHAR, VARCHAR, SMALLINT, INTEGER, BIGINT, REAL,"
-                " DOUBLE PRECISION and TIMESTAMP are",
-                node,
-            )
-        sql = f"CAST({self.value(node.this, scope)} AS {name})"
-        if not kind.expressions:
-            return sql
-        if name != "VARCHAR" or len(kind.expressions) != 1:
-            raise self.error("only CHAR(n) and VARCHAR(n) take a length", node)
-        return f"left({sql}, {self.whole_number(kind.expressions[0].this, 'CAST')})"
 
     def _scalar(self, node: exp.Subquery, scope: Scope) -> str:
         self.only(node, "this")
@@ -153,17 +146,22 @@ class Expressions(UserFunctions):
         function = FUNCTIONS.get(name)
         if function is None:
             raise self.error(f"there is no function {node.this}{of_function(name, KNOWN)}", node)
-        if name == "RAND" and len(arguments) == 1:  # a seed is allowed, and without effect
-            arguments = []
         if not function.least <= len(arguments) <= function.most:
             count = f"{function.least}" if function.least == function.most else f"{function.least} to {function.most}"
             raise self.error(f"{name} takes {count} arguments, not {len(arguments)}", node)
+        if name == "RAND":  # a seed is allowed, and without effect
+            for seed in arguments:
+                self.whole_number(seed, "RAND")
+            arguments = []
+        self.check_takes(name, function.takes, arguments, scope.of_rows())
+        if name == "COALESCE":
+            self.check_compared(arguments, scope, "stand in one COALESCE")
         return function.sql(name, [self.value(argument, scope) for argument in arguments])
 
     def _timestamp(self, node: exp.Anonymous, scope: Scope) -> str:
         if len(node.expressions) != 1:
             raise self.error("TIMESTAMP takes one text, such as '2026-11-22T20:00:00'", node)
-        return f"CAST({self.value(node.expressions[0], scope)} AS TIMESTAMP)"
+        return self.moment(node.expressions[0], scope)
 
     def _in_unit(self, node: exp.Anonymous, scope: Scope) -> tuple[str, Column]:
         """The SQL, and the description of the value in its new unit."""
@@ -174,18 +172,54 @@ class Expressions(UserFunctions):
             if isinstance(part, exp.Anonymous) and str(part.this).upper() == "IN_UNIT":
                 # each would be translated twice, for its value and for its unit
                 raise self.error("IN_UNIT does not take what another IN_UNIT gives", part)
+        self.check_takes("IN_UNIT", "number", arguments[:1], scope.of_rows())
         value = self.described(arguments[0], scope)
-        column, unit = value.column, arguments[1].name
-        if column is None or not column.unit:
+        column, unit = value.column or Column(value.name, "double"), arguments[1].name
+        known = column.unit or self._unit_of(arguments[0], scope.of_rows())
+        if not known:
             raise self.error(f"IN_UNIT: the unit of {value.name} is not known", node)
         try:
-            factor = units.factor(column.unit, unit)
+            factor = units.factor(known, unit)
         except ValueError as error:
             raise self.error(f"IN_UNIT: {error}", arguments[1]) from None
         return f"({value.sql} * {factor!r})", replace(column, datatype="double", unit=unit, principal=False, std=False)
 
+    def _unit_of(self, node: exp.Expr, scope: Scope) -> str | None:
+        """The unit of what is calculated from values of one unit; None where it is another, or not known."""
+        node = bare(node)
+        if isinstance(node, exp.Column):
+            column = self.column(node, scope).column
+            return column.unit if column else None
+        if isinstance(node, (exp.Neg, exp.Cast)):
+            return self._unit_of(node.this, scope)
+        if isinstance(node, (exp.Add, exp.Sub)):
+            return self._one_unit((node.this, node.expression), scope)
+        if isinstance(node, (exp.Mul, exp.Div)):
+            if isinstance(bare(node.expression), exp.Literal):
+                return self._unit_of(node.this, scope)
+            is_times = isinstance(node, exp.Mul) and isinstance(bare(node.this), exp.Literal)
+            return self._unit_of(node.expression, scope) if is_times else None
+        if not isinstance(node, exp.Anonymous):
+            return None
+        name = str(node.this).upper()
+        if name in GEOMETRY:
+            column = self.shape_column(name)
+            return column.unit if column else None
+        if name == "COALESCE":
+            return self._one_unit(node.expressions, scope)
+        if name in _SAME_UNIT and node.expressions:
+            argument = node.expressions[0]
+            return self._unit_of(argument.expressions[0] if isinstance(argument, exp.Distinct) else argument, scope)
+        return None
+
+    def _one_unit(self, nodes: Iterable[exp.Expr], scope: Scope) -> str | None:
+        found = {self._unit_of(node, scope) for node in nodes}
+        return found.pop() if len(found) == 1 else None
+
     def _aggregate(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
         arguments = node.expressions
+        if name == "IVO_STRING_AGG":
+            return self._string_agg(node, scope)
         if len(arguments) != 1:
             raise self.error(f"{name} takes one argument", node)
         argument, distinct = arguments[0], ""
@@ -199,9 +233,19 @@ class Expressions(UserFunctions):
             if name != "COUNT" or distinct:
                 raise self.error(f"* is for COUNT(*) only, not {name}", node)
             return "count(*)"
+        if name in ("SUM", "AVG"):
+            self.check_takes(name, "number", [argument], scope.of_rows())
         if (inner := next(aggregates(argument), None)) is not None:
             raise self.error(f"{name} does not take what {inner.name} gives: count in a subquery of FROM first", inner)
         return f"{name.lower()}({distinct}{self.value(argument, scope.of_rows())})"
+
+    def _string_agg(self, node: exp.Anonymous, scope: Scope) -> str:
+        if len(node.expressions) != 2 or not isinstance(node.expressions[1], exp.Literal):
+            raise self.error("ivo_string_agg takes a value and the text between two of them, such as ', '", node)
+        for part in aggregates(node.expressions[0]):
+            raise self.error(f"ivo_string_agg does not take what {part.name} gives", part)
+        value, between = (self.value(argument, scope.of_rows()) for argument in node.expressions)
+        return f"string_agg(CAST({value} AS VARCHAR), {between})"
 
     # conditions
 
@@ -217,6 +261,7 @@ class Expressions(UserFunctions):
             return self._comparison(node, scope)
         if isinstance(node, (exp.Like, exp.ILike)):
             self.only(node, "this", "expression", "negate")
+            self.check_takes(type(node).__name__.upper(), "text", [node.this, node.expression], scope.of_rows())
             sign = ("NOT " if node.args.get("negate") else "") + type(node).__name__.upper()
             return f"({self.value(node.this, scope)} {sign} {self.value(node.expression, scope)})"
         if isinstance(node, exp.Is):
@@ -227,14 +272,14 @@ class Expressions(UserFunctions):
         if isinstance(node, exp.Between):
             self.only(node, "this", "low", "high", "negate")
             this, low, high = (self.value(node.args[key], scope) for key in ("this", "low", "high"))
-            self._check_kinds([node.args[key] for key in ("this", "low", "high")], scope)
+            self.check_compared([node.args[key] for key in ("this", "low", "high")], scope)
             return f"({this} {'NOT ' if node.args.get('negate') else ''}BETWEEN {low} AND {high})"
         if isinstance(node, exp.In):
             return self._in(node, scope)
         if isinstance(node, exp.Exists):
             self.only(node, "this")
             return f"EXISTS ({self.rows(node.this, scope)[0]})"
-        if isinstance(node, exp.Anonymous) and str(node.this).upper() in _ONE_OR_ZERO:
+        if isinstance(node, exp.Anonymous) and str(node.this).upper() in PREDICATES:
             raise self.error(f"{node.this} gives 1 or 0: write 1 = {node.this}(…)", node)
         raise self.error("a condition is expected here, such as a comparison", node)
 
@@ -255,7 +300,7 @@ class Expressions(UserFunctions):
             return condition if wanted else f"(NOT {condition})"
         left, right = node.this, node.expression
         sql = f"({self.value(left, scope)} {_COMPARISON[type(node)]} {self.value(right, scope)})"
-        self._check_kinds([left, right], scope)
+        self.check_compared([left, right], scope)
         return sql
 
     def filtered(self, node: exp.Expr, scope: Scope) -> Iterator[str | Near | Spread]:
@@ -276,49 +321,6 @@ class Expressions(UserFunctions):
                 circle = sphere.Circle(end, f"CAST({radius} AS DOUBLE)")
                 yield from narrowed(start, circle, is_open=isinstance(part, (exp.LT, exp.GT)))
 
-    def _check_kinds(self, operands: list[exp.Expr], scope: Scope) -> None:
-        """Refuse to compare a number with text: the engine notices at some row, and does not name the column."""
-        scope = scope.of_rows()
-        kinds = {kind: operand for operand in reversed(operands) if (kind := self._kind(operand, scope))}
-        if len(kinds) < 2:
-            return
-        number, text = kinds["number"], kinds["text"]
-        is_literal = isinstance(number, exp.Literal)
-        if is_literal:
-            advice = f"; write '{number.sql()}'"
-        elif isinstance(number, exp.Column) and isinstance(text, exp.Literal):
-            column = self.column(number, scope).column
-            advice = as_mjd(text.name, column.unit if column else None)
-        else:
-            advice = ""
-        raise self.error(
-            f"{self._called(number, scope)} is a number and {self._called(text, scope)} is text: they cannot be"
-            f" compared{advice}",
-            number if is_literal else text,
-        )
-
-    def _kind(self, node: exp.Expr, scope: Scope) -> str | None:
-        """``number``, ``text``, or None where it is not known."""
-        node = bare(node)
-        if isinstance(node, exp.Literal):
-            return "text" if node.is_string else "number"
-        if type(node) in _ARITHMETIC or isinstance(node, exp.Neg):
-            return "text" if isinstance(node, exp.DPipe) else "number"
-        name = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
-        if name in GEOMETRY:
-            return "text" if name in SHAPES or name == "COORDSYS" else "number"
-        column = self.column(node, scope).column if isinstance(node, exp.Column) else None
-        if column is None:
-            return None
-        return "text" if column.datatype == "char" else "number" if column.datatype in _NUMERIC else None
-
-    def _called(self, node: exp.Expr, scope: Scope) -> str:
-        if isinstance(node, exp.Column):
-            value = self.column(node, scope)
-            unit = value.column.unit if value.column else None
-            return f"{value.name} ({unit})" if unit else value.name
-        return node.sql() if isinstance(node, exp.Literal) else "the value"
-
     def _in(self, node: exp.In, scope: Scope) -> str:
         if node.args.get("field"):
             raise self.error("IN is followed by values in parentheses: IN ('a', 'b')", node)
@@ -329,11 +331,12 @@ class Expressions(UserFunctions):
             sql, values = self.rows(query, scope)
             if len(values) != 1:
                 raise self.error(f"IN (SELECT …): the subquery has one column, not {len(values)}", node)
+            self.check_column(node.this, values[0], scope)
             return f"({this} {sign} ({sql}))"
         if not node.expressions:
             raise self.error("IN () has no values", node)
         items = ", ".join(self.value(item, scope) for item in node.expressions)
-        self._check_kinds([node.this, *node.expressions], scope)
+        self.check_compared([node.this, *node.expressions], scope)
         return f"({this} {sign} ({items}))"
 
     # descriptions
@@ -345,6 +348,8 @@ class Expressions(UserFunctions):
 
     def _column_of(self, node: exp.Expr, scope: Scope) -> Column | None:
         """What is known of a computed column: the unit of a distance; MIN and MAX keep the column's description."""
+        if isinstance(node, exp.Cast) and (shape := shape_cast(node)) is not None:
+            return self.shape_column(shape)
         if not isinstance(node, exp.Anonymous) or not isinstance(node.this, str):
             return None
         name = node.this.upper()

@@ -6,7 +6,8 @@ import numpy as np
 from sqlglot import exp
 
 from . import places, regions, sphere, stcs
-from .functions import GEOMETRY, SHAPES, USER_FUNCTIONS
+from .functions import COSTLY, SHAPES
+from .grouping import bare
 from .resolver import Resolver
 from .schema import Column, Sky
 from .scope import Scope
@@ -17,6 +18,12 @@ _WHAT = {
     "BOX": "longitude, latitude, width and height, or a POINT, width and height,",
     "POLYGON": "longitudes and latitudes of three vertices or more, or three POINTs or more,",
 }
+_WRITTEN = {"POINT": "12.3 45.6", "CIRCLE": "12.3 45.6 1.0", "POLYGON": "10 20 11 20 11 21"}
+# the values of shapes: xtype and arraysize of DALI
+_VALUES = {
+    "POINT": ("point", "2"), "CENTROID": ("point", "2"), "CIRCLE": ("circle", "3"), "BOX": ("polygon", "*"),
+    "POLYGON": ("polygon", "*"),
+}  # fmt: skip
 _COUNTS = {"POINT": 2, "CIRCLE": 3, "BOX": 4}
 
 # characters of SQL: shapes within shapes are written several times into formulae
@@ -27,13 +34,14 @@ class Geometry(Resolver):
     """Shapes, and what can be asked of them."""
 
     def geometry(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
-        """The value of a function of :data:`~jupyter_uws.tap.functions.GEOMETRY`; a shape is written as STC-S."""
+        """The value of a function of :data:`~jupyter_uws.tap.functions.GEOMETRY`; of REGION it is STC-S."""
         if name in ("CONTAINS", "INTERSECTS"):
             return f"CAST({self.geometric_condition(name, node, scope)} AS INTEGER)"
         if name == "DISTANCE":
             return self._distance(node, scope)
         if name in SHAPES:
-            return sphere.text(self.shape(node, name, scope))
+            shape = self.shape(node, name, scope)
+            return sphere.text(shape) if name == "REGION" else sphere.array(shape)
         if len(node.expressions) != 1:
             raise self.error(f"{name} takes one argument", node)
         if name in ("COORD1", "COORD2"):
@@ -55,7 +63,10 @@ class Geometry(Resolver):
                 raise self.error("INTERSECTS is not for two POINTs: use DISTANCE", node)
             return sphere.intersects(first, second), first, second
         if isinstance(second, sphere.Point):
-            raise self.error("the second argument of CONTAINS is a CIRCLE or another region, not a POINT", node)
+            raise self.error(
+                "the second argument of CONTAINS is a CIRCLE or another region, not a POINT: CONTAINS(inner, outer)",
+                node,
+            )
         return sphere.contains(first, second), first, second
 
     def healpix_index(self, node: exp.Anonymous, scope: Scope) -> str:
@@ -95,6 +106,8 @@ class Geometry(Resolver):
             node = node.this
         if isinstance(node, exp.Column):
             return self._shape_of_column(node, where, scope)
+        if isinstance(node, exp.Cast) and (wanted := shape_cast(node)) is not None:
+            return self._shape_of_cast(node, wanted)
         name = node.this.upper() if isinstance(node, exp.Anonymous) and isinstance(node.this, str) else ""
         if name not in SHAPES or not isinstance(node, exp.Anonymous):
             raise self.error(f"{where} takes POINT, CIRCLE, BOX, POLYGON, REGION, or a column of regions, here", node)
@@ -116,16 +129,26 @@ class Geometry(Resolver):
 
     def _shape_of_column(self, node: exp.Column, where: str, scope: Scope) -> sphere.Shape:
         value = self.column(node, scope)
-        xtype = ((value.column.xtype if value.column else None) or "").lower().removeprefix("adql:")
-        if value.column is None or xtype not in ("region", "shape", "point", "circle", "polygon"):
+        if value.column is None or not is_shape(value.column):
             raise self.error(f"{value.name} is no region: {where} takes shapes, or a column of regions", node)
         is_text = value.column.datatype in ("char", "unicodeChar")
         numbers = f"adql_region({value.sql})" if is_text else f"CAST({value.sql} AS DOUBLE[])"
-        if xtype == "point":
+        if _xtype(value.column) == "point":
             return sphere.Point(f"list_extract({numbers}, 1)", f"list_extract({numbers}, 2)")
         if value.sky and value.alias and value.name == value.sky.region:
             return _indexed_region(numbers, value.alias, value.sky)
         return sphere.region_of_text(value.sql) if is_text else sphere.Region(numbers)
+
+    def _shape_of_cast(self, node: exp.Cast, wanted: str) -> sphere.Shape:
+        """A shape that is written as DALI serializes it: its numbers, in ICRS."""
+        self.only(node.args["to"], "this", "kind")
+        text = bare(node.this)
+        if not isinstance(text, exp.Literal) or not text.is_string:
+            raise self.error(f"CAST to {wanted} takes numbers in quotes, such as {_WRITTEN[wanted]!r}", node)
+        try:
+            return _literal_shape(stcs.plain(wanted.lower(), text.name))
+        except ValueError as error:
+            raise self.error(f"CAST to {wanted}: {error}", text) from None
 
     def _region(self, node: exp.Anonymous) -> sphere.Shape:
         text = node.expressions[0] if len(node.expressions) == 1 else None
@@ -199,8 +222,10 @@ class Geometry(Resolver):
     def _is_point(self, node: exp.Expr, scope: Scope) -> bool:
         if isinstance(node, exp.Anonymous):
             return str(node.this).upper() in SHAPES
+        if isinstance(node, exp.Cast):
+            return shape_cast(node) is not None
         column = self.column(node, scope).column if isinstance(node, exp.Column) else None
-        return column is not None and (column.xtype or "").lower() in ("point", "adql:point")
+        return column is not None and _xtype(column) == "point"
 
     def _frame(self, arguments: list[exp.Expr]) -> tuple[str, list[exp.Expr]]:
         """The coordinate system, which may be left out, and the arguments after it."""
@@ -225,9 +250,7 @@ class Geometry(Resolver):
     def plain(self, node: exp.Expr, what: str) -> None:
         """Refuse what is too long to be written several times into a formula."""
         for part in node.walk():
-            if isinstance(part, exp.Subquery) or (
-                isinstance(part, exp.Anonymous) and str(part.this).upper() in GEOMETRY | set(USER_FUNCTIONS)
-            ):
+            if isinstance(part, exp.Subquery) or (isinstance(part, exp.Anonymous) and str(part.this).upper() in COSTLY):
                 raise self.error(f"a {what} is a number, a column, or arithmetic of them", part)
 
     def shape_column(self, name: str) -> Column | None:
@@ -238,10 +261,27 @@ class Geometry(Resolver):
             return Column("area", "double", "area on the sphere", unit="deg**2", ucd="phys.angArea")
         if name in ("COORD1", "COORD2"):
             return Column(name.lower(), "double", "coordinate in ICRS", unit="deg")
+        if name == "REGION":
+            return Column("region", "char", "STC-S in ICRS, in degrees", arraysize="*", xtype="adql:REGION")
         if name in SHAPES:
-            xtype = "adql:POINT" if name in ("POINT", "CENTROID") else "adql:REGION"
-            return Column(name.lower(), "char", "STC-S in ICRS, in degrees", arraysize="*", xtype=xtype)
+            xtype, arraysize = _VALUES[name]
+            return Column(name.lower(), "double", "in ICRS", arraysize=arraysize, xtype=xtype, unit="deg")
         return None
+
+
+def shape_cast(node: exp.Cast) -> str | None:
+    """The kind of shape that a CAST makes, if it makes one."""
+    kind = str(node.args["to"].args.get("kind") or "").upper()
+    return kind if kind in _WRITTEN else None
+
+
+def is_shape(column: Column) -> bool:
+    """Whether a column has regions."""
+    return _xtype(column) in ("region", "shape", "point", "circle", "polygon")
+
+
+def _xtype(column: Column) -> str:
+    return (column.xtype or "").lower().removeprefix("adql:")
 
 
 def _indexed_region(numbers: str, alias: str, sky: Sky) -> sphere.Region:

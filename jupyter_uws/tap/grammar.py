@@ -17,6 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from .advice import misspelt
+from .clauses import SETS, check_clauses
 from .errors import ADQLError, ArchiveUnavailable
 from .words import RESERVED
 
@@ -72,15 +73,12 @@ _KEYWORDS = {
 
 _TYPES = {
     "CHAR": TokenType.CHAR,
-    "CHARACTER": TokenType.CHAR,
     "VARCHAR": TokenType.VARCHAR,
     "INTEGER": TokenType.INT,
-    "INT": TokenType.INT,
     "SMALLINT": TokenType.SMALLINT,
     "BIGINT": TokenType.BIGINT,
     "REAL": TokenType.FLOAT,
     "DOUBLE PRECISION": TokenType.DOUBLE,
-    "DOUBLE": TokenType.DOUBLE,
     "TIMESTAMP": TokenType.TIMESTAMP,
 }
 
@@ -101,21 +99,28 @@ _OPENING = {
     TokenType.SELECT, TokenType.DISTINCT, TokenType.ALL, TokenType.COMMA, TokenType.L_PAREN, TokenType.FROM,
     TokenType.GROUP_BY, TokenType.ORDER_BY,
 }  # fmt: skip
-_NEVER_AFTER_COMMA = {TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY, TokenType.ORDER_BY}
+_NEVER_AFTER_COMMA = {
+    TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY, TokenType.HAVING, TokenType.ORDER_BY,
+    TokenType.OFFSET, TokenType.SEMICOLON, TokenType.JOIN, TokenType.NATURAL, TokenType.INNER, TokenType.LEFT,
+    TokenType.RIGHT, TokenType.FULL, TokenType.CROSS, TokenType.ON, TokenType.USING, *SETS, None,
+}  # fmt: skip
 _SIGNS = {TokenType.STAR, TokenType.SLASH, TokenType.EQ}
 _TYPE_TOKENS = set(_TYPES.values()) - {TokenType.TIMESTAMP}
 _WORDS = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEX_STRING}
 _VALUES = _WORDS | {TokenType.STRING}
 _NAMES = {TokenType.VAR, TokenType.IDENTIFIER}
+_CONSTANTS = {TokenType.NULL, TokenType.TRUE, TokenType.FALSE}
 _AFTER_AS = {TokenType.L_PAREN, *_NAMES, *_TYPES.values()}
 _BEGINNINGS = {
-    TokenType.L_PAREN, TokenType.DASH, TokenType.PLUS, TokenType.DOT, TokenType.NULL, *_VALUES, *_TYPES.values(),
+    TokenType.L_PAREN, TokenType.DASH, TokenType.PLUS, TokenType.DOT, *_CONSTANTS, *_VALUES, *_TYPES.values(),
 }  # fmt: skip
-_BEGINNINGS_OF_CONDITIONS = {TokenType.NOT, TokenType.EXISTS, TokenType.TRUE, TokenType.FALSE}
+_BEGINNINGS_OF_CONDITIONS = {TokenType.NOT, TokenType.EXISTS}
 _NULL_ORDER = ("FIRST", "LAST")
+_COMPARISONS = {TokenType.EQ, TokenType.NEQ, TokenType.LT, TokenType.LTE, TokenType.GT, TokenType.GTE}
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TYPOGRAPHIC = re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00b4]")
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|(?P<open>['"])""")
 MAX_WORD = 128  # characters of a name or a number
 _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
@@ -123,6 +128,7 @@ _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 HINTS = {
     "LIMIT": "ADQL has no LIMIT: write SELECT TOP n …",
     "FETCH": "ADQL has no FETCH FIRST: write SELECT TOP n …",
+    "MINUS": "ADQL has no MINUS: write EXCEPT",
     "CASE": "ADQL has no CASE: use COALESCE, or UNION of two queries",
     "WHEN": "ADQL has no CASE: use COALESCE, or UNION of two queries",
     "QUALIFY": "ADQL has no QUALIFY: filter in an outer query, SELECT … FROM (SELECT …) AS t WHERE …",
@@ -138,6 +144,7 @@ HINTS = {
     "LATERAL": "ADQL has no LATERAL: use a JOIN",
     "ROLLUP": "ADQL has no ROLLUP: use UNION ALL of two GROUP BY queries",
     "RECURSIVE": "ADQL has no recursive queries",
+    "CORRESPONDING": "ADQL has no CORRESPONDING: name the columns, in one order",
     "VALUES": "ADQL has no VALUES: upload a table instead",
     "INTERVAL": "ADQL has no INTERVAL: times are numbers (MJD, days), so add or subtract days",
     "ESCAPE": "ADQL has no ESCAPE",
@@ -186,7 +193,14 @@ class _Parser(parser.Parser):
     FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
     NO_PAREN_FUNCTIONS: ClassVar = {}
     NO_PAREN_FUNCTION_PARSERS: ClassVar = {}
-    FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {"CAST": lambda self: self._parse_cast(True)}
+    FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {"CAST": lambda self: self._parse_adql_cast()}
+    # sqlglot's own tell nothing of the place
+    PRIMARY_PARSERS: ClassVar = {
+        **parser.Parser.PRIMARY_PARSERS,
+        TokenType.NULL: lambda self, token: self.expression(exp.Null(), token),
+        TokenType.TRUE: lambda self, token: self.expression(exp.Boolean(this=True), token),
+        TokenType.FALSE: lambda self, token: self.expression(exp.Boolean(this=False), token),
+    }
     STATEMENT_PARSERS: ClassVar = {}
     # TOP belongs to its SELECT, not to the set operation the SELECT is part of
     SET_OP_MODIFIERS: ClassVar = {"order", "offset"}
@@ -197,6 +211,16 @@ class _Parser(parser.Parser):
         if comma and join is not None:
             join.meta["comma"] = True  # the tree alone does not tell "a, b" from "a JOIN b"
         return join
+
+    def _parse_adql_cast(self) -> exp.Cast:
+        value = self._parse_assignment()
+        if not self._match(TokenType.ALIAS):
+            self.raise_error("AS is missing")
+        token = self._curr
+        kind = self._parse_types()
+        if kind is None:
+            self.raise_error("a type is missing")
+        return self.expression(exp.Cast(this=value, to=kind), token)
 
     def _parse_between(self, this: exp.Expr | None) -> exp.Between:
         low = self._parse_bitwise()
@@ -223,7 +247,8 @@ def _problem() -> str | None:
 class ADQL(Dialect):
     """ADQL's lexical rules and grammar, for sqlglot."""
 
-    SUPPORTS_USER_DEFINED_TYPES = False
+    # types that are none of ADQL's are refused by the translator, which knows how they are called
+    SUPPORTS_USER_DEFINED_TYPES = True
 
     Tokenizer = _Tokenizer
     Parser = _Parser
@@ -246,8 +271,9 @@ def parse(text: str) -> exp.Expr:
     try:
         found = ADQL().tokenize(text)
     except TokenError as error:
-        raise ADQLError(_token_error(text, error)) from None
+        raise _token_error(text, error) from None
     _check_tokens(text, found)
+    check_clauses(text, found)
     _check_order(text, found)
     while found and found[-1].token_type == TokenType.SEMICOLON:
         found.pop()
@@ -302,12 +328,19 @@ def _check_tokens(text: str, found: list[Token]) -> None:
             raise ADQLError(HINTS["CASE"], text, offset)
         if kind == TokenType.VAR and written.upper() == "NULLS" and following and following.text.upper() in _NULL_ORDER:
             raise ADQLError("ADQL has no NULLS FIRST or LAST: they come last here", text, offset)
-        if kind == TokenType.COMMA and following and following.token_type in _NEVER_AFTER_COMMA:
+        if kind == TokenType.COMMA and (following.token_type if following else None) in _NEVER_AFTER_COMMA:
             raise ADQLError("nothing follows the comma", text, offset)
         if kind in _OPENING and following and following.token_type == TokenType.COMMA:
             raise ADQLError(f"nothing stands before the comma, after {written!r}", text, following.start)
-        if kind in _TYPE_TOKENS and following and following.token_type == TokenType.STRING:
-            raise ADQLError(f"{written} '…' is not ADQL: write CAST('…' AS {written})", text, offset)
+        if following and following.token_type == TokenType.STRING:
+            if kind in _TYPES.values():
+                raise ADQLError(f"{written} '…' is not ADQL: write CAST('…' AS {written})", text, offset)
+            if written.upper() in ("DATE", "TIME"):
+                raise ADQLError(f"{written} '…' is not ADQL: write CAST('…' AS TIMESTAMP)", text, offset)
+            if kind == TokenType.STRING:
+                raise ADQLError("two texts side by side are not ADQL: || joins them, 'a' || 'b'", text, offset)
+        if kind in _COMPARISONS and following and (word := following.text.upper()) in ("ALL", "ANY", "SOME"):
+            raise ADQLError(f"ADQL has no {word} (SELECT …): write IN, or MIN or MAX in it", text, following.start)
         if kind == TokenType.SEMICOLON and following and following.token_type != TokenType.SEMICOLON:
             raise ADQLError("one query at a time: nothing may follow the semicolon", text, offset)
         depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
@@ -337,7 +370,11 @@ def _check_order(text: str, found: list[Token]) -> None:
             raise ADQLError("USING is followed by the names of columns, in parentheses", text, token.start)
         if kind == TokenType.NOT and after[:1] == [TokenType.NULL] and before != TokenType.IS:
             raise ADQLError("NOT NULL is not ADQL here: write IS NOT NULL", text, token.start)
-        if kind == TokenType.VAR and after == [TokenType.L_PAREN, TokenType.SELECT] and written.upper() not in HINTS:
+        if kind in _TYPE_TOKENS and before != TokenType.ALIAS:
+            raise ADQLError(f"{written} is a type, as in CAST(value AS {written})", text, token.start)
+        if kind == TokenType.DOT and after[:1] == [TokenType.NUMBER] and found[index + 1].start != token.end + 1:
+            raise ADQLError("a number has no blanks", text, token.start)
+        if kind in _NAMES and after == [TokenType.L_PAREN, TokenType.SELECT] and written.upper() not in HINTS:
             raise ADQLError(f"{written} (SELECT …) is not ADQL; WITH takes {written} AS (SELECT …)", text, token.start)
         if kind == TokenType.L_PAREN and before in _TYPE_TOKENS and after != [TokenType.NUMBER, TokenType.R_PAREN]:
             raise ADQLError("the length of a type is a whole number, such as VARCHAR(10)", text, token.start)
@@ -349,10 +386,12 @@ def _is_out_of_place(before: TokenType | None, kind: TokenType, after: TokenType
     match kind:
         case TokenType.DOT:
             return before not in _NAMES and after != TokenType.NUMBER
+        case TokenType.PLUS | TokenType.DASH:
+            return after not in _BEGINNINGS or before == TokenType.IS
         case TokenType.STAR:
             return is_after_value and after not in _BEGINNINGS
         case TokenType.ALIAS:
-            return not (is_after_value or before in _VALUES or before == TokenType.NULL)
+            return not (is_after_value or before in _VALUES or before in _CONSTANTS)
         case TokenType.ASC | TokenType.DESC:
             return after not in (TokenType.COMMA, TokenType.R_PAREN, TokenType.OFFSET, TokenType.SEMICOLON, None)
         case TokenType.ALL | TokenType.NULL | TokenType.STRING:
@@ -373,8 +412,6 @@ def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLErr
     if (hint := _hint_near(found, offset)) is not None:
         return ADQLError(hint[0], text, hint[1])
     written = text[offset : error.token.end + 1]
-    if sum((t.token_type == TokenType.L_PAREN) - (t.token_type == TokenType.R_PAREN) for t in found):
-        return ADQLError(f"the parentheses do not match, at {written!r}", text, offset)
     before = [t.text for t in found if t.start <= offset and t.token_type == TokenType.VAR and len(t.text) <= MAX_WORD]
     advice = misspelt(reversed(before[-3:]))
     if offset == found[-1].start and (error.at_end or error.token.token_type not in _VALUES):
@@ -382,10 +419,13 @@ def _syntax_error(text: str, found: list[Token], error: _SyntaxError) -> ADQLErr
     return ADQLError(f"{written[:40]!r} is not expected here{advice}", text, offset)
 
 
-def _token_error(text: str, error: TokenError) -> str:
-    quotes = text.count('"'), text.count("'")
-    if quotes[1] % 2:
-        return "a string is not closed: a ' is missing (a quote within a string is written twice)"
-    if quotes[0] % 2:
-        return 'a quoted identifier is not closed: a " is missing'
-    return str(error).split("\n")[0]
+def _token_error(text: str, error: TokenError) -> ADQLError:
+    for part in _QUOTED.finditer(text):
+        if part["open"] == "'":
+            message = "a string is not closed: a ' is missing (a quote within a string is written twice)"
+        elif part["open"] == '"':
+            message = 'a quoted identifier is not closed: a " is missing'
+        else:
+            continue
+        return ADQLError(message, text, part.start())
+    return ADQLError(str(error).split("\n")[0])

@@ -3,16 +3,18 @@
 To plan a query of 15 columns takes DuckDB 2 ms, however few rows it finds. A cone needs no plan: the cells that it
 touches (see :mod:`.places`) tell the pages to read, and of their rows those are taken that lie in it.
 
-The pages are the record batches of a file of Arrow's (IPC). The archive's own file, beside it, notes its name and the
+The pages are the record batches of a file of Arrow's (IPC) beside the archive's, which notes a part of its name and the
 first cell of each page, so that the two belong together; where there is no such file, DuckDB finds the rows. It is read
 and not mapped into memory: where another host replaces it on a shared disk, a query fails, and not the whole process.
 """
 
 from __future__ import annotations
 
+import glob
 import logging
 import math
 import os
+import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +40,7 @@ PAGE_ROWS = 512
 MOST_PAGES = 128
 
 _NOTES = "tap_schema._pages"
+_SUFFIX = ".arrow"
 _VARIABLE = b"variable"
 _NOWHERE = np.iinfo(np.int32).max  # the cell of rows that have none, which come last
 
@@ -101,13 +104,14 @@ class Pages:
 
 
 def write_pages(
-    con: duckdb.DuckDBPyConnection, table: Table, path: Path, *, variables: Mapping[str, str] | None = None
+    con: duckdb.DuckDBPyConnection, table: Table, archive: Path, *, variables: Mapping[str, str] | None = None
 ) -> None:
-    """Write the rows of ``table``, which are in the order of their cells, and note it in the database ``con`` uses.
+    """Write the rows of ``table``, which are in the order of their cells, beside ``archive``, which ``con`` uses.
 
     ``variables`` tells of columns which the view begins with the variable of that name, as it is when they are read.
     Raises OSError, and ValueError for rows that are not in this order.
     """
+    key = secrets.token_hex(4)
     names = [column.name for column in table.columns]
     columns = ", ".join(map(sql_identifier, (*names, places.CELL)))
     reader = con.sql(f"SELECT {columns} FROM {table.name}").to_arrow_reader(PAGE_ROWS * 64)  # noqa: S608
@@ -118,7 +122,7 @@ def write_pages(
     )
     first: list[int] = []
     last = 0
-    with path.open("wb") as file:
+    with _beside(archive, key).open("wb") as file:
         with pa.ipc.new_file(file, schema) as writer:
             for batch in reader:
                 for page in (batch.slice(start, PAGE_ROWS) for start in range(0, batch.num_rows, PAGE_ROWS)):
@@ -130,16 +134,15 @@ def write_pages(
                     writer.write_batch(pa.RecordBatch.from_arrays(page.select(names).columns, schema=schema))
         file.flush()
         os.fsync(file.fileno())
-    con.execute(f"CREATE OR REPLACE TABLE {_NOTES} (table_name VARCHAR, file_name VARCHAR, first INTEGER[])")
-    con.execute(f"INSERT INTO {_NOTES} VALUES (?, ?, ?)", [table.name, path.name, first])  # noqa: S608
+    con.execute(f"CREATE OR REPLACE TABLE {_NOTES} (table_name VARCHAR, key VARCHAR, first INTEGER[])")
+    con.execute(f"INSERT INTO {_NOTES} VALUES (?, ?, ?)", [table.name, key, first])  # noqa: S608
 
 
-def read_pages(con: duckdb.DuckDBPyConnection, folder: Path, tables: Mapping[str, Table]) -> dict[str, Pages]:
-    """The pages that the database ``con`` uses notes, of those ``tables`` of the sky whose file is in ``folder``."""
+def read_pages(con: duckdb.DuckDBPyConnection, archive: Path, tables: Mapping[str, Table]) -> dict[str, Pages]:
+    """The pages beside ``archive``, which ``con`` uses, of those of its ``tables`` that have some."""
     found = {}
-    for name, file_name, first in rows_of(con, _NOTES):
-        sky = tables[name].sky if name in tables else None
-        path = folder / Path(file_name).name
+    for name, key, first in rows_of(con, _NOTES):
+        sky, path = tables[name].sky if name in tables else None, _beside(archive, key)
         if sky is None or not path.is_file():
             continue
         try:
@@ -147,6 +150,28 @@ def read_pages(con: duckdb.DuckDBPyConnection, folder: Path, tables: Mapping[str
         except (OSError, pa.ArrowException) as error:
             logger.warning("%s cannot be read, so DuckDB finds what lies in a cone: %s", path, error)
     return found
+
+
+def pages_of(archive: Path) -> list[Path]:
+    """The files of pages beside an archive."""
+    return sorted(archive.parent.glob(f"{glob.escape(archive.name)}.{'[0-9a-f]' * 8}{_SUFFIX}"))
+
+
+def move_archive(archive: Path, target: Path) -> None:
+    """Put an archive in the place of another, with its pages."""
+    moved = {
+        pages: target.with_name(target.name + pages.name.removeprefix(archive.name)) for pages in pages_of(archive)
+    }
+    for pages, place in moved.items():
+        pages.replace(place)
+    archive.replace(target)
+    for former in pages_of(target):
+        if former not in moved.values():
+            former.unlink(missing_ok=True)
+
+
+def _beside(archive: Path, key: str) -> Path:
+    return archive.with_name(f"{archive.name}.{key}{_SUFFIX}")
 
 
 def _numbers(column: pa.Array) -> Floats:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from .advice import as_text, closest
+from .advice import as_text, closest, of_word
 from .errors import ADQLError
+from .functions import KNOWN
 from .scope import Leaf, Name, Scope, Source, Value
-from .words import RESERVED, quoted
+from .words import RESERVED, delimited, quoted
 
 
 class Resolver:
@@ -44,7 +45,9 @@ class Resolver:
 
     def new_name(self, node: exp.Expr) -> Name:
         """A name that the query gives."""
-        name = self.name(node)
+        return self.not_reserved(self.name(node))
+
+    def not_reserved(self, name: Name) -> Name:
         if not name.quoted and name.text.lower() in RESERVED:
             raise ADQLError(
                 f'{name} is a reserved word of ADQL: as a name it is written in double quotes, "{name}"',
@@ -87,14 +90,15 @@ class Resolver:
             advice = self._others_with(name, scope) if where else ""
             if not where and name.text.lower() in scope.given:
                 advice = f": {name} is a name in SELECT, write what stands before AS"
-            advice = advice or closest(name.text, map(quoted, known))
+            advice = (
+                advice or of_word("" if name.quoted else name.text, KNOWN) or closest(name.text, map(quoted, known))
+            )
             if not where and not advice and (name.quoted or _is_compared_with(node)):
                 advice = as_text(name.text)
             raise ADQLError(f"there is no column {name}{where}{advice}", self.text, name.offset)
         if len(found) > 1:
-            raise ADQLError(
-                f"{name} is ambiguous, {len(found)} tables have it: write table.{name}", self.text, name.offset
-            )
+            raise self._ambiguous(name, found, scope)
+        self.not_reserved(name)
         self.leaves |= found[0].leaves
         return self.one(found[0], scope, name.offset)
 
@@ -109,11 +113,25 @@ class Resolver:
             offset,
         )
 
+    def _ambiguous(self, name: Name, found: list[Value], scope: Scope) -> ADQLError:
+        names = list(dict.fromkeys(delimited(value.name) for value in found))
+        having = sum(any(value in source.values for value in found) for source in scope.sources)
+        if len(names) > 1:
+            advice = f"write {' or '.join(names)}"
+        elif having > 1:
+            advice = f"{having} tables have it: write table.{name}"
+        else:
+            advice = "two columns have it: give them names of their own, SELECT … AS name"
+        return ADQLError(f"{name} is ambiguous, {advice}", self.text, name.offset)
+
     def _others_with(self, name: Name, scope: Scope) -> str:
         having = [s.names[0] for s in scope.sources if any(name.matches(value.name) for value in s.values)]
         return f"; {' and '.join(having)} has it" if having else ""
 
     def value(self, node: exp.Expr, scope: Scope) -> str:
+        raise NotImplementedError
+
+    def moment(self, node: exp.Expr, scope: Scope) -> str:
         raise NotImplementedError
 
 

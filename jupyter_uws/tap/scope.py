@@ -41,6 +41,7 @@ class Value:
     leaves: frozenset[Leaf] = frozenset()
     alias: str | None = None
     sky: Sky | None = None
+    kind: str | None = None  # of a value that is calculated, see :mod:`~jupyter_uws.tap.kinds`
 
 
 @dataclass(frozen=True)
@@ -170,10 +171,15 @@ def sql_text(value: str) -> str:
 
 def merged(a: Value, b: Value) -> Value:
     """A column of a set operation: described where both sides are of one kind."""
-    same = a.column is not None and b.column is not None and (a.column.datatype, a.column.unit, a.column.ucd) == (
-        b.column.datatype, b.column.unit, b.column.ucd,
-    )  # fmt: skip
-    return Value(a.name, sql_identifier(a.name), a.column if same else None, a.leaves | b.leaves)
+    same = a.column is not None and b.column is not None and _form(a.column) == _form(b.column)
+    leaves = a.leaves | b.leaves
+    return Value(a.name, sql_identifier(a.name), a.column if same else None, leaves, kind=a.kind or b.kind)
+
+
+def _form(column: Column) -> tuple[str | None, ...]:
+    # a text has no length of its own in a result
+    arraysize = None if column.datatype in ("char", "unicodeChar") else column.arraysize
+    return column.datatype, arraysize, column.xtype, column.unit, column.ucd
 
 
 def joined_value(a: Value, b: Value, side: str) -> Value:

@@ -63,7 +63,7 @@ class Snapshot:
                 self.tables: dict[str, Table] = read_sky(cursor, read_tap_schema(cursor))
                 self.keys: tuple[ForeignKey, ...] = read_keys(cursor)
                 self._ascii = read_notes(cursor)
-                self._pages = read_pages(cursor, path.parent, self.tables)
+                self._pages = read_pages(cursor, path, self.tables)
             self._numbers = {
                 (table.name, column.name)
                 for table in self.tables.values()

@@ -143,14 +143,17 @@ def numbers(shape: Shape) -> str:
     return f"[{shape.centre.lon}, {shape.centre.lat}, {shape.radius}]"
 
 
+def array(shape: Shape) -> str:
+    """The shape as a value of DALI's xtypes: its numbers, or null where one of them is."""
+    found = numbers(shape)
+    return f"CASE WHEN list_count({found}) = len({found}) THEN {found} END"
+
+
 def text(shape: Shape) -> str:
     """The shape as STC-S."""
-    if isinstance(shape, Point):
-        return f"('POSITION ICRS ' || {shape.lon} || ' ' || {shape.lat})"
-    if isinstance(shape, Circle):
-        return f"('CIRCLE ICRS ' || {shape.centre.lon} || ' ' || {shape.centre.lat} || ' ' || {shape.radius})"
-    kind = f"CASE len({shape.numbers}) WHEN 2 THEN 'POSITION' WHEN 3 THEN 'CIRCLE' ELSE 'POLYGON' END"
-    return f"({kind} || ' ICRS ' || array_to_string({shape.numbers}, ' '))"
+    found = array(shape)
+    kind = f"CASE len({found}) WHEN 2 THEN 'POSITION' WHEN 3 THEN 'CIRCLE' ELSE 'POLYGON' END"
+    return f"({kind} || ' ICRS ' || array_to_string({found}, ' '))"
 
 
 def region_of_text(text: str) -> Region:

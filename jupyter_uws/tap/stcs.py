@@ -68,6 +68,14 @@ def numbers(text: str) -> list[float] | None:
     return icrs(kind, values, system)
 
 
+def plain(kind: str, text: str) -> list[float]:
+    """The numbers of a point, circle or polygon that DALI writes as nothing but these. Raises ValueError."""
+    words, values = _split(text)
+    if words or not _fits(kind, len(values)):
+        raise ValueError(f"{text[:60]!r} is no {kind} in ICRS")
+    return icrs(kind, values, "ICRS")
+
+
 def icrs(kind: str, values: list[float], system: str) -> list[float]:
     """The numbers of a point, circle, box or polygon that is given in ``system``, in ICRS. Raises ValueError."""
     if not np.isfinite(values).all():
@@ -89,7 +97,10 @@ def _split(text: str) -> tuple[list[str], list[float]]:
     """The words before the numbers, in capitals, and the numbers."""
     words: list[str] = []
     values: list[float] = []
-    for token in text.split():
+    tokens = text.split()
+    if [token.upper() for token in tokens[-2:]] == ["UNIT", "DEG"]:
+        tokens = tokens[:-2]
+    for token in tokens:
         try:
             values.append(float(token) if "_" not in token else float("x"))
         except ValueError:

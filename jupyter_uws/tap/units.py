@@ -21,4 +21,4 @@ def factor(unit: str, wanted: str) -> float:
     try:
         return float(u.Unit(unit, format="vounit").to(target))
     except (u.UnitsError, ValueError, TypeError):
-        raise ValueError(f"{unit} cannot be converted to {wanted}") from None
+        raise ValueError(f"{unit} cannot be converted to {wanted or 'a number without unit'}") from None

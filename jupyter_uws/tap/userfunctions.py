@@ -7,6 +7,8 @@ from sqlglot import exp
 from .geometry import Geometry
 from .scope import Scope
 
+# days from JD 0, and from MJD 0, to 1970-01-01
+_EPOCHS = {"IVO_TO_JD": 2440587.5, "IVO_TO_MJD": 40587.0}
 _WORDS = r"'[\p{L}\p{N}]+'"
 
 
@@ -16,6 +18,10 @@ class UserFunctions(Geometry):
     def user_function(self, name: str, node: exp.Anonymous, scope: Scope) -> str:
         if name == "IVO_HEALPIX_INDEX":
             return self.healpix_index(node, scope)
+        if name in _EPOCHS:
+            if len(node.expressions) != 1:
+                raise self.error(f"{name.lower()} takes one time, such as '2026-11-22T20:00:00'", node)
+            return f"(epoch_us({self.moment(node.expressions[0], scope)}) / 86400e6 + {_EPOCHS[name]}e0)"
         count = 4 if name == "IVO_INTERVAL_OVERLAPS" else 2
         if len(node.expressions) != count:
             raise self.error(f"{name.lower()} takes {count} arguments, not {len(node.expressions)}", node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# SQL-92's reserved words plus ADQL 2.1's own (ADQL 2.1, section 2.1.3)
+# SQL-92's reserved words plus ADQL 2.1's own (ADQL 2.1, sections 2.1.3 and 2.1.4), and OFFSET, which its lists forget
 _RESERVED_TEXT = """
     absolute action add all allocate alter and any are as asc assertion at authorization avg begin between bit
     bit_length both by cascade cascaded case cast catalog char character char_length character_length check close
@@ -13,7 +13,7 @@ _RESERVED_TEXT = """
     decimal declare default deferrable deferred delete desc describe descriptor diagnostics disconnect distinct domain
     double drop else end end-exec escape except exception exec execute exists external extract false fetch first float
     for foreign found from full get global go goto grant group having hour identity immediate in indicator initially
-    inner inout input insensitive insert int integer intersect interval into is isolation join key language last
+    inner input insensitive insert int integer intersect interval into is isolation join key language last
     leading left level like local lower match max min minute module month names national natural nchar next no not
     null nullif numeric octet_length of on only open option or order outer output overlaps pad partial position
     precision prepare preserve primary prior privileges procedure public read real references relative restrict revoke
@@ -21,9 +21,9 @@ _RESERVED_TEXT = """
     sqlcode sqlerror sqlstate substring sum system_user table temporary then time timestamp timezone_hour
     timezone_minute to trailing transaction translate translation trim true union unique unknown update upper usage
     user using value values varchar varying view when whenever where with work write year zone
-    abs acos area asin atan atan2 bigint box ceiling centroid circle contains coord1 coord2 coordsys cos cot degrees
+    abs acos area asin atan atan2 bigint box ceiling centroid circle contains coord1 coord2 coordsys cos degrees
     distance exp floor ilike intersects in_unit log log10 mod offset pi point polygon power radians rand region round
-    sign sin sqrt tan top truncate
+    sin sqrt tan top truncate
 """
 RESERVED = frozenset(_RESERVED_TEXT.split())
 
@@ -37,7 +37,12 @@ def is_regular(name: str) -> bool:
 
 def quoted(name: str) -> str:
     """``name`` as it is written in a query: in double quotes where it is not a regular identifier."""
-    return name if is_regular(name) else '"' + name.replace('"', '""') + '"'
+    return name if is_regular(name) else delimited(name)
+
+
+def delimited(name: str) -> str:
+    """``name`` in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def unquoted(name: str) -> str:

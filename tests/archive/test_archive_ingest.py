@@ -22,10 +22,11 @@ from astropy.time import Time
 from gadf_files import aeff_hdu, events_hdu
 
 from jupyter_uws.archive import ArchiveError, add_store, remove_collection, runs
-from jupyter_uws.archive.database import read_archive
+from jupyter_uws.archive.database import lock_file, read_archive
 from jupyter_uws.archive.fitsfile import DamagedFile, scan
 from jupyter_uws.archive.links import links
 from jupyter_uws.archive.obscore import OBSCORE
+from jupyter_uws.tap.pages import pages_of
 from jupyter_uws.tap.schema import read_tap_schema
 
 WriteStore = Callable[..., Path]
@@ -366,7 +367,8 @@ def test_readers_keep_the_state_they_opened(simulated: Path, own_store: Path, tm
         ((count,),) = reader.execute("SELECT count(*) FROM ivoa.ivoa.obscore").fetchall()
         assert count == 28
         assert len(rows(archive)) == 56
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["ivoa.duckdb", "ivoa.duckdb.lock", "store"]
+    assert {*tmp_path.iterdir()} == {archive, lock_file(archive), own_store, *pages_of(archive)}
+    assert len(pages_of(archive)) == 1
 
 
 def test_what_is_no_data_store(tmp_path: Path, own_store: Path) -> None:
@@ -454,7 +456,7 @@ def test_a_collection_is_taken_out_and_the_others_stay(own_store: Path, simulate
 READER = """
 import sys
 from pathlib import Path
-from jupyter_uws.archive.database import read_archive
+from jupyter_uws.archive.database import lock_file, read_archive
 archive, seen = Path(sys.argv[1]), set()
 print("ready", flush=True)
 while not Path(sys.argv[2]).exists():

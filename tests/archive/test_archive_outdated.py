@@ -12,6 +12,8 @@ from tornado.web import HTTPError
 from jupyter_uws.archive import ArchiveError, add_store, collections, ensure_archive
 from jupyter_uws.archive.database import VERSION
 from jupyter_uws.service.archive import ServedArchive
+from jupyter_uws.tap.pages import pages_of
+from jupyter_uws.tap.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -37,9 +39,11 @@ def test_the_simulated_archive_is_made_anew(older: Path) -> None:
         collections(older)
     assert ensure_archive(older) == older
     assert [(c.name, c.store, c.runs) for c in collections(older)] == [("SIM-DR1", older.parent / "sim-dr1", 28)]
+    (pages,) = pages_of(older)
     assert {path.name for path in older.parent.iterdir()} == {
-        "archive.duckdb", "archive.duckdb.lock", "sim-dr1", ".sim-dr1.lock",
+        "archive.duckdb", "archive.duckdb.lock", "sim-dr1", ".sim-dr1.lock", pages.name,
     }  # fmt: skip
+    assert Snapshot(older, threads=1, memory=2**28)._pages.keys() == {"ivoa.obscore"}
     made = older.stat().st_ino
     assert ensure_archive(older).stat().st_ino == made
 

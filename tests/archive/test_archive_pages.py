@@ -8,6 +8,7 @@ import pytest
 
 from jupyter_uws.archive import ArchiveError, add_store, remove_collection
 from jupyter_uws.tap.adql import translate
+from jupyter_uws.tap.pages import pages_of
 from jupyter_uws.tap.snapshot import Snapshot
 
 ROOT = {"root_url": "https://hub.example/jupyter-uws/"}
@@ -27,7 +28,7 @@ def test_pages_are_those_of_the_last_state(
     seen = set()
 
     def found() -> list[tuple[str, str]]:
-        (pages,) = tmp_path.glob("a*.arrow")
+        (pages,) = pages_of(archive)
         seen.add(pages.name)
         return near(Snapshot(archive, threads=1, memory=2**28))
 

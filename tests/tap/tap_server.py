@@ -106,7 +106,7 @@ def make_archive(path: Path) -> Path:
         )
         con.execute("CREATE TABLE test.numbers AS SELECT range AS n, (range * 0.5)::DOUBLE AS x FROM range(1000000)")
         write_tap_schema(con, [OBSCORE, KINDS, NUMBERS], schemas={"test": "tables of the tests"})
-        write_pages(con, OBSCORE, path.with_name(f"{path.name}.arrow"), variables={"access_url": "root_url"})
+        write_pages(con, OBSCORE, path, variables={"access_url": "root_url"})
     return path
 
 

@@ -112,6 +112,21 @@ def test_astropy_reads_them_in_every_votable(server: Server, kind: str) -> None:
     assert rows == wanted([row[:8] for row in ROWS])
 
 
+@pytest.mark.parametrize("kind", ["votable", "votable/td", "votable/b1"])
+def test_shapes_of_a_query_are_dalis_arrays(server: Server, kind: str) -> None:
+    shapes = "POINT(id, 2) AS p, CIRCLE(1, 2, 3) AS c, BOX(0, 0, 0, 0) AS b, POINT(id, NULL) AS n"
+    content = ask(server, shapes, kind)
+    table = votable.parse(io.BytesIO(content), verify="exception").get_first_table()
+    fields = [(field.datatype, field.arraysize, field.xtype, str(field.unit)) for field in table.fields]
+    assert fields == [
+        ("double", "2", "point", "deg"), ("double", "3", "circle", "deg"), ("double", "*", "polygon", "deg"),
+        ("double", "2", "point", "deg"),
+    ]  # fmt: skip
+    p, c, b, n = (table.array[name][0] for name in "pcbn")
+    assert (p[1], list(c), list(b)) == (2, [1, 2, 3], [0] * 8)
+    assert np.isnan(np.ma.filled(n, np.nan)).all()
+
+
 def test_astropy_reads_them_in_fits(server: Server) -> None:
     with fits.open(io.BytesIO(ask(server, kind="fits"))) as hdus:
         hdus.verify("exception")

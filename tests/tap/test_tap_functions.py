@@ -25,7 +25,7 @@ SKY = Table(
     (
         Column("i", "int"), Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"),
         Column("t", "double", unit="s"), Column("em", "double", unit="m"), Column("bare", "double"),
-        Column("region", "char", arraysize="*", xtype="adql:REGION"),
+        Column("footprint", "char", arraysize="*", xtype="adql:REGION"),
         Column("place", "double", arraysize="2", xtype="point"),
         Column("shape", "double", arraysize="*", xtype="polygon"), Column("words", "char", arraysize="*"),
     ),
@@ -57,7 +57,7 @@ def ask(sky: tuple[np.ndarray, np.ndarray]) -> Ask:
     table = {
         "i": np.arange(N), "ra": ra, "dec": dec, "t": np.full(N, 1800.0), "em": np.full(N, 1e-18),
         "bare": np.zeros(N),
-        "region": [k and k.format(a, d) for k, a, d in zip(kinds * (N // 5), ra.tolist(), dec.tolist(), strict=True)],
+        "footprint": [k and k.format(a, d) for k, a, d in zip(kinds * (N // 5), ra, dec, strict=True)],
         "place": np.stack([ra, dec], axis=1).tolist(),
         "shape": [[a, 0.0, a + 1, 0.0, a + 1, 1.0, a, 1.0] for a in ra.tolist()],
         "words": ["Crab nebula#M1#SN 1054"] * N,
@@ -125,12 +125,17 @@ def test_boxes_find_what_a_scan_finds(
         ("COORD2(CENTROID(BOX('GALACTIC', 0, 0, 30, 2)))", -28.936178),
         ("COORD1(place) - ra", 0.0),
         ("DISTANCE(place, POINT(ra, dec))", 0.0),
-        ("DISTANCE(CENTROID(region), POINT(ra, dec))", 0.0),
-        ("COORDSYS(region)", "ICRS"),
-        ("POINT(25.0, -19.5)", "POSITION ICRS 25.0 -19.5"),
-        ("CIRCLE(POINT(10, 20), 0.5)", "CIRCLE ICRS 10.0 20.0 0.5"),
-        ("POLYGON(POINT(1, 2), POINT(3, 4), POINT(5, 7))", "POLYGON ICRS 1.0 2.0 3.0 4.0 5.0 7.0"),
+        ("DISTANCE(CENTROID(footprint), POINT(ra, dec))", 0.0),
+        ("COORDSYS(footprint)", "ICRS"),
+        ("POINT(25.0, -19.5)", [25.0, -19.5]),
+        ("CIRCLE(POINT(10, 20), 0.5)", [10.0, 20.0, 0.5]),
+        ("POLYGON(POINT(1, 2), POINT(3, 4), POINT(5, 7))", [1.0, 2.0, 3.0, 4.0, 5.0, 7.0]),
         ("REGION('Position 1 2')", "POSITION ICRS 1.0 2.0"),
+        ("CAST(POLYGON(1, 2, 3, 4, 5, 7) AS VARCHAR)", "1.0 2.0 3.0 4.0 5.0 7.0"),
+        ("POINT(ra, NULL)", None),
+        ("CIRCLE(place, NULL)", None),
+        ("COALESCE(POINT(ra, NULL), POINT(1, 2))", [1.0, 2.0]),
+        ("CENTROID(CIRCLE(359, -1, 3))", [359.0, -1.0]),
         ("CONTAINS(POINT(0, 0), POLYGON(359, -1, 1, -1, 1, 1, 359, 1))", 1),
         ("CONTAINS(POINT(180, 0), POLYGON(359, -1, 1, -1, 1, 1, 359, 1))", 0),
         ("CONTAINS(POINT(77, 90), POLYGON(0, 80, 120, 80, 240, 80))", 1),
@@ -172,6 +177,35 @@ def test_boxes_find_what_a_scan_finds(
         ("ivo_interval_overlaps(-2, 55.3, 3, 2)", 0),
         ("ivo_interval_overlaps(-2, 2, 2, 3)", 1),
         ("ivo_interval_overlaps(-2, NULL, 2, 3)", None),
+        ("ivo_interval_overlaps(51545, 51546, ivo_to_mjd('2000-01-02T12:00:00'), 60000)", 1),
+        ("ivo_to_jd(CAST('2000-01-02T12:00:00' AS TIMESTAMP))", 2451546.0),
+        ("ivo_to_jd('1910-12-31T06:00:00')", 2419036.75),
+        ("ivo_to_jd(NULL)", None),
+        ("ivo_to_mjd(CAST('2000-01-02T12:00:00' AS TIMESTAMP))", 51545.5),
+        ("ivo_to_mjd('1910-12-31T06:00:00')", 19036.25),
+        ("ivo_to_mjd(NULL)", None),
+        ("ivo_string_agg(words, '; ')", "Crab nebula#M1#SN 1054"),
+        ("ivo_healpix_index(0, POINT(1, 1))", 4),
+        ("ivo_nocasematch('abcabc', 'ab%')", 1),
+        ("ivo_nocasematch('abcabc', '%BC')", 1),
+        ("ivo_nocasematch('abcabc', 'ABCABC')", 1),
+        ("ivo_hasword('shown that a primordial', 'soup')", 0),
+        ("ivo_hashlist_has('red#green#blue', 'red')", 1),
+        ("ivo_interval_overlaps(-3, -2, 2, 3)", 0),
+        ("ivo_interval_overlaps(2, 3, -2, 55.3)", 1),
+        ("AREA(REGION('Circle ICRS GEOCENTER 1 2 180 unit deg'))", 41252.961249419266),
+        ("MOD(-7, 3) * 100 + MOD(7, -3) * 10", -90),
+        ("MOD(-7.5, 2)", -1.5),
+        ("ROUND(1234.567, -2) + ROUND(2.345, 2)", 1202.35),
+        ("ROUND(-2.5) + TRUNCATE(-2.9)", -5.0),
+        ("TRUNCATE(1299, -2)", 1200),
+        ("TRUNCATE(-1.999, 2)", -1.99),
+        ("ROUND(1234.567, 3 - 2)", 1234.6),
+        ("CEILING(-1.2) + FLOOR(-1.2)", -3.0),
+        ("LOG10(1000) - LOG(EXP(3))", 0.0),
+        ("ATAN2(1, 2)", 0.4636476090008061),
+        ("COT(1) - 1 / TAN(1)", 0.0),
+        ("ACOS(-1) - PI() + ASIN(0) + ATAN(0)", 0.0),
     ],
 )
 def test_values(ask: Ask, expression: str, expected: object) -> None:
@@ -182,7 +216,7 @@ def test_values(ask: Ask, expression: str, expected: object) -> None:
 def test_columns_of_regions(ask: Ask, sky: tuple[np.ndarray, np.ndarray]) -> None:
     """Circles, boxes, positions and nulls in one column; a shape of a subquery is a region again."""
     ra, dec = sky
-    where = "FROM test.sky WHERE 1 = {}(region, {}) ORDER BY i"
+    where = "FROM test.sky WHERE 1 = {}(footprint, {}) ORDER BY i"
     whole = [i for (i,) in ask("SELECT i " + where.format("INTERSECTS", "CIRCLE(1, 2, 180)"))]
     assert whole == [i for i in range(N) if i % 5 != 3]
     near = {i for (i,) in ask("SELECT i " + where.format("INTERSECTS", "POLYGON(0, 80, 120, 80, 240, 80)"))}
@@ -200,12 +234,12 @@ def test_columns_of_regions(ask: Ask, sky: tuple[np.ndarray, np.ndarray]) -> Non
 
 def test_descriptions() -> None:
     values = query(
-        "SELECT AREA(region), POINT(ra, dec) AS p, BOX(ra, dec, 1, 1), IN_UNIT(t, 'h') AS hours, COORD1(place)"
+        "SELECT AREA(footprint), POINT(ra, dec) AS p, BOX(ra, dec, 1, 1), IN_UNIT(t, 'h') AS hours, COORD1(place)"
         " FROM test.sky"
     ).values
     columns = [value.column for value in values]
     assert [column and (column.datatype, column.unit, column.xtype) for column in columns] == [
-        ("double", "deg**2", None), ("char", None, "adql:POINT"), ("char", None, "adql:REGION"), ("double", "h", None),
+        ("double", "deg**2", None), ("double", "deg", "point"), ("double", "deg", "polygon"), ("double", "h", None),
         ("double", "deg", None),
     ]  # fmt: skip
 
@@ -234,7 +268,7 @@ def test_timestamps(ask: Ask) -> None:
         ("COORD1(CIRCLE(1, 2, 3))", "COORD1 takes a POINT"),
         ("DISTANCE(POINT(1, 2), CIRCLE(1, 2, 3))", "DISTANCE takes a POINT"),
         ("CIRCLE(CIRCLE(1, 2, 3), 3)", "CIRCLE takes a POINT"),
-        ("POINT(AREA(region), 3)", "a coordinate is a number, a column"),
+        ("POINT(AREA(footprint), 3)", "a coordinate is a number, a column"),
         ("IN_UNIT(bare, 'h')", "IN_UNIT: the unit of bare is not known"),
         ("IN_UNIT(t, 'm')", "IN_UNIT: s cannot be converted to m"),
         ("IN_UNIT(t, 'parsecs')", "'parsecs' is not a unit of VOUnits"),
@@ -243,6 +277,15 @@ def test_timestamps(ask: Ask) -> None:
         ("ivo_healpix_index(1)", "ivo_healpix_index takes an order and a POINT"),
         ("ivo_hasward(words, 'a')", "no function ivo_hasward; did you mean ivo_hasword"),
         ("TIMESTAMP()", "TIMESTAMP takes one text"),
+        ("ivo_to_mjd(1)", "1 is no time"),
+        ("'at ' || POINT(ra, dec)", r"\|\| joins texts: CAST\(value AS VARCHAR\) makes one of a region"),
+        ("IN_UNIT(place, 'rad')", r"IN_UNIT takes numbers, and place is a region"),
+        ("CAST(place AS INTEGER)", "a region becomes CHAR or VARCHAR only"),
+        ("ivo_to_mjd()", "ivo_to_mjd takes one time"),
+        ("ivo_string_agg(words)", "ivo_string_agg takes a value and the text between"),
+        ("ivo_string_agg(MAX(words), ' ')", "ivo_string_agg does not take what MAX gives"),
+        ("REGION('CIRCLE ICRS 1 2 3 unit rad')", "is no region that can be compared"),
+        ("POLYGON(POINT(1, 2), 3, 4, 5, 6)", "POLYGON takes POINT"),
     ],
 )
 def test_refused(expression: str, message: str) -> None:

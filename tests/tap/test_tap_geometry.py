@@ -19,7 +19,7 @@ PAIRS = Table(
     "test.pairs",
     (
         Column("i", "int"), *(Column(name, "double") for name in ("lon1", "lat1", "lon2", "lat2", "r1", "r2", "sep")),
-        Column("region", "char", arraysize="*", xtype="adql:REGION"),
+        Column("footprint", "char", arraysize="*", xtype="adql:REGION"),
     ),
 )  # fmt: skip
 N = 20_000
@@ -64,7 +64,7 @@ def con() -> duckdb.DuckDBPyConnection:
                 "r1": r1,
                 "r2": r2,
                 "sep": sep,
-                "region": region,
+                "footprint": region,
             }
         ),
     )
@@ -92,10 +92,10 @@ def test_distance(con: duckdb.DuckDBPyConnection, expression: str) -> None:
     [
         ("CONTAINS(POINT(lon2, lat2), CIRCLE(lon1, lat1, r1))", lambda r1, r2: r1),
         ("CONTAINS(POINT('ICRS', lon1, lat1), CIRCLE('ICRS', POINT('ICRS', lon2, lat2), r1))", lambda r1, r2: r1),
-        ("CONTAINS(POINT(lon2, lat2), region)", lambda r1, r2: r1),
+        ("CONTAINS(POINT(lon2, lat2), footprint)", lambda r1, r2: r1),
         ("CONTAINS(CIRCLE(lon2, lat2, r2), CIRCLE(lon1, lat1, r1))", lambda r1, r2: r1 - r2),
         ("INTERSECTS(CIRCLE(lon2, lat2, r2), CIRCLE(lon1, lat1, r1))", lambda r1, r2: r1 + r2),
-        ("INTERSECTS(region, CIRCLE('', lon2, lat2, r2))", lambda r1, r2: r1 + r2),
+        ("INTERSECTS(footprint, CIRCLE('', lon2, lat2, r2))", lambda r1, r2: r1 + r2),
         ("INTERSECTS(CIRCLE(lon1, lat1, r1), POINT(lon2, lat2))", lambda r1, r2: r1),
     ],
 )
@@ -140,16 +140,16 @@ def test_edges(con: duckdb.DuckDBPyConnection, expression: str, expected: object
 
 
 def test_regions_that_cannot_be_compared_are_refused_clearly(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("CREATE TABLE archive.test.shapes (region VARCHAR)")
-    shapes = Table("test.shapes", (Column("region", "char", arraysize="*", xtype="adql:REGION"),))
-    query = "SELECT region FROM test.shapes WHERE 1 = INTERSECTS(region, CIRCLE(10, 20, 1))"
+    con.execute("CREATE TABLE archive.test.shapes (footprint VARCHAR)")
+    shapes = Table("test.shapes", (Column("footprint", "char", arraysize="*", xtype="adql:REGION"),))
+    query = "SELECT footprint FROM test.shapes WHERE 1 = INTERSECTS(footprint, CIRCLE(10, 20, 1))"
     sql = translate(query, {shapes.name: shapes}).sql
     con.execute("INSERT INTO archive.test.shapes VALUES ('CIRCLE 10 20.5 1'), (NULL), (' circle  ICRS 10. -20 .5e0 ')")
     assert con.execute(sql).fetchall() == [("CIRCLE 10 20.5 1",)]
     con.execute("INSERT INTO archive.test.shapes VALUES ('ELLIPSE ICRS 1 2 3 4 5')")
     with pytest.raises(duckdb.Error, match="'ELLIPSE ICRS 1 2 3 4 5' is no region that can be compared: POSITION"):
         con.execute(sql).fetchall()
-    con.execute("DELETE FROM archive.test.shapes WHERE region LIKE 'ELLIPSE%'")
+    con.execute("DELETE FROM archive.test.shapes WHERE footprint LIKE 'ELLIPSE%'")
     con.execute("INSERT INTO archive.test.shapes VALUES ('CIRCLE ECLIPTIC 1 2 3')")
     with pytest.raises(duckdb.Error, match="'CIRCLE ECLIPTIC 1 2 3' is no region"):
         con.execute(sql).fetchall()

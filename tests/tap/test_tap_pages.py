@@ -37,7 +37,7 @@ def make(path: Path, *, in_order: bool = True) -> Path:
         if not in_order:
             con.execute("CREATE OR REPLACE TABLE test.sky AS SELECT * FROM test.sky ORDER BY i")
         write_tap_schema(con, [SKY])
-        write_pages(con, SKY, path.with_name(f"{path.name}.arrow"))
+        write_pages(con, SKY, path)
     return path
 
 
@@ -192,15 +192,14 @@ def test_without_its_pages_an_archive_is_as_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "sky.duckdb")
-    beside = tmp_path / "sky.duckdb.arrow"
+    (beside,) = pages.pages_of(path)
     if damage == "gone":
         beside.unlink()
     elif damage == "cut off":
         beside.write_bytes(beside.read_bytes()[:-100])
     elif damage == "another's":
         monkeypatch.setattr(pages, "PAGE_ROWS", 100)
-        make(tmp_path / "other.duckdb")
-        shutil.move(tmp_path / "other.duckdb.arrow", beside)
+        shutil.move(pages.pages_of(make(tmp_path / "other.duckdb"))[0], beside)
     else:
         beside.write_text("rows")
     with caplog.at_level(logging.WARNING):

@@ -179,13 +179,17 @@ def test_types_and_shapes_of_uploads_are_kept(
 
 
 def test_times_of_uploads_are_compared_as_times(server: Server) -> None:
-    table = Rows({"i": [1, 2], "at": ["2020-01-02T03:04:05.5", "2021-02-03"]})
+    table = Rows({"i": [1, 2], "t0": ["2020-01-02T03:04:05.5", "2021-02-03"]})
     votable = astropy.io.votable.from_table(table)
-    votable.get_first_table().get_field_by_id("at").xtype = "timestamp"
+    votable.get_first_table().get_field_by_id("t0").xtype = "timestamp"
     content = io.BytesIO()
     votable.to_xml(content)
-    for condition in ("at > TIMESTAMP('2020-01-02T03:04:05')", "at > '2020-01-02T03:04:05'", "at >= '2020-01-02'"):
-        data = {"QUERY": f"SELECT i FROM TAP_UPLOAD.t WHERE {condition} AND at < '2021-01-01'", "UPLOAD": "t,param:t"}  # noqa: S608
+    for condition in (
+        "t0 > TIMESTAMP('2020-01-02T03:04:05')",
+        "t0 > '2020-01-02T03:04:05'",
+        "t0 >= '2020-01-02'",
+    ):
+        data = {"QUERY": f"SELECT i FROM TAP_UPLOAD.t WHERE {condition} AND t0 < '2021-01-01'", "UPLOAD": "t,param:t"}  # noqa: S608
         answer = requests.post(
             server.url + "/sync", data={**data, "FORMAT": "csv"}, files={"t": content.getvalue()}, timeout=60
         )
