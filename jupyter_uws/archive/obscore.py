@@ -24,6 +24,7 @@ def _column(
         principal=name not in _NOT_PRINCIPAL,
         indexed=indexed,
         std=True,
+        timescale="TT" if ucd.startswith(("time.start", "time.end")) else None,
     )
 
 

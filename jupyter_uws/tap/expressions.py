@@ -362,10 +362,9 @@ class Expressions(Casts):
         if name in ("MIN", "MAX") and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
             column = self.column(node.expressions[0], scope).column
             if column is not None and column.ucd:
-                return Column(
-                    name.lower(), column.datatype, column.description, column.arraysize, column.xtype, column.unit,
-                    f"stat.{name.lower()};{column.ucd}",
-                )  # fmt: skip
+                # stat.min and stat.max are no first words (UCD1+, section 3.3)
+                ucd = ";".join(dict.fromkeys([*column.ucd.split(";"), f"stat.{name.lower()}"]))
+                return replace(column, name=name.lower(), utype=None, ucd=ucd)
             return column
         return None
 

@@ -40,6 +40,7 @@ class Field:
     ucd: str | None = None
     utype: str | None = None
     description: str = ""
+    timescale: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -76,10 +77,11 @@ def field_of(value: Value, name: str, kind: pa.DataType, *, ascii_only: bool) ->
     is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
     datatype, arraysize, xtype = _by_type(name, kind.value_type if is_list else kind)
     if column is None:
-        unit = ucd = utype = None
+        unit = ucd = utype = timescale = None
         description = ""
     else:
         unit, ucd, utype, description = column.unit, column.ucd, column.utype, column.description
+        timescale = column.timescale
         xtype = column.xtype
         if column.datatype in ARROW_TYPES and (column.datatype in TEXTS) == (datatype == "char"):
             datatype = column.datatype
@@ -91,7 +93,7 @@ def field_of(value: Value, name: str, kind: pa.DataType, *, ascii_only: bool) ->
         arraysize = "*"
     if datatype in TEXTS and not ascii_only:
         datatype = "unicodeChar"
-    return Field(name, datatype, arraysize, xtype, unit, ucd, utype, description)
+    return Field(name, datatype, arraysize, xtype, unit, ucd, utype, description, timescale)
 
 
 def conform(array: pa.Array, field: Field) -> pa.Array:

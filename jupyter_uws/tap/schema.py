@@ -18,7 +18,10 @@ from .words import is_regular, quoted, unquoted
 
 @dataclass(frozen=True)
 class Column:
-    """One column. ``datatype`` and ``arraysize`` are VOTable's (``char`` with ``*`` for strings)."""
+    """One column. ``datatype`` and ``arraysize`` are VOTable's (``char`` with ``*`` for strings).
+
+    ``timescale`` is that of times in MJD, as they pass the observatory (VOTable 1.4, section 3.2); others have none.
+    """
 
     name: str
     datatype: str
@@ -31,6 +34,7 @@ class Column:
     principal: bool = False
     indexed: bool = False
     std: bool = False
+    timescale: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,10 @@ _KEYS = (
 )
 
 
+# beside TAP_SCHEMA, which has no place for them
+_TIMESCALES = "tap_schema._timescales"
+
+
 def write_tap_schema(
     con: duckdb.DuckDBPyConnection,
     tables: Iterable[Table],
@@ -200,6 +208,9 @@ def write_tap_schema(
         ],
     )
     insert_rows(con, "tap_schema.columns", [_column_row(t, c, i) for t in everything for i, c in enumerate(t.columns)])
+    con.execute(f"CREATE OR REPLACE TABLE {_TIMESCALES} (table_name VARCHAR, column_name VARCHAR, timescale VARCHAR)")
+    if scales := [(t.name, c.name, c.timescale) for t in everything for c in t.columns if c.timescale]:
+        insert_rows(con, _TIMESCALES, scales)
     described = (*keys, *_KEYS)
     insert_rows(
         con,
@@ -214,13 +225,19 @@ def write_tap_schema(
 def read_tap_schema(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:
     """The tables that a DuckDB file describes, by name, in their recommended order."""
     columns: dict[str, list[Column]] = {}
+    scales = {(table, column): scale for table, column, scale in rows_of(con, _TIMESCALES)}
     rows = con.execute(
         "SELECT table_name, column_name, datatype, description, arraysize, xtype, unit, ucd, utype,"
         " principal, indexed, std FROM tap_schema.columns ORDER BY table_name, column_index"
     ).fetchall()
-    for table_name, name, datatype, description, arraysize, xtype, unit, ucd, utype, *flags in rows:
+    for table_name, quoted_name, datatype, description, arraysize, xtype, unit, ucd, utype, *flags in rows:
+        name = unquoted(quoted_name)
+        principal, indexed, std = map(bool, flags)
+        scale = scales.get((table_name, name))
         columns.setdefault(table_name, []).append(
-            Column(unquoted(name), datatype, description or "", arraysize, xtype, unit, ucd, utype, *map(bool, flags))
+            Column(
+                name, datatype, description or "", arraysize, xtype, unit, ucd, utype, principal, indexed, std, scale
+            )
         )
     tables = con.execute(
         "SELECT table_name, description, utype, table_type FROM tap_schema.tables ORDER BY table_index"

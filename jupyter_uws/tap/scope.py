@@ -179,7 +179,7 @@ def merged(a: Value, b: Value) -> Value:
 def _form(column: Column) -> tuple[str | None, ...]:
     # a text has no length of its own in a result
     arraysize = None if column.datatype in ("char", "unicodeChar") else column.arraysize
-    return column.datatype, arraysize, column.xtype, column.unit, column.ucd
+    return column.datatype, arraysize, column.xtype, column.unit, column.ucd, column.timescale
 
 
 def joined_value(a: Value, b: Value, side: str) -> Value:

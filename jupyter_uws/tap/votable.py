@@ -30,6 +30,7 @@ def head(fields: Sequence[Field], query: str, nulls: Mapping[str, int] | None = 
             tag("INFO", name="QUERY_STATUS", value="OK"),
             "\n",
             tag("INFO", name="QUERY", value=query),
+            *map(_time_system, sorted({field.timescale for field in fields if field.timescale})),
             "\n<TABLE>\n",
             *(_field(field, (NULLS if field.is_array else nulls or {}).get(field.datatype)) + "\n" for field in fields),
         ]
@@ -76,6 +77,11 @@ class Base64Rows:
         return pybase64.b64encode(self._rest)
 
 
+def _time_system(timescale: str) -> str:
+    """What FIELDs of times in MJD refer to (VOTable 1.4, section 3.2): without it they could be taken for UTC."""
+    return "\n" + tag("TIMESYS", ID=timescale, timescale=timescale, refposition="TOPOCENTER", timeorigin="MJD-origin")
+
+
 @lru_cache(1000)
 def _field(field: Field, null: int | None) -> str:
     return tag(
@@ -89,4 +95,5 @@ def _field(field: Field, null: int | None) -> str:
         ucd=field.ucd,
         utype=field.utype,
         xtype=field.xtype,
+        ref=field.timescale,
     )

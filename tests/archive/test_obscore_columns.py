@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 from astropy.coordinates import FK5, SkyCoord
 from astropy.io import fits
+from astropy.io.votable import parse
 from gadf_files import aeff_hdu, events_hdu
 
 from jupyter_uws.archive import add_store
 from jupyter_uws.archive.database import read_archive
 from jupyter_uws.archive.obscore import OBSCORE, publisher_did
+from jupyter_uws.tap.engine import Engine
+from jupyter_uws.tap.formats import find_format
 
 #: Name, datatype (TAP 1.1's for ADQL's VARCHAR, CLOB, REGION, INTEGER, BIGINT, DOUBLE), unit, utype, UCD.
 MANDATORY = """
@@ -132,3 +136,26 @@ def test_the_exposure_is_the_live_time(archive: Path, simulated: Path) -> None:
     for row in rows(archive):
         header = fits.getheader(simulated / f"data/sim_dr1_obs_id_{row['obs_id']}.fits.gz", "EVENTS")
         assert row["t_exptime"] == header["LIVETIME"] < header["ONTIME"]
+
+
+async def test_times_tell_their_scale(archive: Path, need: Callable[[str, str], str], tmp_path: Path) -> None:
+    """VOTable 1.4, section 3.2: a FIELD of times refers to a TIMESYS; without one they would be taken for UTC."""
+    engine, stilts = Engine(archive), need("stilts", "stilts")
+    queries = {
+        "SELECT * FROM ivoa.obscore": ("t_min", "t_max"),
+        "SELECT t_max AS t, MIN(t_min) AS m, COUNT(*) AS n FROM ivoa.obscore GROUP BY t_max": ("t", "m"),
+        "SELECT t_min FROM ivoa.obscore UNION SELECT t_max FROM ivoa.obscore": (),
+        "SELECT t_min + 1 AS t, t_exptime FROM ivoa.obscore": (),
+    }
+    for query, times in queries.items():
+        async with engine.query(query, maxrec=5) as result:
+            pieces = [piece async for piece in result.written(find_format("votable").writer(result.fields, query))]
+        table = tmp_path / "table.vot"
+        table.write_bytes(b"".join(pieces))
+        votable = parse(table, verify="exception")
+        assert [field.name for field in votable.get_first_table().fields if field.ref == "TT"] == list(times), query
+        systems = [(s.ID, s.timescale, s.refposition, s.timeorigin) for s in votable.iter_timesys()]
+        assert systems == ([("TT", "TT", "TOPOCENTER", "MJD-origin")] if times else [])
+        found = subprocess.run([stilts, "votlint", str(table)], capture_output=True, text=True, check=True, timeout=60)
+        assert found.stdout + found.stderr == ""
+    engine.close()

@@ -111,7 +111,7 @@ def test_metadata_follows_plain_columns_and_not_computed_ones(server: Server) ->
     x, y, z, n = votable.parse(io.BytesIO(content)).get_first_table().fields
     assert (x.name, str(x.unit), x.ucd, x.description) == ("x", "deg", "pos.eq.ra", "right ascension")
     assert (y.name, y.unit, y.ucd, y.datatype) == ("y", None, None, "double")
-    assert (z.name, str(z.unit), z.ucd) == ("z", "deg", "stat.max;pos.eq.dec")
+    assert (z.name, str(z.unit), z.ucd) == ("z", "deg", "pos.eq.dec;stat.max")
     assert (n.name, n.datatype) == ("count", "long")
 
 
