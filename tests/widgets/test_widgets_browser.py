@@ -164,6 +164,27 @@ def test_no_question_is_lost_by_restarts(notebook: Notebook) -> None:
         expect(widget.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.parametrize("notebook", ["lab"], indirect=True)
+def test_a_subshell_of_the_kernel_before_is_left(notebook: Notebook) -> None:
+    """Where JupyterLab goes on to send a widget's questions to a subshell that ended, and has no record of it."""
+    page = notebook.page
+    notebook.open("subshell", JOB_LIST)
+    widget = notebook.run(0).locator(".jp-UWSWidget")
+    expect(widget.locator(".jp-UWSJobs-note, .jp-UWSJobs-rows")).to_be_visible()
+    # a restart does this where its signals come between those of the new widget: not to be had on purpose
+    comms = page.evaluate(
+        f"""() => [...{KERNEL}._comms.values()].map(comm => {{
+            delete comm.constructor._commTargetSubShellsId[{KERNEL}.id];
+            comm._subshellId = 'of the kernel before';
+        }}).length"""
+    )
+    assert comms > 0
+    widget.get_by_title("New job").click()
+    widget.get_by_label("Job type").select_option("sleeper")
+    expect(widget.get_by_label("duration: Duration [s]")).to_have_value("5")
+    expect(widget.get_by_role("alert")).to_have_count(0)
+
+
 @pytest.mark.gamma
 def test_from_the_form_to_the_result(notebook: Notebook) -> None:
     """A job is started in a form and followed to its picture; its page and its map in cells of their own."""
