@@ -53,6 +53,9 @@ class Pages:
         self._file = pa.ipc.open_file(pa.OSFile(str(path)))
         if self._file.num_record_batches != len(first):
             raise pa.ArrowInvalid(f"there are {self._file.num_record_batches} pages, not {len(first)}")
+        self._fields = {field.name: field.remove_metadata() for field in self._file.schema}
+        told = ((field.name, (field.metadata or {}).get(_VARIABLE)) for field in self._file.schema)
+        self._variables = {name: variable.decode() for name, variable in told if variable}
         self._first = first
         self._sky = sky
         self._reading = threading.Lock()
@@ -64,9 +67,8 @@ class Pages:
         numbers = self._touched(disc)
         if len(numbers) > MOST_PAGES:
             return None
-        fields = [self._file.schema.field(name) for name in columns]
-        schema = pa.schema([field.remove_metadata() for field in fields])
-        before = [variables.get((field.metadata or {}).get(_VARIABLE, b"").decode(), "") for field in fields]
+        schema = pa.schema([self._fields[name] for name in columns])
+        before = [variables.get(self._variables.get(name, ""), "") for name in columns]
         at_once = max(batch_rows // PAGE_ROWS, 1)
 
         needed = list({*columns, self._sky.lon, self._sky.lat})

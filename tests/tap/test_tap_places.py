@@ -172,6 +172,9 @@ def test_cells_are_complete_and_each_there_once(circles: list[tuple[float, float
         assert np.isin(wanted, here).all()
         ranges = np.array(places.ranges(lon[n], lat[n], radius[n]))
         assert ((wanted[:, None] >= ranges[:, 0]) & (wanted[:, None] <= ranges[:, 1])).any(axis=1).all()
+        assert (ranges[1:, 0] > ranges[:-1, 1] + 1).all()
+        if len(ranges) > 1:  # else it may be more than these cells
+            assert sorted(here) == [cell for first, last in ranges.tolist() for cell in range(first, last + 1)]
 
 
 def test_nothing_of_it_is_seen(con: duckdb.DuckDBPyConnection) -> None:
