@@ -23,7 +23,7 @@ from pathlib import Path
 
 import duckdb
 import psycopg
-from tap import COLUMNS, RADII, centres, cone
+from tap import COLUMNS, RADII, ROOT, centres, cone
 from uws import Table
 
 from jupyter_uws.tap.adql import MOST_GATHERED, Query, translate
@@ -31,7 +31,6 @@ from jupyter_uws.tap.engine import BATCH_ROWS
 from jupyter_uws.tap.snapshot import Snapshot
 
 _TYPES = {"VARCHAR": "text", "INTEGER": "int", "BIGINT": "bigint", "DOUBLE": "double precision"}
-_ROOT = {"root_url": "http://localhost/"}
 _WARM = 5
 
 
@@ -78,16 +77,16 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
     snapshot = Snapshot(arguments.file, threads=2, memory=512 * 2**20)
-    cursor, table = snapshot.cursor(_ROOT), Table()
+    cursor, table = snapshot.cursor(ROOT), Table()
     con = psycopg.connect(arguments.postgres, autocommit=True)
-    with snapshot.cursor(_ROOT) as reading:
+    with snapshot.cursor(ROOT) as reading:
         reading.execute("USE archive")
         fill(con, reading)
     run(con, f"PREPARE near (float8, float8, float8) AS {pgsphere('$1', '$2', '$3')}")
     server = con.info.backend_pid
 
     def ours(query: Query) -> int:
-        reader = snapshot.cone(query, _ROOT, BATCH_ROWS)
+        reader = snapshot.cone(query, ROOT, BATCH_ROWS)
         if reader is None:
             raise SystemExit(f"{arguments.file} has no pages beside it")
         return sum(batch.num_rows for batch in reader)
