@@ -145,7 +145,7 @@ def read_pages(con: duckdb.DuckDBPyConnection, archive: Path, tables: Mapping[st
     found = {}
     for name, key, first in rows_of(con, _NOTES):
         sky, path = tables[name].sky if name in tables else None, _beside(archive, key)
-        if sky is None or not path.is_file():
+        if sky is None or path not in pages_of(archive):  # what the file notes leads nowhere else
             continue
         try:
             found[name] = Pages(path, np.array(first, np.int64), sky)
@@ -173,7 +173,7 @@ def move_archive(archive: Path, target: Path) -> None:
 
 
 def _beside(archive: Path, key: str) -> Path:
-    return archive.with_name(f"{archive.name}.{key}{_SUFFIX}")
+    return archive.parent / f"{archive.name}.{key}{_SUFFIX}"
 
 
 def _numbers(column: pa.Array) -> Floats:

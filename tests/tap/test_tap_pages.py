@@ -211,6 +211,18 @@ def test_without_its_pages_an_archive_is_as_before(
     assert by_duckdb(snapshot, query)
 
 
+def test_only_a_file_beside_the_archive_is_read(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    path = make(tmp_path / "inner" / "sky.duckdb")
+    (beside,) = pages.pages_of(path)
+    beside.rename(tmp_path / "12345678.arrow")
+    (tmp_path / "inner" / "sky.duckdb.").mkdir()
+    with duckdb.connect(str(path)) as con:
+        con.execute("UPDATE tap_schema._pages SET key = '/../../12345678'")
+    snapshot = opened(path)
+    assert by_pages(snapshot, asked(snapshot, f"SELECT i FROM test.sky WHERE {CONE}")) is None
+
+
 @pytest.mark.parametrize(
     ("top", "maxrec", "count", "overflow"), [(2, 99, 2, False), (99, 2, 2, True), (2, 2, 2, False), (99, 99, 7, False)]
 )
