@@ -98,7 +98,7 @@ class Runner(WorkerPlugin):
             with contextlib.suppress(ConnectionError):
                 await _send(supervisor, {"op": "run", **order})
                 if key in self.stopped:  # while the supervisor was being started
-                    await _send(supervisor, _abort(key, self.stopped.pop(key)))
+                    await self.stop(key, self.stopped.pop(key))
             while event := await _receive(supervisor):
                 if event["event"] == "refused":
                     return

@@ -159,6 +159,8 @@ class Supervision:
 
     def execute(self) -> Event:
         """Spawn, watch, end everything. Raises OSError where the folder cannot be written."""
+        if verdict := self.orders.aborted(self.job_id, self.run):  # it came with the order: no poll tells of it
+            return verdict
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         try:

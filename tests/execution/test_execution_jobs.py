@@ -16,6 +16,7 @@ from execution_bench import FAMILY, Bench, processes_of
 
 from jupyter_uws.execution.cluster import ClusterConfig
 from jupyter_uws.execution.processes import start_time
+from jupyter_uws.execution.supervisor import command
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -275,6 +276,25 @@ async def test_abort_at_every_moment(bench: Bench) -> None:
         await starting
         assert (await bench.last(job)).kind == "aborted", pause
         assert processes_of(job.job_id) == []
+
+
+async def test_an_abort_that_comes_with_the_order(tmp_path: Path) -> None:
+    """A worker that is told to stop a run before it has a supervisor sends both at once, which are read at once."""
+    (tmp_path / "work").mkdir()
+    run = {"op": "run", "job_id": "j", "run": 0, "folder": str(tmp_path), "argv": ["sleep", "300"], "env": {}}
+    run |= {"job_type": "t", "memory_limit": 0, "cores": 1, "execution_duration": 0}
+    abort = {"op": "abort", "job_id": "j", "run": 0, "reason": None}
+    supervisor = await asyncio.create_subprocess_exec(*command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert supervisor.stdin
+    assert supervisor.stdout
+    supervisor.stdin.write(b"".join(json.dumps(order).encode() + b"\n" for order in (run, abort)))
+    async with asyncio.timeout(20):
+        words = [json.loads(await supervisor.stdout.readline())["event"]]
+        while words[-1] == "started":
+            words.append(json.loads(await supervisor.stdout.readline())["event"])
+        supervisor.stdin.close()
+        await supervisor.wait()
+    assert words[-1] == "aborted"
 
 
 async def test_a_run_is_begun_once(bench: Bench) -> None:
