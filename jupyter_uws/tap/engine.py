@@ -283,7 +283,8 @@ class Result:
                 if batch is None:
                     break
                 yield writer.rows(batch)
-            yield from writer.end(overflow=self.overflow)
+            # no rows tell of an overflow without a look (DALI 1.1, section 3.4.4)
+            yield from writer.end(overflow=self.overflow or self._maxrec == 0)
 
         waiting = parts()
 

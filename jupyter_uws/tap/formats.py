@@ -60,25 +60,6 @@ class Format:
         return f"{name};{_CHARSET}" if name.startswith("text/") or _CHARSET in parameters else name
 
 
-@dataclass
-class NoRows:
-    """What ``writer`` writes of no rows; that there are more is told without a look."""
-
-    writer: Writer
-
-    def start(self) -> bytes:
-        return self.writer.start()
-
-    def rows(self, batch: pa.RecordBatch) -> bytes:
-        return self.writer.rows(batch)
-
-    def end(self, *, overflow: bool) -> Iterable[bytes]:
-        return self.writer.end(overflow=True)
-
-    def broken(self, message: str) -> bytes | None:
-        return self.writer.broken(message)
-
-
 class _Binary2:
     element = "BINARY2"
 

@@ -112,7 +112,7 @@ class SyncMixin(_Handler, FormMixin):
             timeout=None if self.query_limits is None else self.query_limits.duration, limits=self.query_limits,
         )  # fmt: skip
         async with query as result:
-            writer = asked.writer(result.fields)
+            writer = asked.kind.writer(result.fields, asked.query)
             self._describe(asked)
             await self._send(result, writer)
 

@@ -173,7 +173,7 @@ class QueryExecutor:
             asked.query, maxrec=asked.maxrec, variables=variables, uploads=uploads,
             timeout=float(job.execution_duration or engine.limits.job_duration_max), waits=True,
         ) as rows:  # fmt: skip
-            writer = asked.writer(rows.fields)
+            writer = asked.kind.writer(rows.fields, asked.query)
             await asyncio.to_thread(work.mkdir, mode=0o700, parents=True, exist_ok=True)
             try:
                 await _store(rows.written(writer), path)

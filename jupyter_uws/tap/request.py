@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import TAPError
-from .fields import Field
-from .formats import Format, NoRows, Writer, find_format
+from .formats import Format, find_format
 from .limits import QueryLimits
 
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
@@ -23,11 +22,6 @@ class QueryRequest:
     maxrec: int
     kind: Format
     content_type: str
-
-    def writer(self, fields: Sequence[Field]) -> Writer:
-        """What writes the rows; with MAXREC=0 it tells of an overflow in any case (DALI 1.1, section 3.4.4)."""
-        writer = self.kind.writer(fields, self.query)
-        return writer if self.maxrec else NoRows(writer)
 
 
 def canonical(form: Mapping[str, Sequence[str]]) -> dict[str, str]:
