@@ -336,9 +336,8 @@ class Result:
         query = self._translated
         if query is None:
             query = translate(self.adql, {**self._snapshot.tables, **uploaded}, limit=self._maxrec + 1)
-        top = query.most if query.top is None else query.top
-        if top is not None and top <= self._maxrec:
-            self._most, self._by_top = top, True
+        if query.top is not None and query.top <= self._maxrec:
+            self._most, self._by_top = query.top, True
         ascii_only = [
             all(self._snapshot.is_ascii(leaf, cursor, uploaded) for leaf in value.leaves) for value in query.values
         ]

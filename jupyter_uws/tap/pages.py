@@ -15,6 +15,7 @@ import logging
 import math
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,25 +62,28 @@ class Pages:
         self._reading = threading.Lock()
 
     def within(
-        self, disc: Disc, columns: Sequence[str], variables: Mapping[str, str], batch_rows: int
+        self, disc: Disc, columns: Sequence[str], variables: Mapping[str, str], most: int | None, batch_rows: int
     ) -> pa.RecordBatchReader | None:
-        """The rows whose position is in ``disc``, in batches of about ``batch_rows``; None where DuckDB is faster."""
+        """The rows whose position is in ``disc``, ``most`` of them, in batches of about ``batch_rows``.
+
+        None where DuckDB is faster.
+        """
         numbers = self._touched(disc)
         if len(numbers) > MOST_PAGES:
             return None
         schema = pa.schema([self._fields[name] for name in columns])
         before = [variables.get(self._variables.get(name, ""), "") for name in columns]
         at_once = max(batch_rows // PAGE_ROWS, 1)
-
         needed = list({*columns, self._sky.lon, self._sky.lat})
 
         def batches() -> Iterator[pa.RecordBatch]:
+            left = sys.maxsize if most is None else most
             for start in range(0, len(numbers), at_once):
                 near = pa.concat_batches(
                     [self._page(number).select(needed) for number in numbers[start : start + at_once]]
                 )
                 lon, lat = (_numbers(near.column(name)) for name in (self._sky.lon, self._sky.lat))
-                inside = np.flatnonzero(_is_within(lon, lat, disc))
+                inside = np.flatnonzero(_is_within(lon, lat, disc))[:left]
                 if not len(inside):
                     continue
                 rows = near.select(columns).take(inside)
@@ -88,6 +92,9 @@ class Pages:
                     for text, array in zip(before, rows.columns, strict=True)
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                left -= len(inside)
+                if not left:
+                    return
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 

@@ -150,12 +150,12 @@ class Snapshot:
             surplus.close()
 
     def cone(self, query: Query, variables: Mapping[str, str], batch_rows: int) -> pa.RecordBatchReader | None:
-        """The rows of a query that is a cone and nothing else, without its TOP; None where DuckDB is to find them."""
+        """The rows of a query that is a cone and nothing else; None where DuckDB is to find them."""
         if query.disc is None:
             return None
         leaves = [leaf for value in query.values for leaf in value.leaves]
         pages = self._pages.get(leaves[0][0])
-        return pages and pages.within(query.disc, [column for _, column in leaves], variables, batch_rows)
+        return pages and pages.within(query.disc, [column for _, column in leaves], variables, query.most, batch_rows)
 
     def rows(self) -> dict[str, int]:
         """How many rows each table has, by its name; counted once, for the file does not change.
