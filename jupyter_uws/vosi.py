@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-CAPABILITIES = "ivo://ivoa.net/std/VOSI#capabilities"
-AVAILABILITY = "ivo://ivoa.net/std/VOSI#availability"
+_CAPABILITIES = "ivo://ivoa.net/std/VOSI#capabilities"
+_AVAILABILITY = "ivo://ivoa.net/std/VOSI#availability"
 _STARTED = time.time()
 
 
@@ -37,9 +37,17 @@ def capabilities_document(capabilities: Iterable[str], **namespaces: str) -> str
     )
 
 
-def capability(standard: str, url: str) -> str:
-    """A capability with one interface, whose URL is asked as it is."""
-    return tag("capability", interface(url), standardID=standard) + "\n"
+def capability(standard: str, url: str, *, title: str = "", **values: str) -> str:
+    """A capability with one :func:`interface`."""
+    return tag("capability", leaf("description", title), interface(url, **values), standardID=standard) + "\n"
+
+
+def of_itself(resource: str) -> list[str]:
+    """The capabilities of telling what there is below ``resource``, and whether it is there now."""
+    return [
+        capability(_CAPABILITIES, f"{resource}/capabilities"),
+        capability(_AVAILABILITY, f"{resource}/availability"),
+    ]
 
 
 def interface(url: str, **values: str) -> str:
@@ -67,6 +75,11 @@ def availability_document(reason: str | None = None, *, note: str | None = None)
         )
         + "\n"
     )
+
+
+def write_document(handler: RequestHandler, document: str) -> None:
+    handler.set_header("Content-Type", "text/xml; charset=UTF-8")
+    handler.write(document)
 
 
 def tell_age(handler: RequestHandler, changed: float = 0.0) -> None:

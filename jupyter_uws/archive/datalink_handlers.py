@@ -13,18 +13,9 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..dali import ErrorMixin
 from ..forms import FormMixin, form_handler
-from ..markup import tag
 from ..methods import MethodsMixin
 from ..serving import CHUNK, name_file, open_regular, send_file
-from ..vosi import (
-    AVAILABILITY,
-    CAPABILITIES,
-    availability_document,
-    capabilities_document,
-    capability,
-    interface,
-    tell_age,
-)
+from ..vosi import availability_document, capabilities_document, capability, of_itself, tell_age, write_document
 from . import bundle, datalink
 from .errors import ArchiveError
 from .handlers import open_file
@@ -227,15 +218,10 @@ class CapabilitiesMixin(_DataMixin):
 
     async def get(self) -> None:
         here = f"{self.root}datalink"
-        found = [
-            # to be asked with parameters: the base of its addresses (DataLink 1.1, section 2.2)
-            tag("capability", interface(f"{here}/links", role="std"), standardID=datalink.STANDARD) + "\n",
-            capability(CAPABILITIES, f"{here}/capabilities"),
-            capability(AVAILABILITY, f"{here}/availability"),
-        ]
+        # to be asked with parameters: the base of its addresses (DataLink 1.1, section 2.2)
+        asked = capability(datalink.STANDARD, f"{here}/links", role="std")
         tell_age(self)
-        self.set_header("Content-Type", "text/xml; charset=UTF-8")
-        self.write(capabilities_document(found))
+        write_document(self, capabilities_document([asked, *of_itself(here)]))
 
     head = get
 
@@ -249,8 +235,7 @@ class AvailabilityMixin(_DataMixin):
             await asyncio.to_thread(find_runs, self.archive(), [])
         except ArchiveError as error:
             reason = str(error)
-        self.set_header("Content-Type", "text/xml; charset=UTF-8")
-        self.write(availability_document(reason))
+        write_document(self, availability_document(reason))
 
     head = get
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..jobs.descriptor import descriptor_document
-from ..markup import leaf, tag
 from ..methods import MethodsMixin
 from ..uws.errors import NotFound
-from ..vosi import (
-    AVAILABILITY,
-    CAPABILITIES,
-    availability_document,
-    capabilities_document,
-    capability,
-    interface,
-    tell_age,
-)
+from ..vosi import availability_document, capabilities_document, capability, of_itself, tell_age, write_document
 from .handlers import ServiceHandler
 
 if TYPE_CHECKING:
@@ -29,10 +20,6 @@ class _Document(MethodsMixin, ServiceHandler):
     def initialize(self, service: Service) -> None:
         self.service = service
 
-    def document(self, text: str, content_type: str = "text/xml; charset=UTF-8") -> None:
-        self.set_header("Content-Type", content_type)
-        self.write(text)
-
 
 class CapabilitiesHandler(_Document):
     """One UWS for each job type (VOSI 1.1, section 3)."""
@@ -40,18 +27,11 @@ class CapabilitiesHandler(_Document):
     def get(self) -> None:
         uws = f"{self.root}uws"
         lists = [
-            tag(
-                "capability",
-                leaf("description", description.title or description.name),
-                interface(f"{uws}/{name}", role="std", version="1.1"),
-                standardID=UWS,
-            )
-            + "\n"
-            for name, description in self.service.registry.items()
+            capability(UWS, f"{uws}/{name}", title=each.title or each.name, role="std", version="1.1")
+            for name, each in self.service.registry.items()
         ]
-        own = [capability(CAPABILITIES, f"{uws}/capabilities"), capability(AVAILABILITY, f"{uws}/availability")]
         tell_age(self)
-        self.document(capabilities_document([*lists, *own]))
+        write_document(self, capabilities_document([*lists, *of_itself(uws)]))
 
     head = get
 
@@ -64,9 +44,9 @@ class AvailabilityHandler(_Document):
             self.service.store.count_active()
         except Exception as error:
             # the reason may hold paths; the log has it
-            self.document(availability_document(f"the job store does not answer ({type(error).__name__})"))
+            write_document(self, availability_document(f"the job store does not answer ({type(error).__name__})"))
         else:
-            self.document(availability_document())
+            write_document(self, availability_document())
 
     head = get
 
@@ -80,6 +60,7 @@ class DescriptorHandler(_Document):
             known = ", ".join(self.service.registry) or "none"
             raise NotFound(f"there is no job type '{job_type[:80]}'; the job types are: {known}")
         document = descriptor_document(description, f"{self.root}uws/{job_type}")
-        self.document(document, "application/x-votable+xml; content=datalink")
+        self.set_header("Content-Type", "application/x-votable+xml; content=datalink")
+        self.write(document)
 
     head = get

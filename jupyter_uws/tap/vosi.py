@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..markup import DECLARATION, leaf, tag, text
-from ..vosi import AVAILABILITY, CAPABILITIES, XSI, capabilities_document, capability, interface
+from ..vosi import XSI, capabilities_document, capability, interface, of_itself
 from .formats import FORMATS
 from .functions import FUNCTIONS, GEOMETRY, USER_FUNCTIONS
 from .limits import QueryLimits
@@ -36,8 +36,7 @@ def capabilities(root: str, tables: Mapping[str, Table], offer: Offer) -> str:
     return capabilities_document(
         [
             _tap_capability(tap, tables, offer),
-            capability(CAPABILITIES, f"{tap}/capabilities"),
-            capability(AVAILABILITY, f"{tap}/availability"),
+            *of_itself(tap),
             capability("ivo://ivoa.net/std/VOSI#tables-1.1", f"{tap}/tables"),
             _examples(f"{tap}/examples"),
         ],
