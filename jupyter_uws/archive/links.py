@@ -5,7 +5,7 @@ These are the rows of DataLink 1.1 (:mod:`~jupyter_uws.archive.datalink` writes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,11 +193,12 @@ def file_url(collection: str, name: str, hdu: str = "") -> str:
 
 
 def _links_of_run(run: StoredRun, root: str, processings: Sequence[Processing], previews: bool) -> Iterator[Link]:
-    files = _files(run, root)
-    whole = all(_size(hdu.location) is not None for hdu in run.files.values())
+    sizes = _sizes(run)
+    files = _files(run, root, sizes)
+    whole = None not in sizes.values()
     yield files[0]
     yield from (replace(link, semantics="#calibration") for link in files[1:])
-    yield from _others(run, root)
+    yield from _others(run, root, sizes)
     if whole:
         yield _bundle(run.did, run, root)
     if previews and files[0].access_url:
@@ -211,17 +212,17 @@ def _links_of_run(run: StoredRun, root: str, processings: Sequence[Processing], 
 
 def _links_of_response(did: str, run: StoredRun, qualifier: str, root: str) -> Iterator[Link]:
     """The response itself, and what else is of its run."""
-    files = [replace(link, ID=did) for link in _files(run, root)]
+    sizes = _sizes(run)
+    files = [replace(link, ID=did) for link in _files(run, root, sizes)]
     yield from (link for link in files if link.content_qualifier == qualifier)
     yield from (replace(link, semantics="#coderived") for link in files if link.content_qualifier != qualifier)
-    yield from (replace(link, ID=did) for link in _others(run, root))
-    if all(_size(hdu.location) is not None for hdu in run.files.values()):
+    yield from (replace(link, ID=did) for link in _others(run, root, sizes))
+    if None not in sizes.values():
         yield _bundle(did, run, root)
 
 
-def _files(run: StoredRun, root: str) -> list[Link]:
+def _files(run: StoredRun, root: str, sizes: Mapping[str, int | None]) -> list[Link]:
     """Links to the events and to each response, all of them ``#this``."""
-    sizes = {name: _size(hdu.location) for name, hdu in run.files.items()}
     here = f"run {run.obs_id} ({run.collection})"
     events = run.events
     url = root + file_url(run.collection, events.name)
@@ -234,7 +235,7 @@ def _files(run: StoredRun, root: str) -> list[Link]:
     return made
 
 
-def _others(run: StoredRun, root: str) -> Iterator[Link]:
+def _others(run: StoredRun, root: str, sizes: Mapping[str, int | None]) -> Iterator[Link]:
     """Links to what no other leads to: HDUs of further kinds (``gti``, ``rad_max``) in files of their own."""
     linked = [run.events, *(hdu for hdu in run.hdus if hdu.hdu_type in RESPONSES)]
     names = {hdu.name for hdu in linked}
@@ -242,7 +243,7 @@ def _others(run: StoredRun, root: str) -> Iterator[Link]:
         if hdu.name not in names:
             url = root + file_url(run.collection, hdu.name, hdu.hdu_name)
             words = f"{hdu.hdu_type} of run {run.obs_id} ({run.collection})"
-            yield replace(_file(run, hdu, url, _size(hdu.location), None, words), semantics="#auxiliary")
+            yield replace(_file(run, hdu, url, sizes[hdu.name], None, words), semantics="#auxiliary")
 
 
 def _file(run: StoredRun, hdu: StoredHdu, url: str, size: int | None, qualifier: str | None, description: str) -> Link:
@@ -274,6 +275,11 @@ def _bundle(did: str, run: StoredRun, root: str) -> Link:
 
 def _query(run: StoredRun) -> str:
     return f"ID={quote(run.did, safe='')}"
+
+
+def _sizes(run: StoredRun) -> dict[str, int | None]:
+    """Bytes of each file of a run, by its name; None of one that is gone."""
+    return {name: _size(hdu.location) for name, hdu in run.files.items()}
 
 
 def _size(path: Path) -> int | None:
