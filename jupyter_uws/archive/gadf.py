@@ -148,14 +148,14 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
         tstop=_number(header, "TSTOP"),
         mjdref=mjdref,
         timesys=str(header.get("TIMESYS", "TT")).strip().lower(),
-        livetime=_optional(header, "LIVETIME"),
+        livetime=optional_number(header, "LIVETIME"),
         target_name=_text(header, "OBJECT"),
         telescope=_text(header, "TELESCOP"),
         instrument=_text(header, "INSTRUME"),
         n_events=int(header["NAXIS2"]),
         fov_radius=min((radius for radius in (_selected_radius(header), field) if radius is not None), default=None),
         energy=run.safe_energy or _energy_range(aeff),
-        time_resolution=_optional(header, "TIMEDEL"),
+        time_resolution=optional_number(header, "TIMEDEL"),
         angular_resolution=angular_resolution(hdus["psf"]) if "psf" in hdus else None,
         resolving_power=resolving_power(hdus["edisp"]) if "edisp" in hdus else None,
         good_times=_good_times(hdus.get("gti"), mjdref),
@@ -197,7 +197,7 @@ def _safe_energy(obs: Any, row: int) -> tuple[float, float] | None:
 def _energy_range(aeff: Hdu | None) -> tuple[float, float] | None:
     if aeff is None:
         return None
-    low, high = (_optional(aeff.header, key) for key in ("LO_THRES", "HI_THRES"))
+    low, high = (optional_number(aeff.header, key) for key in ("LO_THRES", "HI_THRES"))
     if low is not None and high is not None and 0 < low < high:
         return low, high
     table = aeff.table
@@ -244,7 +244,7 @@ def _selected_radius(header: fits.Header) -> float | None:
 
 def reference_offset(header: fits.Header, mjdref: tuple[float, float]) -> float:
     """What is to be added to the times of a table, in s, to count them from ``mjdref``; 0 where it has no MJDREF."""
-    own = (_optional(header, "MJDREFI"), _optional(header, "MJDREFF"))
+    own = (optional_number(header, "MJDREFI"), optional_number(header, "MJDREFF"))
     if own[0] is None or own[1] is None:
         return 0.0
     return ((own[0] - mjdref[0]) + (own[1] - mjdref[1])) * 86400.0
@@ -264,13 +264,14 @@ def _tev(unit: str | None) -> float:
 
 
 def _number(header: fits.Header, key: str) -> float:
-    value = _optional(header, key)
+    value = optional_number(header, key)
     if value is None:
         raise DamagedFile(f"the EVENTS header has no number {key}")
     return value
 
 
-def _optional(header: fits.Header, key: str) -> float | None:
+def optional_number(header: fits.Header, key: str) -> float | None:
+    """The number of a card; None where it has none, or one that is not finite."""
     value = header.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None

@@ -14,7 +14,7 @@ from astropy import units
 from astropy.io import fits
 
 from .fitsfile import Hdu
-from .gadf import reference_offset
+from .gadf import optional_number, reference_offset
 
 Wrong = Iterator[tuple[str, str, bool]]
 
@@ -93,14 +93,13 @@ def check_sums(kind: str, hdu: Hdu) -> Wrong:
 def check_cards(header: fits.Header, obs_id: int) -> Wrong:
     """The mandatory cards of an EVENTS header, and what they say of each other."""
     for card in NUMBERS:
-        value = header.get(card)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            yield "headers", f"EVENTS: {card} is {value!r}, not a number", card not in _GO_ON_WITHOUT
+        if optional_number(header, card) is None:
+            yield "headers", f"EVENTS: {card} is {header.get(card)!r}, not a number", card not in _GO_ON_WITHOUT
     missing = [card for card in TEXTS if not str(header.get(card, "")).strip()]
     missing += [] if _has(header, "RADECSYS") or _has(header, "RADESYS") else ["RADECSYS"]
     missing += [] if _has(header, "EQUINOX") else ["EQUINOX"]
     if missing:
-        yield "headers", f"EVENTS: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing", False
+        yield "headers", f"EVENTS: {_are_missing(missing)}", False
     if not _has(header, "TIMESYS"):
         yield "headers", "EVENTS: TIMESYS is missing: taken for TT, other programs may differ by a minute", True
     if header.get("OBS_ID") != obs_id:
@@ -123,10 +122,14 @@ def _has(header: fits.Header, card: str) -> bool:
     return bool(str(header.get(card, "")).strip())
 
 
+def _are_missing(cards: Sequence[str]) -> str:
+    return f"{', '.join(cards)} {'is' if len(cards) == 1 else 'are'} missing"
+
+
 def _number(header: fits.Header, card: str) -> float:
     """NaN where there is none: no comparison with it holds."""
-    value = header.get(card)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    value = optional_number(header, card)
+    return math.nan if value is None else value
 
 
 def check_events(events: Hdu) -> Wrong:
@@ -155,8 +158,7 @@ def check_good_times(events: Hdu, gti: Hdu) -> Wrong:
     """The good time intervals, and whether the header and the events agree with them."""
     missing = [card for card in REFERENCE if not _has(gti.header, card)]
     if missing:
-        words = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: taken from EVENTS"
-        yield "headers", f"GTI: {words}", False
+        yield "headers", f"GTI: {_are_missing(missing)}: taken from EVENTS", False
     table, header = gti.table, events.header
     if not {"START", "STOP"} <= set(table.names):
         return
