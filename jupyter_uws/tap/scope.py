@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .schema import Column, Sky, Table
+from .words import delimited
 
 # where the text of a value comes from: (table, column) of the archive
 Leaf = tuple[str, str]
@@ -161,7 +162,8 @@ def find_table(tables: Mapping[str, Table], schema: Name | None, name: Name) -> 
 
 
 def sql_identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    """A name in DuckDB's SQL, which quotes names as ADQL does."""
+    return delimited(name)
 
 
 def sql_text(value: str) -> str:
