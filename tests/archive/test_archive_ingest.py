@@ -22,11 +22,10 @@ from astropy.time import Time
 from gadf_files import aeff_hdu, events_hdu
 
 from jupyter_uws.archive import ArchiveError, add_store, remove_collection, runs
-from jupyter_uws.archive.database import lock_file, read_archive
+from jupyter_uws.archive.database import read_archive
 from jupyter_uws.archive.fitsfile import DamagedFile, scan
 from jupyter_uws.archive.links import links
 from jupyter_uws.archive.obscore import OBSCORE
-from jupyter_uws.tap.pages import pages_of
 from jupyter_uws.tap.schema import read_tap_schema
 
 WriteStore = Callable[..., Path]
@@ -357,20 +356,6 @@ def test_a_store_that_moved_is_found_at_its_new_place(own_store: Path, tmp_path:
     assert len(rows(archive)) == 28
 
 
-def test_readers_keep_the_state_they_opened(simulated: Path, own_store: Path, tmp_path: Path) -> None:
-    archive = tmp_path / "ivoa.duckdb"  # DuckDB would call its catalog ivoa, like the schema
-    add_store(archive, simulated)
-    # as the TAP engine has it open: other settings than ours
-    settings = {"lock_configuration": "true", "enable_external_access": "false"}
-    with duckdb.connect(str(archive), read_only=True, config=settings) as reader:
-        add_store(archive, own_store, collection="COPY")
-        ((count,),) = reader.execute("SELECT count(*) FROM ivoa.ivoa.obscore").fetchall()
-        assert count == 28
-        assert len(rows(archive)) == 56
-    assert {*tmp_path.iterdir()} == {archive, lock_file(archive), own_store, *pages_of(archive)}
-    assert len(pages_of(archive)) == 1
-
-
 def test_what_is_no_data_store(tmp_path: Path, own_store: Path) -> None:
     archive = tmp_path / "a.duckdb"
     with pytest.raises(ArchiveError, match="there is no such folder"):
@@ -456,7 +441,7 @@ def test_a_collection_is_taken_out_and_the_others_stay(own_store: Path, simulate
 READER = """
 import sys
 from pathlib import Path
-from jupyter_uws.archive.database import lock_file, read_archive
+from jupyter_uws.archive.database import read_archive
 archive, seen = Path(sys.argv[1]), set()
 print("ready", flush=True)
 while not Path(sys.argv[2]).exists():

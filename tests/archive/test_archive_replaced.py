@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
+
 from jupyter_uws.archive import add_store, remove_collection
+from jupyter_uws.archive.database import lock_file, read_archive
+from jupyter_uws.tap.pages import pages_of
 
 READERS = 3
 
@@ -59,3 +63,18 @@ def test_readers_see_one_state_or_the_next(simulated: Path, tmp_path: Path) -> N
             reader.wait()
     assert remove_collection(archive, "SIM-DR1") == 28
     assert [path.name for path in tmp_path.glob(".a*")] == []
+
+
+def test_readers_keep_the_state_they_opened(simulated: Path, own_store: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "ivoa.duckdb"  # DuckDB would call its catalog ivoa, like the schema
+    add_store(archive, simulated)
+    # as the TAP engine has it open: other settings than ours
+    settings = {"lock_configuration": "true", "enable_external_access": "false"}
+    with duckdb.connect(str(archive), read_only=True, config=settings) as reader:
+        add_store(archive, own_store, collection="COPY")
+        ((count,),) = reader.execute("SELECT count(*) FROM ivoa.ivoa.obscore").fetchall()
+        assert count == 28
+        with read_archive(archive) as con:
+            assert con.execute("SELECT count(*) FROM ivoa.obscore").fetchone() == (56,)
+    assert {*tmp_path.iterdir()} == {archive, lock_file(archive), own_store, *pages_of(archive)}
+    assert len(pages_of(archive)) == 1
