@@ -66,6 +66,16 @@ class ServiceWidget(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.connection.url}>"
 
+    @traitlets.observe("comm")
+    def _hear_where_it_is_asked(self, change: Any) -> None:
+        """Take a page's messages on the subshell that it sends them to.
+
+        ipykernel 7.4 hands them to the subshell of which the kernel heard last when the widget spoke. That may be any
+        other one, and where JupyterLab has ended it since, ipykernel refuses all that the page asks.
+        """
+        if hasattr(change.new, "_reply_subshell_for"):
+            change.new._reply_subshell_for = None
+
     def _take(self, _: Any, message: Any, buffers: Any) -> None:
         if not isinstance(message, dict):
             return
