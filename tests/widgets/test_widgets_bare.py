@@ -65,6 +65,7 @@ class Bare:
         self.page = page
         self.told: queue.Queue[tuple[dict[str, Any], list[bytes]]] = queue.Queue()
         self.widget: ServiceWidget | None = None
+        self.change: Callable[[dict[str, Any]], dict[str, Any]] = lambda message: message
         page.expose_function("take", self._take)
 
     def _take(self, message: dict[str, Any], buffers: list[str]) -> None:
@@ -98,7 +99,7 @@ class Bare:
                 continue
             self.page.evaluate(
                 "([message, buffers]) => window.hear(message, buffers)",
-                [message, [base64.b64encode(each).decode() for each in buffers]],
+                [self.change(message), [base64.b64encode(each).decode() for each in buffers]],
             )
         assert reached()
 
@@ -138,3 +139,18 @@ def test_widgets_need_nothing_of_jupyters(
         page.screenshot(path=SHOTS / "widgets" / f"bare-{name}-{width}-{'dark' if colours else 'light'}.png")
         expect(page.locator(".jp-UWSWidget")).to_have_count(1)
         widget.close()
+
+
+def test_an_answer_that_breaks_off_says_why(bare: Bare, service: RunningService) -> None:
+    widget = JobList(type="sleeper", url=service.url, token=service.token)
+    bare.show(widget, 600, {})
+    bare.change = lambda message: (
+        {"kind": "failed", "id": message["id"], "message": "The kernel lost the service."}
+        if message["kind"] == "piece"
+        else message
+    )
+    try:
+        bare.wait(lambda: bare.page.get_by_text("The kernel lost the service.").is_visible())
+    finally:
+        bare.change = lambda message: message
+    widget.close()

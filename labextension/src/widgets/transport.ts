@@ -49,6 +49,35 @@ interface IMessage {
   readonly events?: readonly { readonly kind: string }[];
 }
 
+/** An answer that says why its body breaks off. The browser itself would say "Failed to fetch". */
+class Answer extends Response {
+  reason: Error | null = null;
+
+  override arrayBuffer(): Promise<ArrayBuffer> {
+    return this._read(super.arrayBuffer());
+  }
+
+  override blob(): Promise<Blob> {
+    return this._read(super.blob());
+  }
+
+  override json(): Promise<unknown> {
+    return this._read(super.json());
+  }
+
+  override text(): Promise<string> {
+    return this._read(super.text());
+  }
+
+  private async _read<T>(body: Promise<T>): Promise<T> {
+    try {
+      return await body;
+    } catch (error) {
+      throw this.reason ?? error;
+    }
+  }
+}
+
 /** A question that is under way. */
 interface IPending {
   readonly resolve: (response: Response) => void;
@@ -281,8 +310,12 @@ export class KernelTransport implements ITransport {
         pending.body = controller;
       }
     });
-    pending.fail = error => pending.body?.error(error);
-    pending.resolve(new Response(EMPTY.includes(status) ? null : body, { status, statusText: reason, headers }));
+    const answer = new Answer(EMPTY.includes(status) ? null : body, { status, statusText: reason, headers });
+    pending.fail = error => {
+      answer.reason = error;
+      pending.body?.error(error);
+    };
+    pending.resolve(answer);
   }
 
   private _name(): string {
