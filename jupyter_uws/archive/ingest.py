@@ -22,7 +22,7 @@ from .gadf import TABLES, IndexedRun, RunFacts, StoreIndex, read_file, read_inde
 from .links import links_url
 from .obscore import publisher_did
 from .response_rows import has_responses, with_responses
-from .rows import hea_rows, is_convertible, obscore_rows
+from .rows import hea_rows, icrs_positions, is_convertible, obscore_rows
 
 Progress = Callable[[int, int], None]
 
@@ -343,8 +343,9 @@ def _new_rows(collection: str, runs: Sequence[_Run], facts: Mapping[int, RunFact
         for name, file in files.items()
     ]  # fmt: skip
     ordered = [facts[run.indexed.obs_id] for run in runs]
-    rows["obscore"] = obscore_rows(collection, ordered, sizes)
-    rows["obscore_hea"] = hea_rows(collection, ordered)
+    positions = icrs_positions(ordered)
+    rows["obscore"] = obscore_rows(collection, ordered, positions, sizes)
+    rows["obscore_hea"] = hea_rows(collection, ordered, positions)
     for row in rows["obscore"]:
         row.pop("access_url")
         row["_links"] = links_url(row["obs_publisher_did"])

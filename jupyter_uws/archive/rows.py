@@ -18,18 +18,21 @@ from .timemoc import time_moc
 # a run is several files (events, responses): its address is that of its links
 ACCESS_FORMAT = "application/x-votable+xml;content=datalink"
 
+#: Right ascension and declination in degrees, ICRS.
+Position = tuple[float, float]
+
 _HC_EV_M = 1.239841984332e-6  # Planck's constant times the speed of light
 _FACILITIES = {"HESS": "H.E.S.S.", "CTA": "CTAO"}
 _TIME_SCALES = {"tt", "utc", "tai", "tdb", "tcb", "tcg"}
 
 
 def obscore_rows(
-    collection: str, runs: Sequence[RunFacts], files: Mapping[int, tuple[int, bool]]
+    collection: str, runs: Sequence[RunFacts], positions: Sequence[Position], files: Mapping[int, tuple[int, bool]]
 ) -> list[dict[str, Any]]:
-    """ObsCore rows of the runs, without access_url; ``files`` gives by obs_id the bytes of the event file and
-    whether it holds the responses too.
+    """ObsCore rows of the runs at their :func:`icrs_positions`, without access_url.
+
+    ``files`` gives by obs_id the bytes of the event file and whether it holds the responses too.
     """
-    positions = icrs_positions(runs)
     times = tt_times(runs)
     return [
         _row(collection, run, *files[run.obs_id], position, time)
@@ -37,8 +40,8 @@ def obscore_rows(
     ]
 
 
-def hea_rows(collection: str, runs: Sequence[RunFacts]) -> list[dict[str, Any]]:
-    """Rows of the high-energy extension of ObsCore, in the order of the runs."""
+def hea_rows(collection: str, runs: Sequence[RunFacts], positions: Sequence[Position]) -> list[dict[str, Any]]:
+    """Rows of the high-energy extension of ObsCore, in the order of the runs and their :func:`icrs_positions`."""
     return [
         {
             "obs_publisher_did": publisher_did(collection, run.obs_id),
@@ -53,7 +56,7 @@ def hea_rows(collection: str, runs: Sequence[RunFacts]) -> list[dict[str, Any]]:
             "messenger_name": "photon",
             "messenger_pdgid": "+22",
         }
-        for run, position in zip(runs, icrs_positions(runs), strict=True)
+        for run, position in zip(runs, positions, strict=True)
     ]
 
 
@@ -62,9 +65,7 @@ def _reference(axis: str) -> dict[str, float]:
     return {f"{axis}_ref_energy": resolution.ENERGY * 1e12, f"{axis}_ref_oaa": resolution.OFFSET}
 
 
-def _julian_dates(
-    run: RunFacts, position: tuple[float, float]
-) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+def _julian_dates(run: RunFacts, position: Position) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     """The good time intervals as Julian dates, each in two parts; the whole run where it tells none.
 
     In TCB, and as MOC 2.0 wants it for when what comes from the pointing passes the barycentre of the solar system: up
@@ -82,9 +83,9 @@ def _julian_dates(
     return list(zip(dates[::2], dates[1::2], strict=True))
 
 
-def icrs_positions(runs: Sequence[RunFacts]) -> list[tuple[float, float]]:
+def icrs_positions(runs: Sequence[RunFacts]) -> list[Position]:
     """Right ascension and declination of the pointings in degrees, ICRS, whatever frame the headers use."""
-    found: list[tuple[float, float]] = [(run.ra % 360, run.dec) for run in runs]
+    found: list[Position] = [(run.ra % 360, run.dec) for run in runs]
     for key in {(run.frame, run.equinox) for run in runs}:
         frame = _frame(*key)
         if isinstance(frame, ICRS):
