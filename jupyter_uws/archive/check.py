@@ -15,6 +15,7 @@ import numpy as np
 from .database import read_archive
 from .errors import ArchiveError
 from .fitsfile import DamagedFile, Hdu, scan
+from .gadf import in_tev
 from .gadf_checks import Wrong, check_cards, check_columns, check_events, check_good_times, check_response, check_sums
 from .ingest import file_digest
 from .links import StoredHdu, StoredRun, find_runs
@@ -168,15 +169,11 @@ def _check_range(aeff: Hdu | None, indexed: tuple[float | None, float | None]) -
     low, high = indexed
     if aeff is None or low is None or high is None or not {"ENERG_LO", "ENERG_HI"} <= set(aeff.table.names):
         return
-    lower, upper = (np.asarray(aeff.table[name], float).ravel() for name in ("ENERG_LO", "ENERG_HI"))
-    scale = 1e12 / {"TeV": 1e12, "GeV": 1e9, "MeV": 1e6, "keV": 1e3, "eV": 1.0}.get(_unit(aeff, "ENERG_LO"), 1e12)
-    if low < lower[0] / scale * 0.999 or high > upper[-1] / scale * 1.001:
-        axis = f"{lower[0] / scale:.4g} to {upper[-1] / scale:.4g} TeV"
+    unit = in_tev(aeff.table.columns["ENERG_LO"].unit)
+    lower, upper = (np.asarray(aeff.table[name], float).ravel() * unit for name in ("ENERG_LO", "ENERG_HI"))
+    if low < lower[0] * 0.999 or high > upper[-1] * 1.001:
+        axis = f"{lower[0]:.4g} to {upper[-1]:.4g} TeV"
         yield f"the run's range, {low:.4g} to {high:.4g} TeV, is not within that of its effective area, {axis}"
-
-
-def _unit(hdu: Hdu, column: str) -> str:
-    return str(hdu.table.columns[column].unit or "TeV").strip()
 
 
 def _read(path: Path) -> dict[str, Hdu]:

@@ -132,7 +132,7 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
     are not in seconds.
     """
     header = hdus["events"].header
-    unit = _text(header, "TIMEUNIT") or "s"
+    unit = optional_text(header, "TIMEUNIT") or "s"
     if unit.lower() != "s":
         raise DamagedFile(f"the times of the EVENTS header are in {unit!r}, not in 's' (TIMEUNIT)")
     mjdref = (_number(header, "MJDREFI"), _number(header, "MJDREFF"))
@@ -149,9 +149,9 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
         mjdref=mjdref,
         timesys=str(header.get("TIMESYS", "TT")).strip().lower(),
         livetime=optional_number(header, "LIVETIME"),
-        target_name=_text(header, "OBJECT"),
-        telescope=_text(header, "TELESCOP"),
-        instrument=_text(header, "INSTRUME"),
+        target_name=optional_text(header, "OBJECT"),
+        telescope=optional_text(header, "TELESCOP"),
+        instrument=optional_text(header, "INSTRUME"),
         n_events=int(header["NAXIS2"]),
         fov_radius=min((radius for radius in (_selected_radius(header), field) if radius is not None), default=None),
         energy=run.safe_energy or _energy_range(aeff),
@@ -159,7 +159,7 @@ def run_facts(run: IndexedRun, hdus: Mapping[str, Hdu]) -> RunFacts:
         angular_resolution=angular_resolution(hdus["psf"]) if "psf" in hdus else None,
         resolving_power=resolving_power(hdus["edisp"]) if "edisp" in hdus else None,
         good_times=_good_times(hdus.get("gti"), mjdref),
-        modes={name: _text(header, card) for name, card in MODES.items()},
+        modes={name: optional_text(header, card) for name, card in MODES.items()},
     )
 
 
@@ -190,7 +190,7 @@ def _safe_energy(obs: Any, row: int) -> tuple[float, float] | None:
         return None
     # through the shortest decimal: a float32 0.40738028 must not become 0.40738028287887573
     low, high = (float(str(obs[name][row])) for name in ("SAFE_ENERGY_LO", "SAFE_ENERGY_HI"))
-    unit = _tev(obs.columns["SAFE_ENERGY_LO"].unit)
+    unit = in_tev(obs.columns["SAFE_ENERGY_LO"].unit)
     return (low * unit, high * unit) if 0 < low < high < math.inf else None
 
 
@@ -203,7 +203,7 @@ def _energy_range(aeff: Hdu | None) -> tuple[float, float] | None:
     table = aeff.table
     if not {"ENERG_LO", "ENERG_HI"} <= set(table.names):
         return None
-    unit = _tev(table.columns["ENERG_LO"].unit)
+    unit = in_tev(table.columns["ENERG_LO"].unit)
     low, high = float(str(np.min(table["ENERG_LO"]))), float(str(np.max(table["ENERG_HI"])))
     return (low * unit, high * unit) if 0 < low < high < math.inf else None
 
@@ -259,7 +259,8 @@ def _good_times(gti: Hdu | None, mjdref: tuple[float, float]) -> tuple[tuple[flo
     return tuple((start + offset, stop + offset) for start, stop in good)
 
 
-def _tev(unit: str | None) -> float:
+def in_tev(unit: str | None) -> float:
+    """How many TeV a unit of energy is; 1 for none, and for one that is not known."""
     return _ENERGY_IN_TEV.get((unit or "TeV").strip().upper(), 1.0)
 
 
@@ -278,5 +279,6 @@ def optional_number(header: fits.Header, key: str) -> float | None:
     return float(value)
 
 
-def _text(header: fits.Header, key: str) -> str | None:
+def optional_text(header: fits.Header, key: str) -> str | None:
+    """The text of a card; None where it has none, or an empty one."""
     return str(header.get(key, "")).strip() or None

@@ -14,7 +14,7 @@ from astropy import units
 from astropy.io import fits
 
 from .fitsfile import Hdu
-from .gadf import optional_number, reference_offset
+from .gadf import optional_number, optional_text, reference_offset
 
 Wrong = Iterator[tuple[str, str, bool]]
 
@@ -95,12 +95,13 @@ def check_cards(header: fits.Header, obs_id: int) -> Wrong:
     for card in NUMBERS:
         if optional_number(header, card) is None:
             yield "headers", f"EVENTS: {card} is {header.get(card)!r}, not a number", card not in _GO_ON_WITHOUT
-    missing = [card for card in TEXTS if not str(header.get(card, "")).strip()]
-    missing += [] if _has(header, "RADECSYS") or _has(header, "RADESYS") else ["RADECSYS"]
-    missing += [] if _has(header, "EQUINOX") else ["EQUINOX"]
+    missing = _missing(header, TEXTS)
+    if optional_text(header, "RADESYS") is None:
+        missing += _missing(header, ["RADECSYS"])
+    missing += _missing(header, ["EQUINOX"])
     if missing:
         yield "headers", f"EVENTS: {_are_missing(missing)}", False
-    if not _has(header, "TIMESYS"):
+    if _missing(header, ["TIMESYS"]):
         yield "headers", "EVENTS: TIMESYS is missing: taken for TT, other programs may differ by a minute", True
     if header.get("OBS_ID") != obs_id:
         yield "headers", f"EVENTS: OBS_ID is {header.get('OBS_ID')!r}, the index says {obs_id}", False
@@ -118,8 +119,8 @@ def check_cards(header: fits.Header, obs_id: int) -> Wrong:
         yield "headers", f"EVENTS: {words}", False
 
 
-def _has(header: fits.Header, card: str) -> bool:
-    return bool(str(header.get(card, "")).strip())
+def _missing(header: fits.Header, cards: Sequence[str]) -> list[str]:
+    return [card for card in cards if optional_text(header, card) is None]
 
 
 def _are_missing(cards: Sequence[str]) -> str:
@@ -156,8 +157,7 @@ def check_events(events: Hdu) -> Wrong:
 
 def check_good_times(events: Hdu, gti: Hdu) -> Wrong:
     """The good time intervals, and whether the header and the events agree with them."""
-    missing = [card for card in REFERENCE if not _has(gti.header, card)]
-    if missing:
+    if missing := _missing(gti.header, REFERENCE):
         yield "headers", f"GTI: {_are_missing(missing)}: taken from EVENTS", False
     table, header = gti.table, events.header
     if not {"START", "STOP"} <= set(table.names):
