@@ -6,11 +6,16 @@ The service writes them into the bundles it sends, and astropy would be half of 
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .links import StoredRun
+
+if TYPE_CHECKING:
+    from .reader import Run
 
 _BLOCK = 2880
 #: MJD (TT) that the times of the observation index count from, and what its header says of times and positions.
@@ -23,8 +28,8 @@ _DOC = "https://github.com/open-gamma-ray-astro/gamma-astro-data-formats"
 
 
 @dataclass(frozen=True)
-class _Column:
-    """A column of integers, numbers (None: NaN) or texts; ``unit`` in the FITS standard's spelling."""
+class Column:
+    """A column of integers, numbers or texts; ``unit`` in the FITS standard's spelling."""
 
     name: str
     values: Sequence[object]
@@ -34,47 +39,51 @@ class _Column:
         """Its TFORM, and its cells as they are in the file."""
         if all(isinstance(value, int) for value in self.values):
             return "K", [struct.pack(">q", value) for value in self.values]
-        if all(value is None or isinstance(value, float) for value in self.values):
-            return "D", [struct.pack(">d", float("nan") if value is None else value) for value in self.values]
+        if all(isinstance(value, float) for value in self.values):
+            return "D", [struct.pack(">d", value) for value in self.values]
         texts = [str(value or "").encode("ascii", "replace") for value in self.values]
         width = max(1, *map(len, texts))
         return f"{width}A", [value.ljust(width) for value in texts]
 
 
+def observation_columns(runs: Sequence[StoredRun] | Sequence[Run]) -> list[Column]:
+    """What GADF's observation index tells of runs, one row each."""
+    return [
+        Column("OBS_ID", [run.obs_id for run in runs]),
+        Column("OBJECT", [run.target_name or "" for run in runs]),
+        Column("RA_PNT", [run.ra for run in runs], "deg"),
+        Column("DEC_PNT", [run.dec for run in runs], "deg"),
+        Column("TSTART", [_since_reference(run.t_min) for run in runs], "s"),
+        Column("TSTOP", [_since_reference(run.t_max) for run in runs], "s"),
+        Column("LIVETIME", [math.nan if run.livetime is None else run.livetime for run in runs], "s"),
+    ]
+
+
 def observation_index(runs: Sequence[StoredRun]) -> bytes:
     """``obs-index.fits.gz``: one row for each run."""
-    columns = [
-        _Column("OBS_ID", [run.obs_id for run in runs]),
-        _Column("OBJECT", [run.target_name or "" for run in runs]),
-        _Column("RA_PNT", [run.ra for run in runs], "deg"),
-        _Column("DEC_PNT", [run.dec for run in runs], "deg"),
-        _Column("TSTART", [since_reference(run.t_min) for run in runs], "s"),
-        _Column("TSTOP", [since_reference(run.t_max) for run in runs], "s"),
-        _Column("LIVETIME", [run.livetime for run in runs], "s"),
-    ]
-    return _table("OBS_INDEX", "OBS", columns, TIME_CARDS)
+    return _table("OBS_INDEX", "OBS", observation_columns(runs), TIME_CARDS)
 
 
 def hdu_index(runs: Sequence[StoredRun]) -> bytes:
     """``hdu-index.fits.gz``: one row for each HDU of the runs, with the files below the index's folder."""
     rows = [(run.obs_id, hdu) for run in runs for hdu in run.hdus]
     columns = [
-        _Column("OBS_ID", [obs_id for obs_id, _ in rows]),
-        _Column("HDU_TYPE", [hdu.hdu_type for _, hdu in rows]),
-        _Column("HDU_CLASS", [hdu.hdu_class for _, hdu in rows]),
-        _Column("FILE_DIR", [hdu.name.rpartition("/")[0] for _, hdu in rows]),
-        _Column("FILE_NAME", [hdu.name.rpartition("/")[2] for _, hdu in rows]),
-        _Column("HDU_NAME", [hdu.hdu_name for _, hdu in rows]),
+        Column("OBS_ID", [obs_id for obs_id, _ in rows]),
+        Column("HDU_TYPE", [hdu.hdu_type for _, hdu in rows]),
+        Column("HDU_CLASS", [hdu.hdu_class for _, hdu in rows]),
+        Column("FILE_DIR", [hdu.name.rpartition("/")[0] for _, hdu in rows]),
+        Column("FILE_NAME", [hdu.name.rpartition("/")[2] for _, hdu in rows]),
+        Column("HDU_NAME", [hdu.hdu_name for _, hdu in rows]),
     ]
     return _table("HDU_INDEX", "HDU", columns)
 
 
-def since_reference(mjd: float) -> float:
+def _since_reference(mjd: float) -> float:
     """A time as the index tables have it: in s since the reference of :data:`TIME_CARDS`, to the microsecond."""
     return round((mjd - MJDREF) * 86400, 6)
 
 
-def _table(name: str, kind: str, columns: Sequence[_Column], more: Mapping[str, str | float] | None = None) -> bytes:
+def _table(name: str, kind: str, columns: Sequence[Column], more: Mapping[str, str | float] | None = None) -> bytes:
     made = [(column, *column.cells()) for column in columns]
     rows = [b"".join(row) for row in zip(*(cells for _, _, cells in made), strict=True)]
     cards = [

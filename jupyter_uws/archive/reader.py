@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .database import read_archive
 from .errors import ArchiveError
-from .index_files import TIME_CARDS, since_reference
+from .index_files import TIME_CARDS, observation_columns
 from .kept import keep_reading
 from .links import runs_of_responses
 
@@ -170,17 +170,10 @@ def data_store(runs: Sequence[Run]) -> DataStore:
             "HDU_NAME": [hdu.name for _, hdu in hdus],
         }
     )
+    columns = observation_columns(list(by_id.values()))
     obs_table = ObservationTable(
-        {
-            "OBS_ID": list(by_id),
-            "OBJECT": [run.target_name or "" for run in by_id.values()],
-            "RA_PNT": [run.ra for run in by_id.values()],
-            "DEC_PNT": [run.dec for run in by_id.values()],
-            "TSTART": [since_reference(run.t_min) for run in by_id.values()],
-            "TSTOP": [since_reference(run.t_max) for run in by_id.values()],
-            "LIVETIME": [float("nan") if run.livetime is None else run.livetime for run in by_id.values()],
-        },
-        units={"RA_PNT": "deg", "DEC_PNT": "deg", "TSTART": "s", "TSTOP": "s", "LIVETIME": "s"},
+        {column.name: column.values for column in columns},
+        units={column.name: column.unit for column in columns if column.unit},
         meta=dict(TIME_CARDS),
     )
     return DataStore(hdu_table=hdu_table, obs_table=obs_table)
