@@ -77,8 +77,8 @@ def availability_document(reason: str | None = None, *, note: str | None = None)
     )
 
 
-def write_document(handler: RequestHandler, document: str) -> None:
-    handler.set_header("Content-Type", "text/xml; charset=UTF-8")
+def write_document(handler: RequestHandler, document: str, content_type: str = "text/xml") -> None:
+    handler.set_header("Content-Type", f"{content_type}; charset=UTF-8")
     handler.write(document)
 
 

@@ -23,7 +23,7 @@ from ..methods import MethodsMixin
 from ..uws import html
 from ..uws.errors import UWSError
 from ..uws.uploads import FOLDER, Given, Part, receive, sort_out
-from ..vosi import availability_document, tell_age
+from ..vosi import availability_document, tell_age, write_document
 from . import jobs, vosi
 from .ending import to_the_end
 from .engine import Engine, Result
@@ -184,10 +184,6 @@ class _DocumentMixin(_Handler):
     def initialize(self, engine: Engine) -> None:
         self.engine = engine
 
-    def document(self, content: str, content_type: str = "text/xml") -> None:
-        self.set_header("Content-Type", f"{content_type}; charset=UTF-8")
-        self.write(content)
-
     def tell_age(self) -> None:
         """When the archive was last written, or the service begun."""
         with suppress(OSError):
@@ -207,7 +203,7 @@ class FrontMixin(_DocumentMixin):
     async def get(self) -> None:
         tables, rows = await self.engine.tables(), await self.engine.rows()
         self.set_header("Content-Security-Policy", html.POLICY)
-        self.document(front_page(self.root, tables.values(), rows, self.reader_note), "text/html")
+        write_document(self, front_page(self.root, tables.values(), rows, self.reader_note), "text/html")
 
     head = get
 
@@ -222,7 +218,7 @@ class CapabilitiesMixin(_DocumentMixin):
     async def get(self) -> None:
         offer = vosi.Offer(self.limits, None if self.query_limits else self.retention, self.reader_note)
         self.tell_age()
-        self.document(vosi.capabilities(self.root, await self.engine.tables(), offer))
+        write_document(self, vosi.capabilities(self.root, await self.engine.tables(), offer))
 
     head = get
 
@@ -231,7 +227,7 @@ class ExamplesMixin(_DocumentMixin):
     """``/tap/examples``."""
 
     async def get(self) -> None:
-        self.document(examples_document(await self.engine.tables()), "application/xhtml+xml")
+        write_document(self, examples_document(await self.engine.tables()), "application/xhtml+xml")
 
     head = get
 
@@ -243,9 +239,9 @@ class AvailabilityMixin(_DocumentMixin):
         try:
             await self.engine.tables()
         except TAPError as error:
-            self.document(availability_document(str(error)))
+            write_document(self, availability_document(str(error)))
         else:
-            self.document(availability_document(note=self.reader_note))
+            write_document(self, availability_document(note=self.reader_note))
 
     head = get
 
@@ -257,9 +253,9 @@ class TablesMixin(_DocumentMixin):
         tables, keys, rows = await self.engine.tables(), await self.engine.keys(), await self.engine.rows()
         self.tell_age()
         if name is None:
-            self.document(vosi.tables_document(tables, keys, rows, columns=self._detail() == "max"))
+            write_document(self, vosi.tables_document(tables, keys, rows, columns=self._detail() == "max"))
         elif table := tables.get(name) or tables.get(name.lower()):  # ADQL does not look at the case either
-            self.document(vosi.table_document(table, keys, rows))
+            write_document(self, vosi.table_document(table, keys, rows))
         else:
             raise HTTPError(404, f"there is no table {name[:100]!r}; the tables are listed at {self.root}tap/tables")
 
