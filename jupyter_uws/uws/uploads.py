@@ -225,12 +225,10 @@ def accumulated(
 
     A new file takes the place of one of its name.
     """
-    kept = [
-        old
-        for old in job.uploads
-        if old.parameter in {new.parameter for new in uploads if rules[new.parameter].named}
-        and old.filename.lower() not in {new.filename.lower() for new in uploads if new.parameter == old.parameter}
-    ]
+    named = {name for name, rule in rules.items() if rule.named}
+    sent = {(new.parameter, new.filename.lower()) for new in uploads if new.parameter in named}
+    more = {parameter for parameter, _ in sent}
+    kept = [old for old in job.uploads if old.parameter in more and (old.parameter, old.filename.lower()) not in sent]
     added = {name: list(texts) for name, texts in values.items()}
     for old in reversed(kept):
         added[old.parameter].insert(0, old.path)
