@@ -64,44 +64,33 @@ def test_the_table_is_described(archive: Path) -> None:
     }  # fmt: skip
 
 
-def microseconds(moc: str) -> list[tuple[int, int]]:
-    """The ranges of a time MOC, read in another way than it is written: by its grammar."""
+def cells_of(moc: str) -> list[tuple[int, int]]:
+    """The beginning and the size of each cell of a time MOC in microseconds, in the order of time.
+
+    They are read in another way than they are written: by the grammar.
+    """
     assert moc.startswith("t")
-    order, ranges = 0, []
+    order, cells = 0, []
     words = moc[1:].split()
     assert any(word.startswith(f"{ORDER}/") for word in words)  # told even where there are no cells of it
     for word in words:
         if "/" in word:
             order, word = int(word.split("/")[0]), word.split("/")[1]
-        if not word:
-            continue
-        first, _, last = word.partition("-")
-        size = 2 ** (61 - order)
-        ranges.append((int(first) * size, (int(last or first) + 1) * size))
-    return sorted(ranges)
-
-
-def single_cells(moc: str) -> set[tuple[int, int]]:
-    """The size and the beginning of each cell of a time MOC, in microseconds."""
-    order, cells = 0, set()
-    for word in moc[1:].split():
-        if "/" in word:
-            order, word = int(word.split("/")[0]), word.split("/")[1]
         first, _, last = word.partition("-")
         if first:
             size = 2 ** (61 - order)
-            cells |= {(size, number * size) for number in range(int(first), int(last or first) + 1)}
-    return cells
+            cells += [(number * size, size) for number in range(int(first), int(last or first) + 1)]
+    return sorted(cells)
 
 
 def test_the_time_moc_covers_the_good_times(archive: Path) -> None:
     """In TCB at the barycentre, as astropy has it for an observer at the site."""
     apart = []
     for row in joined(archive):
-        ranges = microseconds(row["t_intervals"])
-        assert all(end == begin for (_, end), (begin, _) in pairwise(ranges))
+        cells = cells_of(row["t_intervals"])
+        assert all(first + size == begin for (first, size), (begin, _) in pairwise(cells))
         source = SkyCoord(row["s_ra"], row["s_dec"], unit="deg")
-        for mjd, edge in ((row["t_min"], ranges[0][0]), (row["t_max"], ranges[-1][1])):
+        for mjd, edge in ((row["t_min"], cells[0][0]), (row["t_max"], sum(cells[-1]))):
             here = Time(mjd, format="mjd", scale="tt", location=EarthLocation.from_geodetic(-70.3, -24.7, 2147))
             with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("iers_degraded_accuracy", "ignore"):
                 delay = here.light_travel_time(source)
@@ -137,11 +126,11 @@ def test_time_mocs_hold_what_they_should_and_nothing_twice() -> None:
             ]
             intervals.append(tuple((float(day), rest / 86_400_000_000) for day, rest in days))
         moc = time_moc(intervals)  # type: ignore[arg-type]
-        covered = [value for low, high in microseconds(moc) for value in range(low // cell, high // cell)]
+        cells = cells_of(moc)
+        covered = [value for first, size in cells for value in range(first // cell, (first + size) // cell)]
         assert len(covered) == len(set(covered))
         # two halves of a larger cell are written as that cell (section 7.1)
-        cells = single_cells(moc)
-        assert not any((size, first ^ size) in cells for size, first in cells)
+        assert not any((first ^ size, size) in cells for first, size in cells)
         assert set(covered) == wanted
     assert time_moc([]) == ""
 
