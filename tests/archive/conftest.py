@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from datalink_server import Server, run_server
 
 from jupyter_uws.archive import add_store, simulate
 
@@ -31,6 +32,20 @@ def archive(simulated: Path) -> Path:
 def own_store(simulated: Path, tmp_path: Path) -> Path:
     """A copy of the simulated store, to be damaged."""
     return Path(shutil.copytree(simulated, tmp_path / "store"))
+
+
+@pytest.fixture(scope="module")
+def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serves the archive with its links and files."""
+    yield from run_server(archive, tmp_path_factory.mktemp("server") / "previews")
+
+
+@pytest.fixture(scope="module")
+def responses_server(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serves an archive where each response has a row of its own."""
+    folder = tmp_path_factory.mktemp("responses")
+    add_store(folder / "a.duckdb", simulated, responses=True)
+    yield from run_server(folder / "a.duckdb", folder / "previews")
 
 
 IndexRow = tuple[int, str, str, str, str, str]

@@ -26,24 +26,11 @@ from jupyter_uws.archive.links import PREVIEWS, find_runs
 from jupyter_uws.archive.previews import Previews
 
 
-@pytest.fixture(scope="module")
-def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from run_server(archive, tmp_path_factory.mktemp("server") / "previews")
-
-
 @pytest.fixture
 def own_server(own_store: Path, tmp_path: Path) -> Iterator[Server]:
     """Serves a copy of the simulated store, to be damaged."""
     add_store(tmp_path / "a.duckdb", own_store)
     yield from run_server(tmp_path / "a.duckdb", tmp_path / "previews")
-
-
-@pytest.fixture(scope="module")
-def responses_server(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serves an archive where each response has a row of its own."""
-    folder = tmp_path_factory.mktemp("responses")
-    add_store(folder / "a.duckdb", simulated, responses=True)
-    yield from run_server(folder / "a.duckdb", folder / "previews")
 
 
 def test_the_links_of_a_run(server: Server, simulated: Path) -> None:

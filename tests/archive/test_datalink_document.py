@@ -6,7 +6,7 @@ import gzip
 import io
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,19 +28,6 @@ FIELDS = {
     "content_type": "meta.code.mime", "content_length": "phys.size;meta.file", "content_qualifier": None,
     "local_semantics": "meta.id.assoc", "link_auth": "meta.code", "link_authorized": "meta.code",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from run_server(archive, tmp_path_factory.mktemp("server") / "previews")
-
-
-@pytest.fixture(scope="module")
-def responses_server(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serves an archive where each response has a row of its own."""
-    folder = tmp_path_factory.mktemp("responses")
-    add_store(folder / "a.duckdb", simulated, responses=True)
-    yield from run_server(folder / "a.duckdb", folder / "previews")
 
 
 def test_the_document_is_as_the_standard_says(server: Server) -> None:
