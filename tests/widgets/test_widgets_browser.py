@@ -171,7 +171,7 @@ def test_a_subshell_of_the_kernel_before_is_left(notebook: Notebook) -> None:
     notebook.open("subshell", JOB_LIST)
     widget = notebook.run(0).locator(".jp-UWSWidget")
     expect(widget.locator(".jp-UWSJobs-note, .jp-UWSJobs-rows")).to_be_visible()
-    # a restart does this where its signals come between those of the new widget: not to be had on purpose
+    # made by hand: what was once taken for this after a restart was ipykernel's doing (test_widgets_kernel.py)
     comms = page.evaluate(
         f"""() => [...{KERNEL}._comms.values()].map(comm => {{
             delete comm.constructor._commTargetSubShellsId[{KERNEL}.id];

@@ -235,15 +235,15 @@ export class KernelTransport implements ITransport {
   }
 
   /**
-   * JupyterLab sends the messages of widgets to a subshell that it shares between them. After a restart it may go on with
-   * the subshell of the kernel before, which nobody hears. True if it did so far.
+   * JupyterLab sends the messages of widgets to a subshell that it shares between them. After a kernel died and was
+   * started again by itself it may go on with the subshell of the dead one, which nobody hears. True if it did so far.
    */
   private _leaveSubshell(): boolean {
     const kernel = this._model.widget_manager?.kernel;
     if (!kernel?.commsOverSubshells || kernel.commsOverSubshells === 'disabled') {
       return false;
     }
-    // of one shared subshell it forgets nothing where its record of it went with the restart; of one for each it does
+    // a comm forgets a shared subshell only while there is a record of it; one of its own it forgets in any case
     kernel.commsOverSubshells = 'perComm';
     kernel.commsOverSubshells = 'disabled';
     return true;
