@@ -51,7 +51,8 @@ class Undertaker:
             if self.store.forget(job):
                 self.events.deleted(job)
         for job_id, job_type in self.store.remains():
-            if job_id not in self.expected:
+            # while the files before were removed, the job of these may have been created
+            if job_id not in self.expected and self.store.is_due(job_id):
                 await self.bury(Job(job_id, job_type, "", Phase.ARCHIVED, _LONG_AGO))
 
     async def destroy(self, job: Job) -> None:

@@ -132,6 +132,11 @@ class JobStore:
         with self.database.connect() as connection:
             return [(row.job_id, row.job_type) for row in connection.execute(sa.select(remains).limit(BATCH))]
 
+    def is_due(self, job_id: str) -> bool:
+        """Whether the files of this job are due for removal."""
+        with self.database.connect() as connection:
+            return connection.execute(_IS_REMAINS, {"the_job": job_id}).first() is not None
+
     def buried(self, job_id: str) -> None:
         """The files of this job are removed."""
         with self.database.connect() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from jupyter_uws.uws.errors import NotAllowed, NotFound, UsageError
 from jupyter_uws.uws.manager import Control, JobManager
-from jupyter_uws.uws.model import Job
+from jupyter_uws.uws.model import Job, Upload
 from jupyter_uws.uws.phases import Phase
 from jupyter_uws.uws.times import utcnow
 
@@ -138,6 +139,29 @@ async def test_destruction_happens(manager: JobManager, executor: Any) -> None:
     await manager.undertaker.sweep()
     assert [job.job_id for job in manager.store.find()] == [kept.job_id]
     assert ("delete", doomed.job_id, 0) in executor.calls
+
+
+async def test_a_job_that_is_created_during_a_sweep_keeps_its_files(
+    manager: JobManager, executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with manager.reserved("quicklook") as refused:
+        pass
+    creating = ExitStack()
+    job_id = creating.enter_context(manager.reserved("quicklook"))
+    delete = executor.delete
+
+    async def create_meanwhile(job: Job) -> None:
+        await delete(job)
+        if job.job_id == refused:
+            upload = Upload("IMAGE", "uploads/a", "a", "a/b", 60, "00")
+            manager.create("alice", "quicklook", {"ra": ["83.6"]}, Control(), job_id, [upload])
+            creating.close()
+
+    monkeypatch.setattr(executor, "delete", create_meanwhile)
+    await manager.undertaker.sweep()
+    assert executor.calls == [("delete", refused, 0)]
+    assert [job.job_id for job in manager.store.find()] == [job_id]
+    assert manager.store.remains() == []
 
 
 async def test_open_settles_what_was_left(manager: JobManager, executor: Any) -> None:
