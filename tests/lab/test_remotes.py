@@ -95,7 +95,9 @@ def test_jobs_of_another_service(browsing: Any, lab: Lab, far: RunningService) -
     expect(short).to_have_attribute("data-phase", "COMPLETED")
     short.locator(".jp-UWSJobs-open").click()
     expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n")
+    before = job.get_attribute("id")
     job.get_by_role("button", name="Run again").click()
+    expect(job).not_to_have_id(before)  # the page of the new job, which is there now
     expect(job.locator("[data-result='report'] pre")).to_have_text("slept for 0.2 s\n")
     panel.get_by_role("button", name="Refresh the list").click()
     expect(row).to_have_count(3)
